@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Builds everything, fetches the Kafka broker that the tests start, and runs all tests, formatting and lints included.
+# Needs: Rust, a C compiler, make and perl to build; Java 17 and Maven for the broker. Says what is missing.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+missing=0
+need() {
+    command -v "$1" >/dev/null 2>&1 && return
+    echo "missing: $1 (on Debian or Ubuntu: $2)" >&2
+    missing=1
+}
+need cargo "apt-get install rustup && rustup default stable"
+need cc "apt-get install gcc"
+need c++ "apt-get install g++"
+need make "apt-get install make"
+need perl "apt-get install perl"
+need java "apt-get install openjdk-17-jre-headless"
+need mvn "apt-get install maven"
+[[ "$missing" == 0 ]] || exit 1
+for component in fmt clippy; do
+    cargo "$component" --version >/dev/null 2>&1 || {
+        echo "missing: cargo $component (rustup component add rustfmt clippy)" >&2
+        exit 1
+    }
+done
+
+step() { printf '\n== %s (%s s)\n' "$1" "$SECONDS" >&2; }
+
+step "format"
+cargo fmt --check
+step "broker for the tests"
+scripts/fetch-broker.sh
+step "lints"
+cargo clippy --locked --all-targets -- -D warnings
+step "tests"
+cargo test --locked
+step "done"

@@ -1,0 +1,87 @@
+//! One module a command.
+
+mod check;
+mod demo;
+mod generate;
+mod replay;
+mod run;
+mod schema;
+mod settings;
+mod topics;
+mod user;
+
+use std::io::{self, Write};
+
+use clap::{Parser, Subcommand};
+
+/// Exact stickiness metrics, repeat-purchase counters and user transitions, from Kafka to Kafka, exactly once.
+#[derive(Debug, Parser)]
+#[command(
+    name = "stickiness",
+    version,
+    max_term_width = 120,
+    after_help = "Exit status: 0 done, 1 failed while running, 2 bad usage or settings."
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::DemoArguments),
+    Run(run::RunArguments),
+    Replay(replay::ReplayArguments),
+    Check(check::CheckArguments),
+    Schema(schema::SchemaArguments),
+    Generate(generate::GenerateArguments),
+    Topics(topics::TopicsArguments),
+    User(user::UserArguments),
+}
+
+/// Why a command ended early.
+#[derive(Debug)]
+pub enum Failure {
+    /// The arguments or the settings are wrong: exit status 2.
+    Usage(anyhow::Error),
+    /// It failed while running: exit status 1.
+    Running(anyhow::Error),
+}
+
+impl Failure {
+    fn running(error: impl Into<anyhow::Error>) -> Self {
+        Self::Running(error.into())
+    }
+}
+
+/// Does what the arguments say. Machine output goes to standard output, everything else to standard error.
+///
+/// # Errors
+/// When the command fails; what is wrong is not printed yet.
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    match arguments.command {
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Replay(arguments) => replay::run(arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
+        Command::Generate(arguments) => generate::run(&arguments),
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Topics(arguments) => topics::run(&arguments),
+        Command::User(arguments) => user::run(&arguments),
+    }
+}
+
+/// Writes `text` and a line end to standard output. A reader that has gone away, as `head` does, is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut output = io::stdout().lock();
+    is_over(output.write_all(text.as_bytes()).and_then(|()| output.write_all(b"\n")).and_then(|()| output.flush())).map(|_| ())
+}
+
+/// Whether a write to standard output found that nobody reads it any more.
+fn is_over(written: io::Result<()>) -> Result<bool, Failure> {
+    match written {
+        Ok(()) => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(true),
+        Err(error) => Err(Failure::running(error)),
+    }
+}

@@ -1,0 +1,87 @@
+//! `stickiness check`: every mistake at once.
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+use clap::Args;
+
+use super::Failure;
+use super::settings::ConfigArgument;
+use crate::config::Settings;
+use crate::io::kafka::probe::Probe;
+use crate::io::kafka::topics::{Purpose, TopicPlan, TopicState, Topics, input_warnings, output_warnings};
+use crate::io::snapshots::Snapshots;
+use crate::service::{connection, topic_plans};
+
+/// How long the brokers may take.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// Tell every mistake in the settings, with key, value and what is allowed
+#[derive(Args, Debug)]
+pub(super) struct CheckArguments {
+    #[command(flatten)]
+    config: ConfigArgument,
+    /// Check the settings alone, without asking brokers
+    #[arg(long)]
+    offline: bool,
+}
+
+pub(super) fn run(arguments: &CheckArguments) -> Result<(), Failure> {
+    let settings = arguments.config.read()?;
+    eprintln!("the settings are valid");
+    if arguments.offline { Ok(()) } else { online(&settings) }
+}
+
+/// What can only be known by asking the brokers and the snapshot store.
+fn online(settings: &Settings) -> Result<(), Failure> {
+    let connection = connection(settings).map_err(|error| Failure::Usage(error.into()))?;
+    Probe::new(&connection).and_then(|probe| probe.ask(PATIENCE)).map_err(Failure::running)?;
+    let topics = Topics::new(&connection).map_err(Failure::running)?;
+    let plans = topic_plans(settings, 1);
+    let names: Vec<&str> = plans.iter().map(|plan| plan.name.as_str()).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::running)?;
+    let found = runtime.block_on(topics.describe(&names)).map_err(Failure::running)?;
+    let Findings { mistakes, warnings } = judge(settings, &plans, &found);
+    for warning in &warnings {
+        eprintln!("warning: {warning}");
+    }
+    let store = Snapshots::open(&settings.snapshots.url, &settings.kafka.group_id, "check", 1).map_err(Failure::running)?;
+    runtime.block_on(store.any(0)).map_err(Failure::running)?;
+    if mistakes.is_empty() {
+        eprintln!("the brokers at {} answer, and so does the snapshot store; {} warnings", connection.bootstrap_servers(), warnings.len());
+        Ok(())
+    } else {
+        Err(Failure::running(anyhow!("{}", mistakes.join("\n       "))))
+    }
+}
+
+/// What was found: what `run` would refuse, and what it would live with.
+#[derive(Default)]
+struct Findings {
+    mistakes: Vec<String>,
+    warnings: Vec<String>,
+}
+
+fn judge(settings: &Settings, plans: &[TopicPlan], found: &[TopicState]) -> Findings {
+    let mut findings = Findings::default();
+    for plan in plans {
+        match (found.iter().find(|state| state.name == plan.name), plan.purpose) {
+            (None, Purpose::Input) => {
+                findings.mistakes.push(format!("topic `{}` does not exist; create it with `stickiness topics`", plan.name));
+            }
+            // The service creates it.
+            (None, _) => {}
+            (Some(state), Purpose::Input) => findings.warnings.extend(input_warnings(state)),
+            (Some(state), _) => findings.warnings.extend(output_warnings(plan, state)),
+        }
+    }
+    let inputs = &settings.kafka.inputs;
+    let spread = |input: &String| found.iter().any(|state| state.name == *input && state.partitions > 1);
+    if inputs.len() > 1 && !settings.kafka.repartition {
+        findings.mistakes.push("several kafka.inputs need kafka.repartition = true".to_owned());
+    } else if !settings.kafka.repartition && inputs.iter().any(spread) {
+        let text = "without kafka.repartition = true, the input must be keyed by user, and merges across its partitions are dead letters";
+        findings.warnings.push(text.to_owned());
+    }
+    findings
+}

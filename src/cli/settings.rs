@@ -1,0 +1,36 @@
+//! Reading the settings that a command is given.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+
+use super::Failure;
+use crate::config::Settings;
+
+/// `--config`
+#[derive(Args, Debug)]
+pub(super) struct ConfigArgument {
+    /// Settings in TOML; without it, defaults. Variables such as `STICKINESS__KAFKA__GROUP_ID` override single keys
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigArgument {
+    /// The settings of the file with the environment over it.
+    ///
+    /// # Errors
+    /// A usage failure: the file cannot be read, or settings are wrong.
+    pub(super) fn read(&self) -> Result<Settings, Failure> {
+        let text = match &self.config {
+            Some(path) => fs::read_to_string(path).with_context(|| path.display().to_string()).map_err(Failure::Usage)?,
+            None => String::new(),
+        };
+        let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Settings::read(&text, environment).map_err(|mistakes| {
+            let place = self.config.as_ref().map(|path| format!("{}: ", path.display())).unwrap_or_default();
+            Failure::Usage(anyhow!("{place}{mistakes}"))
+        })
+    }
+}

@@ -1,0 +1,20 @@
+//! The engine, without I/O: events and time go in, effects and counts come out.
+
+pub mod aggregator;
+mod apply;
+mod clock;
+pub mod closing;
+pub mod component;
+pub mod count;
+pub mod deletion;
+pub mod effect;
+pub mod habit;
+pub mod ledger;
+mod merging;
+pub mod partial;
+pub mod partition;
+pub mod population;
+pub mod profile;
+pub mod segments;
+pub mod settings;
+pub mod transfer;

@@ -1,0 +1,133 @@
+//! What an engine wants done, and what it says about an event.
+
+use crate::model::lifecycle::Lifecycle;
+use crate::model::rejection::Rejection;
+use crate::model::time::{Day, EventTime};
+
+/// What became of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It counts.
+    Accepted,
+    /// A repeat of an accepted event: counted, and changes nothing.
+    Duplicate,
+    /// Dated at or before the deletion of its user: counted and dropped.
+    Deleted,
+    /// Belongs to a user who lives in another partition: sent there.
+    Forwarded,
+    /// Not accepted, for the dead-letter topic.
+    Rejected(Rejection),
+}
+
+/// Why a user's state changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// An event of the day or later than any before it.
+    Event,
+    /// An event of a day before the partition's newest.
+    LateEvent,
+    /// A day closed.
+    Clock,
+    /// Two ids became one user.
+    Merge,
+}
+
+impl Cause {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::LateEvent => "late_event",
+            Self::Clock => "clock",
+            Self::Merge => "merge",
+        }
+    }
+}
+
+/// What changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The 30-day lifecycle; `None` before the first active day.
+    Lifecycle {
+        /// Before.
+        from: Option<Lifecycle>,
+        /// Now.
+        to: Lifecycle,
+    },
+    /// Whether the streak makes the user loyal.
+    Loyal {
+        /// Now; before it was the opposite.
+        to: bool,
+    },
+    /// An order came to stand or fell.
+    Purchase {
+        /// Which of the three.
+        to: Purchase,
+        /// Its `order_id`, when it has one.
+        order_id: Option<String>,
+        /// Orders that stand now.
+        orders: u64,
+    },
+}
+
+/// What happened to an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purchase {
+    /// The user's only standing order.
+    FirstOrder,
+    /// One more.
+    RepeatOrder,
+    /// Taken back whole by returns.
+    OrderFell,
+}
+
+impl Purchase {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FirstOrder => "first_order",
+            Self::RepeatOrder => "repeat_order",
+            Self::OrderFell => "order_fell",
+        }
+    }
+}
+
+/// A change of a user's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// Who.
+    pub user_id: String,
+    /// What.
+    pub change: Change,
+    /// The event's time; `None` for the clock.
+    pub at: Option<EventTime>,
+    /// The day whose end the new state describes.
+    pub as_of: Day,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Something to be done outside the engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// To be published.
+    Transition(Transition),
+    /// The user's profile changed.
+    ProfileChanged(String),
+    /// The user is gone, or goes by another id.
+    ProfileRemoved(String),
+    /// The event at hand belongs to a user in another partition.
+    ForwardEvent {
+        /// The id that the user goes by there.
+        user_id: String,
+    },
+    /// A user's state moves to the partition of another id.
+    Transfer {
+        /// The id whose partition it moves to.
+        to: String,
+        /// The state, as [`crate::engine::transfer::Transfer`] encoded by `wire`.
+        transfer: Box<crate::engine::transfer::Transfer>,
+    },
+}

@@ -1,0 +1,281 @@
+//! What is known about one id: its active days, and beside them the facts that few users have.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::complaints::{Complaints, Moment};
+use crate::model::day_set::DaySet;
+use crate::model::lifecycle::{Lifecycle, LifecycleMasks};
+use crate::model::purchases::Purchases;
+use crate::model::survey::Surveys;
+use crate::model::time::Day;
+
+/// The active days of an id, in everything or in one breakdown segment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Activity {
+    /// The days that are remembered.
+    pub days: DaySet,
+    /// The first active day ever; `None` without any.
+    pub first: Option<Day>,
+    /// Active days ever.
+    pub count: u32,
+}
+
+/// Days before a day that its lifecycle depends on.
+const LIFECYCLE_LOOKBACK: i32 = 60;
+
+impl Activity {
+    /// Adds a day and tells whether it is new.
+    pub fn insert(&mut self, day: Day) -> bool {
+        let fresh = self.days.insert(day);
+        if fresh {
+            self.count += 1;
+            self.first = Some(self.first.map_or(day, |first| first.min(day)));
+        }
+        fresh
+    }
+
+    /// Joins the days of another id of the same user. Days that both remember count once.
+    pub fn absorb(&mut self, other: &Self) {
+        let common = self.days.unite(&other.days);
+        self.count = self.count + other.count - common;
+        self.first = [self.first, other.first].into_iter().flatten().min();
+    }
+
+    /// The part after a day, as a user of its own.
+    #[must_use]
+    pub fn after(&self, day: Day) -> Self {
+        let days = self.days.after(day);
+        let first = days.days().next().filter(|_| !days.is_empty());
+        Self { days, first, count: days.len() }
+    }
+
+    /// The part up to and including a day; what came after is taken out.
+    #[must_use]
+    pub fn up_to(&self, day: Day) -> Self {
+        let mut days = DaySet::default();
+        for kept in self.days.days().filter(|kept| *kept <= day && self.days.contains(*kept)) {
+            days.insert(kept);
+        }
+        let after = self.after(day).count;
+        Self { days, first: self.first.filter(|first| *first <= day), count: self.count - after }
+    }
+
+    /// The lifecycle over 30 days at the end of `day`, and the next day on which it changes if no active day is added.
+    #[must_use]
+    pub fn lifecycle(&self, day: Day) -> (Lifecycle, Option<Day>) {
+        let Some(first) = self.first else { return (Lifecycle::Absent, None) };
+        let base = day - LIFECYCLE_LOOKBACK;
+        let masks = LifecycleMasks::new(self.days.window(base), first.days_since(base), 30);
+        let bit = LIFECYCLE_LOOKBACK.unsigned_abs();
+        (masks.state(bit), masks.next_change(bit).map(|bit| base + bit.cast_signed()))
+    }
+
+    /// Active days in the `length` days ending on `day`.
+    #[must_use]
+    pub fn days_in(&self, day: Day, length: i32) -> u32 {
+        self.days.count_between(day - (length - 1), day)
+    }
+}
+
+/// An event whose repeat would change something, by the first 16 bytes of a SHA-256 of its id and type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Remembered {
+    /// The day of the event.
+    pub day: Day,
+    /// The digest.
+    pub digest: [u8; 16],
+}
+
+/// Converted referrals: those of days that can still change by their events, so that they count once across the ids of a user.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Referrals {
+    older: u64,
+    recent: Vec<Remembered>,
+}
+
+impl Referrals {
+    /// Adds one.
+    pub fn add(&mut self, event: Remembered) {
+        let at = self.recent.partition_point(|known| *known < event);
+        self.recent.insert(at, event);
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.older + self.recent.len() as u64
+    }
+
+    /// Keeps only the number of those of before `day`.
+    pub fn fold_before(&mut self, day: Day) {
+        let end = self.recent.partition_point(|event| event.day < day);
+        self.older += self.recent.drain(..end).count() as u64;
+    }
+
+    /// The part after a day, as that of a user of its own.
+    #[must_use]
+    pub fn after(&self, day: Day) -> Self {
+        Self { older: 0, recent: self.recent.iter().filter(|event| event.day > day).copied().collect() }
+    }
+
+    fn absorb(&mut self, other: &Self) {
+        self.older += other.older;
+        for event in &other.recent {
+            if event.digest == [0; 16] || self.recent.binary_search(event).is_err() {
+                self.add(*event);
+            }
+        }
+    }
+}
+
+/// Facts that few users have.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rare {
+    /// Orders, returns and breaks.
+    pub purchases: Purchases,
+    /// Complaints.
+    pub complaints: Complaints,
+    /// Survey answers.
+    pub surveys: Surveys,
+    /// Converted referrals.
+    pub referrals: Referrals,
+    /// Events that are recognised when they come again; sorted.
+    pub remembered: Vec<Remembered>,
+    /// Active days in each breakdown segment, by segment.
+    pub segments: Vec<(u32, Activity)>,
+    /// Everything that is too old to change, as of this day, is folded or forgotten.
+    pub pruned_before: Option<Day>,
+}
+
+impl Rare {
+    /// The active days in a breakdown segment, empty when there were none yet.
+    pub fn segment(&mut self, segment: u32) -> &mut Activity {
+        let at = match self.segments.binary_search_by_key(&segment, |(known, _)| *known) {
+            Ok(at) => at,
+            Err(at) => {
+                self.segments.insert(at, (segment, Activity::default()));
+                at
+            }
+        };
+        &mut self.segments[at].1
+    }
+
+    /// The active days in a breakdown segment.
+    #[must_use]
+    pub fn activity_in(&self, segment: u32) -> Activity {
+        let at = self.segments.binary_search_by_key(&segment, |(known, _)| *known);
+        at.map_or_else(|_| Activity::default(), |at| self.segments[at].1)
+    }
+
+    /// Remembers an event; `false` when it was known.
+    pub fn remember(&mut self, event: Remembered) -> bool {
+        let at = self.remembered.binary_search(&event);
+        if let Err(at) = at {
+            self.remembered.insert(at, event);
+        }
+        at.is_err()
+    }
+
+    /// Bytes of memory that the facts take, without texts.
+    #[must_use]
+    pub fn approximate_bytes(&self) -> usize {
+        size_of::<Self>()
+            + std::mem::size_of_val(self.purchases.standing())
+            + self.remembered.capacity() * size_of::<Remembered>()
+            + self.segments.capacity() * size_of::<(u32, Activity)>()
+    }
+
+    /// Joins the facts of another id of the same user.
+    pub fn absorb(&mut self, other: &Self, return_days: i32) {
+        self.purchases.absorb(&other.purchases, return_days);
+        self.complaints.absorb(&other.complaints);
+        self.surveys.absorb(&other.surveys);
+        self.referrals.absorb(&other.referrals);
+        for event in &other.remembered {
+            self.remember(*event);
+        }
+        for (segment, activity) in &other.segments {
+            self.segment(*segment).absorb(activity);
+        }
+    }
+}
+
+/// Everything known about one id, or about several ids of one user together.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Habit {
+    /// Active days.
+    pub activity: Activity,
+    /// Rare facts; absent for most.
+    pub rare: Option<Box<Rare>>,
+}
+
+impl Habit {
+    /// The rare facts, made when there are none yet.
+    pub fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_with(Box::default)
+    }
+
+    /// Joins what is known about another id of the same user.
+    pub fn absorb(&mut self, other: &Self, return_days: i32) {
+        self.activity.absorb(&other.activity);
+        if let Some(rare) = &other.rare {
+            self.rare_mut().absorb(rare, return_days);
+        }
+    }
+}
+
+impl Rare {
+    /// The part after an instant, as that of a user of its own.
+    fn after(&self, at: Moment, return_days: i32) -> Self {
+        Self {
+            purchases: self.purchases.after(at.time, return_days),
+            complaints: self.complaints.after(at.time),
+            surveys: self.surveys.kept(|time| time > at.time),
+            referrals: self.referrals.after(at.day),
+            remembered: self.remembered.iter().filter(|event| event.day > at.day).copied().collect(),
+            segments: self
+                .segments
+                .iter()
+                .map(|(segment, activity)| (*segment, activity.after(at.day)))
+                .filter(|(_, activity)| activity.count > 0)
+                .collect(),
+            pruned_before: self.pruned_before,
+        }
+    }
+
+    /// The part up to an instant, as it goes on counting when the user is gone: complaints end.
+    fn up_to(&self, at: Moment, return_days: i32) -> Self {
+        Self {
+            purchases: self.purchases.up_to(at.time, return_days),
+            complaints: self.complaints.up_to(at),
+            surveys: self.surveys.kept(|time| time <= at.time),
+            segments: self.segments.iter().map(|(segment, activity)| (*segment, activity.up_to(at.day))).collect(),
+            ..Self::default()
+        }
+    }
+}
+
+impl Habit {
+    /// What came after an instant, as a user of its own. Active days are told apart by day.
+    #[must_use]
+    pub fn after(&self, at: Moment, return_days: i32) -> Self {
+        let rare = self
+            .rare
+            .as_ref()
+            .map(|rare| Box::new(rare.after(at, return_days)))
+            .filter(|rare| **rare != Rare { pruned_before: rare.pruned_before, ..Rare::default() });
+        Self { activity: self.activity.after(at.day), rare }
+    }
+
+    /// What goes on counting of a user who is gone.
+    #[must_use]
+    pub fn up_to(&self, at: Moment, return_days: i32) -> Self {
+        Self { activity: self.activity.up_to(at.day), rare: self.rare.as_ref().map(|rare| Box::new(rare.up_to(at, return_days))) }
+    }
+
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.activity.count == 0 && self.rare.is_none()
+    }
+}

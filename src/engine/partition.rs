@@ -1,0 +1,363 @@
+//! The engine of one partition: admits events, moves time, and says what changed.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::closing::{LoyalCount, RevenueToDate};
+use super::count::CountRule;
+use super::deletion::Deletions;
+use super::effect::{Admission, Effect};
+use super::ledger::Ledger;
+use super::partial::Partial;
+use super::population::Population;
+use super::segments::Segments;
+use super::settings::EngineSettings;
+use crate::model::event::{Event, Facts};
+use crate::model::purchases::LoyaltyRule;
+use crate::model::rejection::{Reason, Rejection};
+use crate::model::time::{Calendar, Day, EventTime};
+
+/// Days that windows look back from a day.
+const WINDOW_DAYS: i32 = 30;
+
+/// Where an engine stands among those of one log, for users who move between partitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placement {
+    /// This partition.
+    pub partition: u32,
+    /// How many there are.
+    pub partitions: u32,
+    /// Whether users can move to another partition; without it a merge across partitions is rejected.
+    pub transfers: bool,
+}
+
+impl Placement {
+    /// The only partition there is.
+    pub const ALONE: Self = Self { partition: 0, partitions: 1, transfers: false };
+}
+
+/// Everything that a snapshot holds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct State {
+    pub(super) settings: EngineSettings,
+    pub(super) placement: Placement,
+    pub(super) newest_day: Option<Day>,
+    pub(super) newest_time: EventTime,
+    pub(super) closed_through: Option<Day>,
+    /// Every day up to this one has been told to the aggregator.
+    pub(super) told_through: Option<Day>,
+    pub(super) population: Population,
+    pub(super) segments: Segments,
+    pub(super) ledgers: Vec<Ledger>,
+    pub(super) loyal: LoyalCount,
+    pub(super) revenue: RevenueToDate,
+    pub(super) deletions: Deletions,
+    /// Orders so far that had neither order id nor event id.
+    pub(super) nameless_orders: u64,
+}
+
+impl State {
+    /// The IANA name of the zone whose days are counted.
+    #[must_use]
+    pub fn time_zone(&self) -> &str {
+        &self.settings.time_zone
+    }
+}
+
+/// The engine of one partition. Equal events in equal order make equal states and equal effects; it reads no clock and does no I/O.
+#[derive(Debug)]
+pub struct PartitionEngine {
+    pub(super) state: State,
+    pub(super) calendar: Arc<Calendar>,
+    pub(super) excluded: Vec<bool>,
+    pub(super) effects: Vec<Effect>,
+    pub(super) closed_rows: Vec<Partial>,
+    pub(super) progress_told: bool,
+}
+
+impl PartitionEngine {
+    /// An engine that has seen nothing. `calendar` must be that of the settings' time zone; `salt` goes into the digests of deleted ids.
+    #[must_use]
+    pub fn new(settings: EngineSettings, placement: Placement, calendar: Arc<Calendar>, salt: [u8; 16]) -> Self {
+        let state = State {
+            placement,
+            newest_day: None,
+            newest_time: EventTime::MIN,
+            closed_through: None,
+            told_through: None,
+            population: Population::new(i32::from(settings.return_days)),
+            segments: Segments::new(&settings),
+            ledgers: Vec::new(),
+            loyal: LoyalCount::default(),
+            revenue: RevenueToDate::default(),
+            deletions: Deletions::new(salt),
+            nameless_orders: 0,
+            settings,
+        };
+        Self::from_state(state, calendar)
+    }
+
+    /// The engine that a state was taken from.
+    #[must_use]
+    pub fn from_state(mut state: State, calendar: Arc<Calendar>) -> Self {
+        state.population.rebuild();
+        let excluded = crate::model::event::EventType::ALL.iter();
+        let excluded = excluded.map(|(_, name, _)| state.settings.excluded_types.iter().any(|known| known == name)).collect();
+        Self { state, calendar, excluded, effects: Vec::new(), closed_rows: Vec::new(), progress_told: false }
+    }
+
+    /// What a snapshot holds. Effects and partials that were not taken are not part of it.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The settings that it counts by.
+    #[must_use]
+    pub fn settings(&self) -> &EngineSettings {
+        &self.state.settings
+    }
+
+    /// Takes over settings that decide no figure. Others belong to the history: the keys that differ are returned, and nothing is changed.
+    pub fn adopt(&mut self, settings: &EngineSettings) -> Result<(), Vec<&'static str>> {
+        let changed = self.state.settings.deciding_differences(settings);
+        if changed.is_empty() {
+            self.state.settings = settings.clone();
+            return Ok(());
+        }
+        Err(changed)
+    }
+
+    /// The newest day of an accepted event.
+    #[must_use]
+    pub fn newest_day(&self) -> Option<Day> {
+        self.state.newest_day
+    }
+
+    /// The newest accepted event time.
+    #[must_use]
+    pub fn newest_time(&self) -> Option<EventTime> {
+        self.state.newest_day.map(|_| self.state.newest_time)
+    }
+
+    /// Every day up to this one is closed; `None` before the first accepted event or closing.
+    #[must_use]
+    pub fn closed_through(&self) -> Option<Day> {
+        self.state.closed_through
+    }
+
+    /// How many ids are known.
+    #[must_use]
+    pub fn users(&self) -> usize {
+        self.state.population.len()
+    }
+
+    /// Bytes of memory that the users take, estimated from a sample: exact for what every user has, within some percent for what few have.
+    #[must_use]
+    pub fn approximate_bytes(&self) -> usize {
+        self.state.population.approximate_bytes()
+    }
+
+    /// Takes in one event. `arrival` is when it came (`None` when that is unknown, which turns the future check off).
+    pub fn handle(&mut self, event: &Event<'_>, arrival: Option<EventTime>) -> Admission {
+        let day = self.calendar.day_of(event.time);
+        if let Some(refused) = self.refuse(event, day, arrival) {
+            return refused;
+        }
+        self.move_time(event.time, day);
+        self.apply(event, day);
+        Admission::Accepted
+    }
+
+    /// Takes in an event that another partition passed on because its user lives here now. It moves no time: that partition may be far ahead of
+    /// this one, whose own events must not come too late for it.
+    pub fn handle_passed_on(&mut self, event: &Event<'_>) -> Admission {
+        let day = self.calendar.day_of(event.time);
+        if let Some(refused) = self.refuse(event, day, None) {
+            return refused;
+        }
+        self.begin_time(day - i32::from(self.state.settings.late_horizon_days));
+        self.apply(event, day);
+        Admission::Accepted
+    }
+
+    /// The checks, in the order of the contract; `None` lets the event in.
+    fn refuse(&mut self, event: &Event<'_>, day: Day, arrival: Option<EventTime>) -> Option<Admission> {
+        let settings = &self.state.settings;
+        if arrival.is_some_and(|arrival| event.time > arrival.plus_nanos(settings.future_tolerance_ms.saturating_mul(1_000_000))) {
+            let detail = format!("{} is more than {} ms after its arrival", event.time, settings.future_tolerance_ms);
+            return Some(Admission::Rejected(Rejection::new(Reason::Future, detail)));
+        }
+        let slot = self.state.population.find(&event.user_id);
+        if let Some(to) = slot.and_then(|slot| self.state.population.moved_to(slot)) {
+            let user_id = to.to_owned();
+            return Some(self.forward(event, day, user_id));
+        }
+        let horizon = i32::from(settings.late_horizon_days);
+        if let Some(newest) = self.state.newest_day.filter(|newest| newest.days_since(day) > horizon) {
+            let detail = format!("{day} is more than {horizon} days before {newest}");
+            return Some(Admission::Rejected(Rejection::new(Reason::TooLate, detail)));
+        }
+        if self.state.deletions.blocks(&event.user_id, event.time) {
+            return Some(Admission::Deleted);
+        }
+        if slot.is_some_and(|slot| self.is_duplicate(slot, event, day)) {
+            return Some(Admission::Duplicate);
+        }
+        self.refuse_merge(event)
+    }
+
+    /// Without transfers, a merge into another partition cannot be done.
+    fn refuse_merge(&self, event: &Event<'_>) -> Option<Admission> {
+        let Facts::MergedInto(into) = &event.facts else { return None };
+        if self.state.placement.transfers || self.lives_here(into) {
+            return None;
+        }
+        let advice = "the two users are in different partitions: set kafka.repartition = true to merge them";
+        Some(Admission::Rejected(Rejection::new(Reason::InvalidValue, advice)))
+    }
+
+    /// Whether the id belongs to this partition, by its hash or because its user was moved here.
+    pub(super) fn lives_here(&self, id: &str) -> bool {
+        let placement = self.state.placement;
+        crate::model::partition::partition_of(id.as_bytes(), placement.partitions) == placement.partition
+            || self.state.population.find(id).is_some()
+    }
+
+    fn forward(&mut self, event: &Event<'_>, day: Day, user_id: String) -> Admission {
+        if matches!(event.kind, crate::model::event::EventType::UserDeleted) {
+            self.forget(&event.user_id, event.time, day);
+        }
+        self.effects.push(Effect::ForwardEvent { user_id });
+        Admission::Forwarded
+    }
+
+    /// Moves event time to an accepted event, closing the days that this closes before the event counts.
+    fn move_time(&mut self, time: EventTime, day: Day) {
+        if self.state.newest_day.is_none() && self.state.closed_through.is_none() {
+            // Nothing happened on the days that this event closes at once.
+            self.state.closed_through = Some(self.last_closed_at(time));
+            self.state.told_through = self.state.closed_through;
+        }
+        if time > self.state.newest_time {
+            self.close_days(self.last_closed_at(time));
+            self.state.newest_time = time;
+        }
+        if self.state.newest_day.is_none_or(|newest| newest < day) {
+            self.state.newest_day = Some(day);
+            self.progress_told = false;
+            self.state.deletions.forget_before(day - i32::from(self.state.settings.late_horizon_days));
+        }
+        self.advance_ledgers();
+    }
+
+    /// The last day that is closed at an instant: its end and the grace are over.
+    pub(super) fn last_closed_at(&self, time: EventTime) -> Day {
+        let grace = self.state.settings.grace_ms.saturating_mul(1_000_000);
+        self.calendar.day_of(time.plus_nanos(-grace)) - 1
+    }
+
+    /// The day whose end states and profiles describe: the newest accepted or closed one.
+    pub(super) fn as_of(&self) -> Day {
+        self.state.newest_day.max(self.state.closed_through).unwrap_or(Day::from_number(0))
+    }
+
+    /// The first day that can still change: returns reach back to their order, and windows and late merges some days more.
+    pub(super) fn first_changeable(&self) -> Option<Day> {
+        let settings = &self.state.settings;
+        let reach = i32::from(settings.late_horizon_days) + i32::from(settings.return_days.max(settings.late_horizon_days));
+        self.state.newest_day.map(|newest| newest - reach)
+    }
+
+    /// The first day whose orders, complaints and answers still matter to a day that can change.
+    pub(super) fn first_needed(&self) -> Option<Day> {
+        self.first_changeable().map(|day| day - WINDOW_DAYS)
+    }
+
+    fn advance_ledgers(&mut self) {
+        let Some(first) = self.first_changeable() else { return };
+        if self.state.ledgers.is_empty() {
+            self.state.ledgers.push(Ledger::new(first));
+        }
+        if self.state.ledgers[0].base() < first {
+            self.tell_before(first);
+            for ledger in &mut self.state.ledgers {
+                ledger.advance(first);
+            }
+        }
+    }
+
+    /// The settings that counting depends on.
+    pub(super) fn count_rule(&self) -> CountRule {
+        CountRule { mau_days: u32::from(self.state.settings.mau_days), return_days: i32::from(self.state.settings.return_days) }
+    }
+
+    /// The settings that streaks depend on.
+    pub(super) fn loyalty_rule(&self) -> LoyaltyRule {
+        LoyaltyRule { loyal_orders: u64::from(self.state.settings.loyal_orders), lapse_days: i32::from(self.state.settings.lapse_days) }
+    }
+
+    /// Takes what is to be done since the last call, in order.
+    pub fn drain_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Takes the figures that changed since the last call. Absolute figures: telling them twice is harmless.
+    pub fn take_partials(&mut self) -> Vec<Partial> {
+        let mut partials = std::mem::take(&mut self.closed_rows);
+        let Some(closed_through) = self.state.closed_through else { return partials };
+        if self.state.newest_day.is_some() {
+            let front = self.as_of();
+            let moved = self.state.told_through.is_none_or(|told| told < front);
+            for segment in 0..self.state.ledgers.len() {
+                self.tell_segment(segment, front, moved, &mut partials);
+            }
+            self.state.told_through = self.state.told_through.max(Some(front));
+        }
+        if !partials.is_empty() || !self.progress_told {
+            self.progress_told = true;
+            let limited = self.state.segments.limited(&self.state.settings);
+            partials.push(Partial::Progress { newest: self.state.newest_day, closed_through, limited });
+        }
+        partials
+    }
+
+    /// Tells the days before `first` that changed and were not told, because they become final.
+    fn tell_before(&mut self, first: Day) {
+        for segment in 0..self.state.ledgers.len() {
+            let Some((from, through)) = self.state.ledgers[segment].changed_before(first) else { continue };
+            let name = self.state.segments.name(segment);
+            for (day, counts) in self.state.ledgers[segment].figures(from, through) {
+                self.closed_rows.push(Partial::Figures { segment: name.clone(), day, counts, outlook: None });
+            }
+        }
+    }
+
+    /// Tells the days of a segment that changed up to `front`, and with that day, the last that is told, how the figures go on.
+    fn tell_segment(&mut self, segment: usize, front: Day, moved: bool, partials: &mut Vec<Partial>) {
+        let told = self.state.told_through;
+        let ledger = &mut self.state.ledgers[segment];
+        let changed = ledger.take_changed();
+        let untold = told.map(|told| told + 1).filter(|_| moved);
+        let Some(from) = [changed.map(|(from, _)| from), untold].into_iter().flatten().min() else { return };
+        let through = if moved { front } else { changed.map_or(front, |(_, through)| through.min(front)) };
+        let name = self.state.segments.name(segment);
+        for (day, counts) in ledger.figures(from.min(front), front) {
+            if day > through && day < front {
+                continue;
+            }
+            let outlook = (day == front).then(|| ledger.outlook(front));
+            let nothing = counts.is_zero() && outlook.as_ref().is_none_or(Vec::is_empty);
+            if !nothing || told.is_some_and(|told| told >= day) {
+                partials.push(Partial::Figures { segment: name.clone(), day, counts, outlook });
+            }
+        }
+    }
+
+    /// Tells every day that can still change anew, for an aggregator that may have missed some.
+    pub fn tell_all_again(&mut self) {
+        self.state.told_through = self.first_changeable().map(|first| first - 1);
+        self.progress_told = false;
+    }
+}

@@ -1,0 +1,402 @@
+//! The users of a partition: ids to slots, and what is known in each slot.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::BuildHasher;
+
+use hashbrown::HashTable;
+use serde::{Deserialize, Serialize};
+
+use super::component::{Component, Slot};
+use super::count::{CountRule, Era, FOREVER, Ledgers, count_habit};
+use super::habit::{Activity, Habit, Rare};
+use crate::model::lifecycle::Lifecycle;
+use crate::model::purchases::Purchases;
+use crate::model::time::Day;
+
+/// Slots that an estimate of memory looks at.
+const SAMPLED_SLOTS: usize = 512;
+
+/// What was last said about a user, and when the clock next changes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The published 30-day lifecycle; `None` before the first active day.
+    pub lifecycle: Option<Lifecycle>,
+    /// The published loyalty.
+    pub loyal: bool,
+    /// The next day on whose end the clock changes one of these; [`FOREVER`] when never.
+    pub next_change: Day,
+    /// The day at whose close the user is looked at again, at or before `next_change`.
+    visit: Day,
+}
+
+impl Standing {
+    /// What was said, and when the clock changes it next.
+    #[must_use]
+    pub fn new(lifecycle: Option<Lifecycle>, loyal: bool, next_change: Day) -> Self {
+        Self { lifecycle, loyal, next_change, visit: next_change }
+    }
+}
+
+impl Default for Standing {
+    fn default() -> Self {
+        Self::new(None, false, FOREVER)
+    }
+}
+
+/// All ids of a partition. The index and the calendar of visits are made anew from the rest after a restore.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Population {
+    /// Days within which an order can be returned.
+    return_days: i32,
+    ids: Vec<Box<str>>,
+    habits: Vec<Habit>,
+    standings: Vec<Standing>,
+    /// Slots of deleted users, for the next new ones.
+    free: Vec<Slot>,
+    /// The component of each id that belongs to one.
+    component_of: BTreeMap<Slot, u32>,
+    components: BTreeMap<u32, Component>,
+    next_component: u32,
+    /// Ids whose user lives in another partition, with the id by which to look there.
+    moved: BTreeMap<Slot, Box<str>>,
+    #[serde(skip)]
+    index: Index,
+    #[serde(skip)]
+    visits: BTreeMap<Day, Vec<Slot>>,
+}
+
+/// Ids to slots.
+#[derive(Clone, Debug, Default)]
+struct Index {
+    hasher: foldhash::fast::RandomState,
+    slots: HashTable<Slot>,
+}
+
+impl Population {
+    /// Nobody yet; `return_days` are the days within which an order can be returned.
+    #[must_use]
+    pub fn new(return_days: i32) -> Self {
+        Self { return_days, ..Self::default() }
+    }
+
+    /// Makes the index and the calendar of visits anew, after the rest was read from a snapshot.
+    pub fn rebuild(&mut self) {
+        self.index = Index::default();
+        self.visits = BTreeMap::new();
+        let free: BTreeSet<Slot> = self.free.iter().copied().collect();
+        for slot in (0..self.ids.len()).filter_map(|slot| Slot::try_from(slot).ok()).filter(|slot| !free.contains(slot)) {
+            self.index_slot(slot);
+            let visit = self.standings[slot as usize].visit;
+            if visit < FOREVER {
+                self.visits.entry(visit).or_default().push(slot);
+            }
+        }
+    }
+
+    fn index_slot(&mut self, slot: Slot) {
+        let hash = self.index.hasher.hash_one(&*self.ids[slot as usize]);
+        let (ids, hasher) = (&self.ids, &self.index.hasher);
+        self.index.slots.insert_unique(hash, slot, |slot| hasher.hash_one(&*ids[*slot as usize]));
+    }
+
+    /// The slot of an id, if it is known.
+    #[must_use]
+    pub fn find(&self, id: &str) -> Option<Slot> {
+        let hash = self.index.hasher.hash_one(id);
+        self.index.slots.find(hash, |slot| *self.ids[*slot as usize] == *id).copied()
+    }
+
+    /// The slot of an id, made when it is new.
+    pub fn intern(&mut self, id: &str) -> Slot {
+        if let Some(slot) = self.find(id) {
+            return slot;
+        }
+        let slot = if let Some(slot) = self.free.pop() {
+            self.ids[slot as usize] = id.into();
+            slot
+        } else {
+            self.ids.push(id.into());
+            self.habits.push(Habit::default());
+            self.standings.push(Standing::default());
+            Slot::try_from(self.ids.len() - 1).unwrap_or(Slot::MAX)
+        };
+        self.index_slot(slot);
+        slot
+    }
+
+    /// The id of a slot.
+    #[must_use]
+    pub fn id(&self, slot: Slot) -> &str {
+        &self.ids[slot as usize]
+    }
+
+    /// What is known about the id of a slot alone.
+    #[must_use]
+    pub fn habit(&self, slot: Slot) -> &Habit {
+        &self.habits[slot as usize]
+    }
+
+    /// The same, to change it.
+    pub fn habit_mut(&mut self, slot: Slot) -> &mut Habit {
+        &mut self.habits[slot as usize]
+    }
+
+    /// What was last said about the user of a root slot.
+    #[must_use]
+    pub fn standing(&self, slot: Slot) -> Standing {
+        self.standings[slot as usize]
+    }
+
+    /// Notes what was said, and when the user is to be looked at again.
+    pub fn set_standing(&mut self, slot: Slot, standing: Standing) {
+        let known = &mut self.standings[slot as usize];
+        // An entry for an earlier day stays where it is: the visit finds nothing changed and moves on.
+        let visit = if known.visit <= standing.visit { known.visit } else { standing.visit };
+        if visit < known.visit {
+            self.visits.entry(visit).or_default().push(slot);
+        }
+        *known = Standing { visit, ..standing };
+    }
+
+    /// Takes the slots of users whom the close of `day` changes, ascending. Each must be given a standing again. Users who were looked at as of a later day since they were noted wait for their own day.
+    pub fn take_visits(&mut self, day: Day) -> Vec<Slot> {
+        let mut slots = self.visits.remove(&day).unwrap_or_default();
+        slots.sort_unstable();
+        slots.dedup();
+        slots.retain(|slot| self.standings[*slot as usize].visit == day);
+        for slot in &slots {
+            let standing = &mut self.standings[*slot as usize];
+            standing.visit = FOREVER;
+            if standing.next_change > day {
+                let standing = *standing;
+                self.set_standing(*slot, Standing { visit: standing.next_change, ..standing });
+            }
+        }
+        slots.retain(|slot| self.standings[*slot as usize].next_change <= day);
+        slots
+    }
+
+    /// The slot under which the user of an id is kept.
+    #[must_use]
+    pub fn root(&self, slot: Slot) -> Slot {
+        self.component(slot).map_or(slot, |component| component.root)
+    }
+
+    /// The ids that are one user with the id of a slot, when there are several.
+    #[must_use]
+    pub fn component(&self, slot: Slot) -> Option<&Component> {
+        self.component_of.get(&slot).and_then(|component| self.components.get(component))
+    }
+
+    /// The slots of all ids of the user of a slot.
+    #[must_use]
+    pub fn members(&self, slot: Slot) -> Vec<Slot> {
+        self.component(slot).map_or_else(|| vec![slot], |component| component.members.clone())
+    }
+
+    /// Takes apart the component of a slot, to be put together again with [`Population::join`].
+    pub fn take_component(&mut self, slot: Slot) -> Component {
+        let taken = self.component_of.get(&slot).copied().and_then(|number| self.components.remove(&number));
+        let taken = taken.unwrap_or_else(|| Component { members: vec![slot], edges: Vec::new(), root: slot });
+        for member in &taken.members {
+            self.component_of.remove(member);
+        }
+        taken
+    }
+
+    /// Makes the ids of a component one user and returns the slot of the id that it goes by.
+    pub fn join(&mut self, mut component: Component) -> Slot {
+        component.members.sort_unstable();
+        component.members.dedup();
+        component.edges.sort_unstable();
+        component.edges.dedup();
+        component.root = component.find_root(|slot| &self.ids[slot as usize]);
+        let root = component.root;
+        if component.members.len() > 1 {
+            let number = self.next_component;
+            self.next_component += 1;
+            for member in &component.members {
+                self.component_of.insert(*member, number);
+            }
+            self.components.insert(number, component);
+        }
+        root
+    }
+
+    /// All that is known about the user of a slot, its ids taken together.
+    #[must_use]
+    pub fn whole(&self, slot: Slot) -> Cow<'_, Habit> {
+        match self.component(slot) {
+            None => Cow::Borrowed(self.habit(slot)),
+            Some(component) => Cow::Owned(self.together(&component.members)),
+        }
+    }
+
+    /// The active days of the user of a slot, its ids taken together: everywhere, or in a breakdown segment.
+    #[must_use]
+    pub fn activity(&self, slot: Slot, segment: Option<u32>) -> Activity {
+        let of = |slot: Slot| {
+            let habit = self.habit(slot);
+            match segment {
+                None => habit.activity,
+                Some(segment) => habit.rare.as_ref().map_or_else(Activity::default, |rare| rare.activity_in(segment)),
+            }
+        };
+        let Some(component) = self.component(slot) else { return of(slot) };
+        component.members.iter().fold(Activity::default(), |mut all, member| {
+            all.absorb(&of(*member));
+            all
+        })
+    }
+
+    /// The purchases of the user of a slot, its ids taken together.
+    #[must_use]
+    pub fn purchases(&self, slot: Slot) -> Cow<'_, Purchases> {
+        let of = |slot: Slot| self.habit(slot).rare.as_ref().map(|rare| &rare.purchases).filter(|purchases| !purchases.is_empty());
+        let members = self.component(slot).map_or(std::slice::from_ref(&slot), |component| &component.members);
+        let mut all: Option<Cow<'_, Purchases>> = None;
+        for purchases in members.iter().filter_map(|member| of(*member)) {
+            match &mut all {
+                None => all = Some(Cow::Borrowed(purchases)),
+                Some(all) => all.to_mut().absorb(purchases, self.return_days),
+            }
+        }
+        all.unwrap_or_default()
+    }
+
+    /// Whether the ids of the user of a slot are together on every day from `day` on.
+    #[must_use]
+    pub fn is_united_from(&self, slot: Slot, day: Day) -> bool {
+        self.component(slot).is_none_or(|component| component.edges.iter().all(|edge| edge.restates_from <= day))
+    }
+
+    /// Whether all that is known about the user of a slot is kept under one id.
+    #[must_use]
+    pub fn is_together(&self, slot: Slot) -> bool {
+        self.component(slot)
+            .is_none_or(|component| component.members.iter().all(|member| *member == component.root || self.habit(*member).is_empty()))
+    }
+
+    /// Keeps what is known about a user of several ids under one, as far as no day can change any more on which they count apart: active days before
+    /// `restatable` and purchases before `changeable` are final. They must be put together before any of it is forgotten.
+    pub fn settle_component(&mut self, slot: Slot, restatable: Day, changeable: Day) {
+        let Some(component) = self.component(slot) else { return };
+        let newest = component.edges.iter().map(|edge| edge.restates_from).max();
+        if newest.is_none_or(|newest| newest >= restatable) || self.is_together(slot) {
+            return;
+        }
+        let purchases_too = newest < Some(changeable);
+        let root = component.root;
+        for member in component.members.clone() {
+            if member == root {
+                continue;
+            }
+            let mut habit = std::mem::take(&mut self.habits[member as usize]);
+            if let Some(rare) = habit.rare.as_mut().filter(|rare| !purchases_too && !rare.purchases.is_empty()) {
+                let kept = Rare { purchases: std::mem::take(&mut rare.purchases), ..Rare::default() };
+                self.habits[member as usize].rare = Some(Box::new(kept));
+            }
+            self.habits[root as usize].absorb(&habit, self.return_days);
+        }
+    }
+
+    fn together(&self, slots: &[Slot]) -> Habit {
+        let mut whole = Habit::default();
+        for slot in slots {
+            whole.absorb(self.habit(*slot), self.return_days);
+        }
+        whole
+    }
+
+    /// Adds (`sign` 1) or takes away (-1) what the user of a slot counts for from a day on, its ids apart on days before their merges.
+    pub fn count(&self, ledgers: &mut Ledgers, slot: Slot, from: Day, rule: CountRule, sign: i32) {
+        let Some(component) = self.component(slot) else {
+            return count_habit(ledgers, self.habit(slot), Era::from(from), rule, sign);
+        };
+        let mut starts = component.boundaries();
+        starts.retain(|day| *day > from);
+        starts.insert(0, from);
+        for (index, start) in starts.iter().enumerate() {
+            let through = starts.get(index + 1).map_or(FOREVER, |next| *next - 1);
+            for group in component.groups_on(*start) {
+                count_habit(ledgers, &self.together(&group), Era { from: *start, through }, rule, sign);
+            }
+        }
+    }
+
+    /// Where to look for the user of a slot when it lives in another partition.
+    #[must_use]
+    pub fn moved_to(&self, slot: Slot) -> Option<&str> {
+        self.moved.get(&slot).map(|id| &**id)
+    }
+
+    /// Notes that the user of a slot now lives in the partition of another id; nothing else is kept of it.
+    pub fn move_away(&mut self, slot: Slot, to: &str) {
+        self.habits[slot as usize] = Habit::default();
+        self.set_never(slot);
+        self.moved.insert(slot, to.into());
+    }
+
+    /// Notes that the user of a slot lives here after all.
+    pub fn move_back(&mut self, slot: Slot) {
+        self.moved.remove(&slot);
+    }
+
+    fn set_never(&mut self, slot: Slot) {
+        self.standings[slot as usize] = Standing::default();
+    }
+
+    /// Forgets what was said about the id of a slot, because its user goes by another.
+    pub fn clear_standing(&mut self, slot: Slot) {
+        self.set_never(slot);
+    }
+
+    /// Removes an id and all that is known about it. Its component must have been taken apart.
+    pub fn remove(&mut self, slot: Slot) {
+        let hash = self.index.hasher.hash_one(&*self.ids[slot as usize]);
+        if let Ok(entry) = self.index.slots.find_entry(hash, |known| *known == slot) {
+            entry.remove();
+        }
+        self.ids[slot as usize] = "".into();
+        self.habits[slot as usize] = Habit::default();
+        self.set_never(slot);
+        self.moved.remove(&slot);
+        self.free.push(slot);
+    }
+
+    /// The root slots of all users who live here.
+    pub fn roots(&self) -> impl Iterator<Item = Slot> + '_ {
+        let free: BTreeSet<Slot> = self.free.iter().copied().collect();
+        let slots = (0..self.ids.len()).filter_map(|slot| Slot::try_from(slot).ok());
+        slots.filter(move |slot| !free.contains(slot) && !self.moved.contains_key(slot) && self.root(*slot) == *slot)
+    }
+
+    /// Bytes of memory that all this takes, estimated: columns by their capacity, texts and rare facts from a sample of slots.
+    #[must_use]
+    pub fn approximate_bytes(&self) -> usize {
+        let slots = self.ids.len();
+        let columns = self.ids.capacity() * size_of::<Box<str>>()
+            + self.habits.capacity() * size_of::<Habit>()
+            + self.standings.capacity() * size_of::<Standing>()
+            + self.index.slots.capacity() * (size_of::<Slot>() + 1);
+        let step = (slots / SAMPLED_SLOTS).max(1);
+        let sampled = (0..slots).step_by(step).map(|slot| {
+            let rare = self.habits[slot].rare.as_ref().map_or(0, |rare| rare.approximate_bytes());
+            self.ids[slot].len() + rare
+        });
+        columns + sampled.sum::<usize>() * step
+    }
+
+    /// How many ids are known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ids.len() - self.free.len()
+    }
+
+    /// Whether no id is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

@@ -1,0 +1,101 @@
+//! A user's profile as of a day.
+
+use super::component::Slot;
+use super::partition::PartitionEngine;
+use crate::model::lifecycle::Lifecycle;
+use crate::model::purchases::PurchaseTotals;
+use crate::model::time::Day;
+
+/// What is known about a user at the end of a day. Money in units of the currency, shares from 0 to 1; `None` where nothing is known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Profile {
+    /// The id that the user goes by.
+    pub user_id: String,
+    /// First and last active day, up to the day of the profile.
+    pub first_active_day: Option<Day>,
+    /// See `first_active_day`.
+    pub last_active_day: Option<Day>,
+    /// Active days ever.
+    pub active_days: u32,
+    /// Active days in the last 7 days.
+    pub active_days_7d: u32,
+    /// Active days in the last 30 days.
+    pub active_days_30d: u32,
+    /// Active days in the last 28 days (L28).
+    pub active_days_28d: u32,
+    /// The 30-day lifecycle.
+    pub lifecycle_30d: Lifecycle,
+    /// Orders, money and shares.
+    pub purchases: PurchaseTotals,
+    /// Orders since the last break.
+    pub streak: u64,
+    /// Whether the streak is long enough.
+    pub loyal: bool,
+    /// Converted referrals.
+    pub referrals: u64,
+    /// Attitude from surveys.
+    pub attitude: Option<f64>,
+    /// Behaviour from activity and streak.
+    pub behaviour: f64,
+    /// Complaints open at the end of the day.
+    pub open_complaints: u64,
+    /// The last recommendation, 0 to 10.
+    pub recommend: Option<u8>,
+    /// The day.
+    pub as_of: Day,
+}
+
+impl PartitionEngine {
+    /// The profile of a user under any of its ids, as of the partition's newest accepted day. `None` when the id is not known here.
+    #[must_use]
+    pub fn profile(&self, user_id: &str) -> Option<Profile> {
+        self.profile_on(user_id, self.state.newest_day.unwrap_or(self.as_of()))
+    }
+
+    /// The profile as of the end of `day`, which must not be before the newest accepted day.
+    #[must_use]
+    pub fn profile_on(&self, user_id: &str, day: Day) -> Option<Profile> {
+        let slot = self.state.population.find(user_id).filter(|slot| self.state.population.moved_to(*slot).is_none())?;
+        Some(self.profile_of(self.state.population.root(slot), day))
+    }
+
+    /// The profiles of all users, as of the end of `day`, in no particular order.
+    pub fn profiles_on(&self, day: Day) -> impl Iterator<Item = Profile> + '_ {
+        self.state.population.roots().map(move |root| self.profile_of(root, day))
+    }
+
+    /// The id by which to look for a user who moved to another partition.
+    #[must_use]
+    pub fn moved_to(&self, user_id: &str) -> Option<&str> {
+        self.state.population.find(user_id).and_then(|slot| self.state.population.moved_to(slot))
+    }
+
+    fn profile_of(&self, root: Slot, day: Day) -> Profile {
+        let whole = self.state.population.whole(root);
+        let (activity, rare) = (&whole.activity, whole.rare.as_deref());
+        let (rule, return_days) = (self.loyalty_rule(), self.count_rule().return_days);
+        let streak = rare.map_or(0, |rare| rule.streak(&rare.purchases, day));
+        let active_days_30d = activity.days_in(day, 30);
+        #[expect(clippy::cast_precision_loss, reason = "streaks are far below 2^53")]
+        let steadiness = (streak as f64 / (2.0 * rule.loyal_orders as f64)).min(1.0);
+        Profile {
+            user_id: self.state.population.id(root).to_owned(),
+            first_active_day: activity.first,
+            last_active_day: activity.days.newest(),
+            active_days: activity.count,
+            active_days_7d: activity.days_in(day, 7),
+            active_days_28d: activity.days_in(day, 28),
+            active_days_30d,
+            lifecycle_30d: activity.lifecycle(day).0,
+            purchases: rare.map_or_else(PurchaseTotals::default, |rare| rare.purchases.totals(return_days)),
+            streak,
+            loyal: streak >= rule.loyal_orders,
+            referrals: rare.map_or(0, |rare| rare.referrals.count()),
+            attitude: rare.and_then(|rare| rare.surveys.attitude(day)),
+            behaviour: (f64::from(active_days_30d) / 30.0).max(steadiness),
+            open_complaints: rare.map_or(0, |rare| rare.complaints.open_on(day) as u64),
+            recommend: rare.and_then(|rare| rare.surveys.last_recommendation()),
+            as_of: day,
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What an engine is told to count, validated.
+
+use serde::{Deserialize, Serialize};
+
+/// Settings that decide an engine's figures. They are part of its snapshot: a replay runs under those it was recorded with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineSettings {
+    /// IANA name of the zone whose calendar days are counted.
+    pub time_zone: String,
+    /// Length in days of the monthly window of `dau_mau_ratio`.
+    pub mau_days: u16,
+    /// How long after its end a day stays open, in milliseconds of event time.
+    pub grace_ms: i64,
+    /// How many days before the newest accepted day an event may be.
+    pub late_horizon_days: u16,
+    /// How much later than its arrival an event may be, in milliseconds.
+    pub future_tolerance_ms: i64,
+    /// Names of event types that make nobody active although the vocabulary says so; sorted.
+    pub excluded_types: Vec<String>,
+    /// Orders in a row that make a user loyal.
+    pub loyal_orders: u32,
+    /// Days without an order after which a streak breaks.
+    pub lapse_days: u16,
+    /// Days within which an order can be returned.
+    pub return_days: u16,
+    /// How many leave in silence for each that complains.
+    pub silent_ratio: u32,
+    /// What a deletion does to counts that are already made.
+    pub deletion_past: DeletionPast,
+    /// The properties by whose values metrics are broken down, in the order of [`crate::model::event::Event::breakdowns`].
+    pub breakdowns: Vec<Breakdown>,
+    /// Values of a property without a list that get their own segment.
+    pub max_values: u32,
+    /// Whether profiles are published.
+    pub publish_profiles: bool,
+}
+
+/// One breakdown property.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Breakdown {
+    /// Name of the event property.
+    pub property: String,
+    /// The values to count; `None` takes the first `max_values` of each partition.
+    pub values: Option<Vec<String>>,
+}
+
+/// What happens to the counts of past days when a user is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeletionPast {
+    /// They stay, as anonymous counts.
+    Keep,
+    /// The user is taken out of the days from `late_horizon_days` before the deletion.
+    Decrement,
+}
+
+impl EngineSettings {
+    /// The keys of the settings file that decide figures and differ from those of `other`. Publishing profiles and the silent ratio decide none that is kept.
+    #[must_use]
+    pub fn deciding_differences(&self, other: &Self) -> Vec<&'static str> {
+        let compared = [
+            ("time.time_zone", self.time_zone != other.time_zone),
+            ("time.mau_days", self.mau_days != other.mau_days),
+            ("time.grace", self.grace_ms != other.grace_ms),
+            ("time.late_horizon_days", self.late_horizon_days != other.late_horizon_days),
+            ("time.future_tolerance", self.future_tolerance_ms != other.future_tolerance_ms),
+            ("activity.exclude", self.excluded_types != other.excluded_types),
+            ("purchases.loyal_orders", self.loyal_orders != other.loyal_orders),
+            ("purchases.lapse_days", self.lapse_days != other.lapse_days),
+            ("purchases.return_days", self.return_days != other.return_days),
+            ("deletion.past", self.deletion_past != other.deletion_past),
+            ("breakdowns", self.breakdowns != other.breakdowns),
+            ("breakdowns.max_values", self.max_values != other.max_values),
+        ];
+        compared.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+    }
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self {
+            time_zone: "UTC".to_owned(),
+            mau_days: 30,
+            grace_ms: 3_600_000,
+            late_horizon_days: 35,
+            future_tolerance_ms: 300_000,
+            excluded_types: Vec::new(),
+            loyal_orders: 3,
+            lapse_days: 180,
+            return_days: 90,
+            silent_ratio: 24,
+            deletion_past: DeletionPast::Keep,
+            breakdowns: Vec::new(),
+            max_values: 100,
+            publish_profiles: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_decides_figures_is_told_by_its_key() {
+        let old = EngineSettings::default();
+        let free = EngineSettings { publish_profiles: true, silent_ratio: 3, ..old.clone() };
+        assert!(old.deciding_differences(&free).is_empty());
+        let new = EngineSettings { mau_days: 28, max_values: 7, time_zone: "Asia/Tokyo".into(), ..old.clone() };
+        assert_eq!(old.deciding_differences(&new), ["time.time_zone", "time.mau_days", "breakdowns.max_values"]);
+    }
+}

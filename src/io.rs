@@ -1,0 +1,15 @@
+//! Everything that touches the world.
+
+pub mod aggregation;
+pub mod clock;
+pub mod counting;
+pub mod feed;
+pub mod files;
+pub mod forwarding;
+pub mod generate;
+pub mod http;
+pub mod kafka;
+pub mod observations;
+pub mod replay;
+pub mod snapshots;
+pub mod worker;

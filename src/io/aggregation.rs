@@ -1,0 +1,281 @@
+//! The aggregator: one thread in one of the processes adds up what the partitions tell, and publishes metrics.
+//!
+//! The one partition of a topic without records elects it. It keeps nothing of its own: on start it fences its predecessor, reads
+//! the metrics that were published and everything that the partitions told, and publishes what differs.
+
+use std::collections::BTreeMap;
+use std::hash::BuildHasher as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::clock::Stopwatch;
+use super::counting::partials_topic;
+use super::kafka::connection::Connection;
+use super::kafka::consumer::{ConsumeError, GroupConsumer, GroupEvent};
+use super::kafka::producer::{ProduceError, Producer};
+use super::kafka::reader::TopicReader;
+use super::kafka::{Outgoing, Record};
+use crate::config::Settings;
+use crate::engine::aggregator::{ALL, Aggregator, Metric};
+use crate::engine::settings::EngineSettings;
+use crate::model::partition::partition_of;
+use crate::wire::partials::{self, Told};
+use crate::wire::records;
+
+/// How long a batch is waited for.
+const WAIT: Duration = Duration::from_millis(50);
+/// How long the predecessor's transaction may take to end.
+const FENCE: Duration = Duration::from_secs(60);
+/// The longest that metrics wait for a quiet moment.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// The topic whose one partition elects the aggregator. It never has a record.
+#[must_use]
+pub fn election_topic(group_id: &str) -> String {
+    format!("{group_id}.aggregator")
+}
+
+/// Why the aggregator ended before it was told to. Another may go on.
+#[derive(Debug, thiserror::Error)]
+pub enum AggregationError {
+    /// A topic cannot be read.
+    #[error(transparent)]
+    Consume(#[from] ConsumeError),
+    /// Metrics cannot be published.
+    #[error(transparent)]
+    Produce(#[from] ProduceError),
+}
+
+/// The newest metrics, by segment, then day as text: what the HTTP side shows. Only the process that aggregates fills it.
+#[derive(Debug, Default)]
+pub struct MetricsBoard(RwLock<BTreeMap<String, BTreeMap<String, Arc<Value>>>>);
+
+impl MetricsBoard {
+    /// The records of a segment with days from `from` to `to`, both included, in the order of the days.
+    #[must_use]
+    pub fn metrics(&self, segment: &str, from: &str, to: &str) -> Vec<Arc<Value>> {
+        let board = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let days = board.get(segment).into_iter().flatten();
+        days.filter(|(day, _)| (from..=to).contains(&day.as_str())).map(|(_, record)| Arc::clone(record)).collect()
+    }
+
+    /// The segments that have records, `all` first.
+    #[must_use]
+    pub fn segments(&self) -> Vec<String> {
+        let board = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let breakdowns = board.keys().filter(|segment| *segment != ALL).cloned();
+        board.contains_key(ALL).then(|| ALL.to_owned()).into_iter().chain(breakdowns).collect()
+    }
+
+    fn put(&self, record: Value) {
+        let (Some(segment), Some(day)) = (record["segment"].as_str(), record["day"].as_str()) else { return };
+        let (segment, day) = (segment.to_owned(), day.to_owned());
+        self.0.write().unwrap_or_else(PoisonError::into_inner).entry(segment).or_default().insert(day, Arc::new(record));
+    }
+}
+
+/// Runs for election, and aggregates when elected, until `stop`.
+pub fn run(settings: &Settings, connection: &Connection, board: &MetricsBoard, stop: &AtomicBool) -> Result<(), AggregationError> {
+    let topic = election_topic(&settings.kafka.group_id);
+    let mut member = GroupConsumer::join(connection, &topic, &topic, 1)?;
+    let mut session: Option<Session<'_>> = None;
+    while !stop.load(Ordering::Relaxed) {
+        while let Some(event) = member.poll()? {
+            match event {
+                GroupEvent::Assigned(partitions) => {
+                    let starts: Vec<(i32, i64)> = partitions.iter().map(|partition| (*partition, 0)).collect();
+                    member.assign(&starts)?;
+                    if !partitions.is_empty() {
+                        tracing::info!("elected to aggregate");
+                        session = Some(Session::start(settings, connection, board)?);
+                    }
+                }
+                GroupEvent::Revoked(partitions) | GroupEvent::Lost(partitions) => {
+                    session = None;
+                    member.unassign(&partitions)?;
+                }
+            }
+        }
+        match &mut session {
+            Some(session) => session.step()?,
+            None => drop(member.next_batch(WAIT)),
+        }
+    }
+    Ok(())
+}
+
+/// A metric as it was published last.
+#[derive(Clone, Copy, Debug)]
+struct Published {
+    revision: u64,
+    is_final: bool,
+    /// Of the record without its revision.
+    digest: u64,
+}
+
+/// One term of office.
+struct Session<'s> {
+    engine: &'s EngineSettings,
+    board: &'s MetricsBoard,
+    topic: String,
+    producer: Producer,
+    partials: TopicReader,
+    aggregator: Aggregator,
+    /// The newest history of each partition: what another told is not added.
+    lineages: BTreeMap<i32, String>,
+    /// Everything that is in force, to begin again when a history does.
+    told: BTreeMap<(i32, String), Told>,
+    published: BTreeMap<String, Published>,
+    since_publish: Stopwatch,
+}
+
+impl<'s> Session<'s> {
+    /// Fences the predecessor and reads what it published.
+    fn start(settings: &'s Settings, connection: &Connection, board: &'s MetricsBoard) -> Result<Self, AggregationError> {
+        let group_id = election_topic(&settings.kafka.group_id);
+        let mut producer = Producer::transactional(connection, &group_id)?;
+        producer.init(FENCE)?;
+        producer.prepare(&settings.topics.metrics)?;
+        let mut published = BTreeMap::new();
+        let mut metrics = TopicReader::start(connection, &group_id, &settings.topics.metrics)?;
+        while !metrics.caught_up() {
+            metrics.read(WAIT, |record| note_published(record, &mut published, board))?;
+        }
+        let partials = TopicReader::start(connection, &group_id, &partials_topic(&settings.kafka.group_id))?;
+        let aggregator = Aggregator::new(partials.partitions());
+        tracing::info!(published = published.len(), "aggregating");
+        Ok(Self {
+            engine: &settings.engine,
+            board,
+            topic: settings.topics.metrics.clone(),
+            producer,
+            partials,
+            aggregator,
+            lineages: BTreeMap::new(),
+            told: BTreeMap::new(),
+            published,
+            since_publish: Stopwatch::start(),
+        })
+    }
+
+    /// Reads a batch; publishes when there is a moment without records, so that half a transaction is hardly ever shown.
+    fn step(&mut self) -> Result<(), AggregationError> {
+        let mut batch = Vec::new();
+        let count = self.partials.read(WAIT, |record| batch.extend(told(record)))?;
+        for (partition, key, told) in batch {
+            self.take(partition, key, told);
+        }
+        if self.partials.caught_up() && (count == 0 || self.since_publish.elapsed() >= LONGEST_WAIT) {
+            self.since_publish.restart();
+            self.publish()?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, partition: i32, key: String, told: Told) {
+        let known = self.lineages.insert(partition, told.lineage.clone());
+        self.aggregator.update(partition.cast_unsigned(), told.partial.clone());
+        let begun_again = known.is_some_and(|known| known != told.lineage);
+        self.told.insert((partition, key), told);
+        if begun_again {
+            self.begin_again(partition);
+        }
+    }
+
+    /// A partition's history began anew: what the old one told is forgotten.
+    fn begin_again(&mut self, partition: i32) {
+        tracing::warn!(partition, "a partition began a new history, the figures of the old one are forgotten");
+        let lineages = &self.lineages;
+        self.told.retain(|(partition, _), told| lineages.get(partition) == Some(&told.lineage));
+        self.aggregator = Aggregator::new(self.partials.partitions());
+        for ((partition, _), told) in &self.told {
+            self.aggregator.update(partition.cast_unsigned(), told.partial.clone());
+        }
+    }
+
+    /// Publishes the metrics that differ from what was published last, in one transaction.
+    fn publish(&mut self) -> Result<(), AggregationError> {
+        let changed: Vec<(String, Published, Value)> =
+            self.aggregator.take_changed().into_iter().filter_map(|metric| self.news(metric)).collect();
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let partitions = self.producer.prepare(&self.topic)?;
+        let values: Vec<(String, String)> = changed.iter().map(|(key, _, value)| (key.clone(), value.to_string())).collect();
+        let records: Vec<Outgoing<'_>> = values
+            .iter()
+            .map(|(key, value)| Outgoing {
+                partition: i32::try_from(partition_of(key.as_bytes(), partitions)).unwrap_or(-1),
+                key: Some(key.as_bytes()),
+                value: Some(value.as_bytes()),
+            })
+            .collect();
+        self.transact(&records)?;
+        for (key, published, value) in changed {
+            self.published.insert(key, published);
+            self.board.put(value);
+        }
+        Ok(())
+    }
+
+    /// One transaction; again when it was aborted. Anything else ends the session, and another reads what became of it.
+    fn transact(&mut self, records: &[Outgoing<'_>]) -> Result<(), ProduceError> {
+        loop {
+            self.producer.begin()?;
+            let sent = self.producer.send(&self.topic, records).and_then(|()| self.producer.commit());
+            match sent {
+                Err(ProduceError::Abortable { reason, .. }) => {
+                    tracing::info!(reason, "metrics were not committed, sending them again");
+                    self.producer.abort()?;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// The record of a metric, if it says something new.
+    fn news(&self, mut metric: Metric) -> Option<(String, Published, Value)> {
+        let key = records::metric_key(&metric.segment, metric.day);
+        let before = self.published.get(&key);
+        // What was final once stays final.
+        metric.is_final |= before.is_some_and(|before| before.is_final);
+        let revision = before.map_or(0, |before| before.revision + 1);
+        let mut value = records::metric(&metric, revision, self.engine);
+        let published = Published { revision, is_final: metric.is_final, digest: digest(&mut value, revision) };
+        let same = before.is_some_and(|before| before.digest == published.digest);
+        (!same).then_some((key, published, value))
+    }
+}
+
+/// A record of the partials topic. What cannot be read is of another version, and is told again by this one.
+fn told(record: &Record<'_>) -> Option<(i32, String, Told)> {
+    let key = String::from_utf8_lossy(record.key?).into_owned();
+    match partials::decode(record.payload?) {
+        Ok(told) => Some((record.partition, key, told)),
+        Err(error) => {
+            tracing::warn!(partition = record.partition, offset = record.offset, %error, "figures that cannot be read are passed over");
+            None
+        }
+    }
+}
+
+fn note_published(record: &Record<'_>, published: &mut BTreeMap<String, Published>, board: &MetricsBoard) {
+    let (Some(key), Some(payload)) = (record.key, record.payload) else { return };
+    let Ok(mut value) = serde_json::from_slice::<Value>(payload) else { return };
+    let revision = value["revision"].as_u64().unwrap_or(0);
+    let is_final = value["final"].as_bool().unwrap_or(false);
+    let digest = digest(&mut value, revision);
+    published.insert(String::from_utf8_lossy(key).into_owned(), Published { revision, is_final, digest });
+    board.put(value);
+}
+
+/// Of everything but the revision, which is put back.
+fn digest(value: &mut Value, revision: u64) -> u64 {
+    value["revision"] = Value::from(0);
+    let digest = foldhash::quality::FixedState::default().hash_one(value.to_string());
+    value["revision"] = Value::from(revision);
+    digest
+}

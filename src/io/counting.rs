@@ -1,0 +1,307 @@
+//! What a worker runs for the service: records are decoded, the engine counts them, and what it wants done becomes records.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::forwarding::log_topic;
+use super::kafka::Record;
+use super::kafka::metadata::Lineage;
+use super::observations::PartitionSize;
+use super::worker::{Destination, Outputs, Processor, Processors, TopicIndex};
+use crate::config::Settings;
+use crate::engine::effect::{Admission, Effect, Transition};
+use crate::engine::partition::{PartitionEngine, Placement};
+use crate::model::event::Event;
+use crate::model::rejection::{Reason, Rejection};
+use crate::model::time::{Calendar, Day, EventTime, UnknownTimeZone};
+use crate::wire::decode::Decoder;
+use crate::wire::envelope::{Envelope, Forwarded};
+use crate::wire::partials::{self, Told};
+use crate::wire::{records, snapshot};
+
+const TRANSITIONS: TopicIndex = TopicIndex(0);
+const PROFILES: TopicIndex = TopicIndex(1);
+const DEAD_LETTERS: TopicIndex = TopicIndex(2);
+const PARTIALS: TopicIndex = TopicIndex(3);
+/// The internal log; named only where that is what is read.
+const LOG: TopicIndex = TopicIndex(4);
+
+/// The internal topic on which partitions tell the aggregator their figures.
+#[must_use]
+pub fn partials_topic(group_id: &str) -> String {
+    format!("{group_id}.partials")
+}
+
+/// What all partitions of a process share.
+struct Shared {
+    settings: Settings,
+    decoder: Decoder,
+    calendar: Arc<Calendar>,
+    topic: String,
+    /// Whether `topic` is the internal log, whose records are envelopes and on which users can move to another partition.
+    internal: bool,
+}
+
+/// Makes an engine for each partition.
+pub struct EngineProcessors {
+    shared: Arc<Shared>,
+}
+
+impl EngineProcessors {
+    /// Engines that count what `settings` say: of the input, or of the internal log that everything is forwarded to.
+    pub fn new(settings: &Settings) -> Result<Self, UnknownTimeZone> {
+        let calendar = Arc::new(Calendar::new(&settings.engine.time_zone)?);
+        let internal = settings.kafka.repartition;
+        let input = settings.kafka.inputs.first().cloned().unwrap_or_default();
+        let topic = if internal { log_topic(&settings.kafka.group_id) } else { input };
+        let shared = Shared { settings: settings.clone(), decoder: settings.decoder(), calendar, topic, internal };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+}
+
+impl Processors for EngineProcessors {
+    type Processor = EngineProcessor;
+
+    fn version(&self) -> u32 {
+        snapshot::VERSION
+    }
+
+    fn topics(&self) -> Vec<String> {
+        let Settings { topics, kafka, .. } = &self.shared.settings;
+        let mut names =
+            vec![topics.transitions.clone(), topics.profiles.clone(), topics.dead_letters.clone(), partials_topic(&kafka.group_id)];
+        names.extend(self.shared.internal.then(|| self.shared.topic.clone()));
+        names
+    }
+
+    fn empty(&self, partition: i32, partitions: u32, lineage: Lineage) -> EngineProcessor {
+        let placement = Placement { partition: partition.cast_unsigned(), partitions, transfers: self.shared.internal };
+        let Shared { settings, calendar, .. } = &*self.shared;
+        let engine = PartitionEngine::new(settings.engine.clone(), placement, Arc::clone(calendar), lineage.bytes());
+        EngineProcessor { shared: Arc::clone(&self.shared), engine, partition, partitions, lineage, profiles: BTreeMap::new() }
+    }
+
+    fn decode(&self, partition: i32, lineage: Lineage, state: &[u8]) -> Result<EngineProcessor, String> {
+        let current = Arc::clone(&self.shared.calendar);
+        let calendar_of = |zone: &str| if zone == current.time_zone() { Ok(current) } else { Calendar::new(zone).map(Arc::new) };
+        let (head, engine) = snapshot::decode(state, calendar_of).map_err(|error| error.to_string())?;
+        if head.lineage != lineage.to_string() || head.partition != partition.cast_unsigned() {
+            return Err(format!("it is of partition {} and history {}", head.partition, head.lineage));
+        }
+        let shared = Arc::clone(&self.shared);
+        Ok(EngineProcessor { shared, engine, partition, partitions: head.partitions, lineage, profiles: BTreeMap::new() })
+    }
+
+    fn adopt(&self, processor: &mut EngineProcessor) -> Result<(), String> {
+        processor.engine.adopt(&self.shared.settings.engine).map_err(|changed| changed.join(", "))
+    }
+}
+
+/// What is to be published about a user's profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ProfileNews {
+    /// It changed last when this was the newest day. It is published as of that day: as of the day of the commit, the record
+    /// would depend on when commits happen.
+    Changed(Option<Day>),
+    Removed,
+}
+
+/// The engine of one partition, with bytes on both sides.
+pub struct EngineProcessor {
+    shared: Arc<Shared>,
+    engine: PartitionEngine,
+    partition: i32,
+    partitions: u32,
+    lineage: Lineage,
+    /// Users whose profile is due, by id: at most once a commit.
+    profiles: BTreeMap<String, ProfileNews>,
+}
+
+impl Processor for EngineProcessor {
+    fn handle(&mut self, record: &Record<'_>, outputs: &mut Outputs) -> &'static str {
+        if self.shared.internal {
+            return self.handle_envelope(record, outputs);
+        }
+        let Some(payload) = record.payload else {
+            let tombstone = Rejection::new(Reason::Malformed, "a tombstone");
+            return push_dead_letter(outputs, DEAD_LETTERS, &self.shared.topic, record, &tombstone);
+        };
+        let admission = self.admit(payload, |engine, event| engine.handle(event, record.timestamp_ms.map(EventTime::from_millis)));
+        self.publish_effects(payload, None, outputs);
+        match admission {
+            Ok(outcome) => outcome,
+            Err(rejection) => push_dead_letter(outputs, DEAD_LETTERS, &self.shared.topic, record, &rejection),
+        }
+    }
+
+    fn flush(&mut self, partials: bool, outputs: &mut Outputs) {
+        for (user_id, news) in std::mem::take(&mut self.profiles) {
+            let profile = match news {
+                ProfileNews::Changed(Some(day)) => self.engine.profile_on(&user_id, day),
+                ProfileNews::Changed(None) => self.engine.profile(&user_id),
+                ProfileNews::Removed => None,
+            };
+            let key = user_id.as_bytes();
+            match profile {
+                Some(profile) => push_json(outputs, PROFILES, key, &records::profile(&profile)),
+                None => outputs.push_tombstone(PROFILES, Destination::ByKey, key),
+            }
+        }
+        if partials {
+            self.tell_aggregator(outputs);
+        }
+    }
+
+    fn close_by_clock(&mut self, now: EventTime, outputs: &mut Outputs) {
+        self.engine.close_by_clock(now);
+        self.publish_effects(&[], None, outputs);
+    }
+
+    fn next_clock_close(&self) -> Option<EventTime> {
+        self.engine.next_clock_close()
+    }
+
+    fn watermark(&self) -> Option<EventTime> {
+        self.engine.newest_time()
+    }
+
+    fn encode(&self, offset: i64) -> Result<Vec<u8>, String> {
+        let head = snapshot::Head {
+            version: snapshot::VERSION,
+            lineage: self.lineage.to_string(),
+            topic: self.shared.topic.clone(),
+            partition: self.partition.cast_unsigned(),
+            partitions: self.partitions,
+            offset,
+            users: self.engine.users() as u64,
+        };
+        snapshot::encode(&head, &self.engine).map_err(|error| error.to_string())
+    }
+
+    fn size(&self) -> PartitionSize {
+        PartitionSize { users: self.engine.users() as u64, state_bytes: self.engine.approximate_bytes() as u64 }
+    }
+
+    fn profile(&self, user_id: &str) -> Option<Vec<u8>> {
+        let profile = self.engine.profile(user_id)?;
+        serde_json::to_vec(&records::profile(&profile)).ok()
+    }
+}
+
+impl EngineProcessor {
+    /// Hands an event to the engine: the name of its outcome, or why it is none.
+    fn admit(
+        &mut self,
+        payload: &[u8],
+        handle: impl FnOnce(&mut PartitionEngine, &Event<'_>) -> Admission,
+    ) -> Result<&'static str, Rejection> {
+        let event = self.shared.decoder.decode_json(payload)?;
+        match handle(&mut self.engine, &event) {
+            Admission::Accepted => Ok("accepted"),
+            Admission::Duplicate => Ok("duplicate"),
+            Admission::Deleted => Ok("deleted"),
+            Admission::Forwarded => Ok("forwarded"),
+            Admission::Rejected(rejection) => Err(rejection),
+        }
+    }
+
+    /// Takes in a record of the internal log. Its arrival was checked where it came in.
+    fn handle_envelope(&mut self, record: &Record<'_>, outputs: &mut Outputs) -> &'static str {
+        match Envelope::decode(record.payload.unwrap_or_default()) {
+            Ok(Envelope::Event(forwarded)) => {
+                let admission = self.admit(forwarded.value, |engine, event| {
+                    if forwarded.passed_on { engine.handle_passed_on(event) } else { engine.handle(event, None) }
+                });
+                self.publish_effects(forwarded.value, Some(&forwarded), outputs);
+                let Err(rejection) = admission else { return admission.unwrap_or_default() };
+                let Forwarded { topic, partition, offset, key, value, .. } = forwarded;
+                let original = Record { partition, offset, timestamp_ms: record.timestamp_ms, key, payload: Some(value) };
+                push_dead_letter(outputs, DEAD_LETTERS, topic, &original, &rejection)
+            }
+            Ok(Envelope::Transfer(transfer)) => {
+                self.engine.receive(*transfer);
+                self.publish_effects(&[], None, outputs);
+                "transferred"
+            }
+            Err(error) => {
+                let rejection = Rejection::new(Reason::Malformed, error.to_string());
+                push_dead_letter(outputs, DEAD_LETTERS, &self.shared.topic, record, &rejection)
+            }
+        }
+    }
+
+    /// Publishes what the engine wants done. `payload` is the event at hand, and `forwarded` where it came from in the internal log.
+    fn publish_effects(&mut self, payload: &[u8], forwarded: Option<&Forwarded<'_>>, outputs: &mut Outputs) {
+        for effect in self.engine.drain_effects() {
+            match effect {
+                Effect::Transition(transition) => self.publish_transition(&transition, outputs),
+                Effect::ProfileChanged(user_id) => self.note_profile(user_id, ProfileNews::Changed(self.engine.newest_day())),
+                Effect::ProfileRemoved(user_id) => self.note_profile(user_id, ProfileNews::Removed),
+                Effect::ForwardEvent { user_id } => {
+                    let event = forwarded.map(|forwarded| Envelope::Event(Forwarded { value: payload, passed_on: true, ..*forwarded }));
+                    self.push_envelope(&user_id, event, outputs);
+                }
+                Effect::Transfer { to, transfer } => self.push_envelope(&to, Some(Envelope::Transfer(transfer)), outputs),
+            }
+        }
+    }
+
+    /// Sends an event or a user on to the partition of an id, in the internal log.
+    fn push_envelope(&self, user_id: &str, envelope: Option<Envelope<'_>>, outputs: &mut Outputs) {
+        let bytes = envelope.filter(|_| self.shared.internal).map(|envelope| envelope.encode());
+        match bytes {
+            Some(Ok(bytes)) => outputs.push(LOG, Destination::ByKey, Some(user_id.as_bytes()), |value| value.extend_from_slice(&bytes)),
+            Some(Err(error)) => tracing::error!(partition = self.partition, %error, "a record of the internal log cannot be encoded"),
+            // Engines of an input are placed without transfers, so that users never leave their partition.
+            None => tracing::error!(partition = self.partition, "an engine without transfers wants one"),
+        }
+    }
+
+    fn publish_transition(&self, transition: &Transition, outputs: &mut Outputs) {
+        let (kind, to) = records::transition_selector(transition);
+        if self.shared.settings.publish.wants_transition(kind, to) {
+            push_json(outputs, TRANSITIONS, transition.user_id.as_bytes(), &records::transition(transition));
+        }
+    }
+
+    fn note_profile(&mut self, user_id: String, news: ProfileNews) {
+        if self.shared.settings.engine.publish_profiles {
+            self.profiles.insert(user_id, news);
+        }
+    }
+
+    fn tell_aggregator(&mut self, outputs: &mut Outputs) {
+        for partial in self.engine.take_partials() {
+            let key = partials::key(&partial);
+            match partials::encode(&Told { lineage: self.lineage.to_string(), partial }) {
+                Ok(value) => outputs.push(PARTIALS, Destination::Partition(self.partition), Some(key.as_bytes()), |bytes| {
+                    bytes.extend_from_slice(&value);
+                }),
+                Err(error) => tracing::error!(partition = self.partition, key, %error, "figures cannot be encoded"),
+            }
+        }
+    }
+}
+
+/// Sends a record to the dead letters, byte for byte, and gives the name of the reason. `topic` is where it came from.
+pub(super) fn push_dead_letter(
+    outputs: &mut Outputs,
+    to: TopicIndex,
+    topic: &str,
+    record: &Record<'_>,
+    rejection: &Rejection,
+) -> &'static str {
+    let headers = vec![
+        ("stickiness.reason", rejection.reason.name().as_bytes().to_vec()),
+        ("stickiness.detail", rejection.detail.clone().into_bytes()),
+        ("stickiness.topic", topic.as_bytes().to_vec()),
+        ("stickiness.partition", record.partition.to_string().into_bytes()),
+        ("stickiness.offset", record.offset.to_string().into_bytes()),
+    ];
+    outputs.push_verbatim(to, record.key, record.payload, headers);
+    rejection.reason.name()
+}
+
+fn push_json(outputs: &mut Outputs, topic: TopicIndex, key: &[u8], value: &serde_json::Value) {
+    outputs.push(topic, Destination::ByKey, Some(key), |bytes| bytes.extend_from_slice(value.to_string().as_bytes()));
+}

@@ -1,0 +1,139 @@
+//! What a worker runs on an input that is not keyed by user: every event goes, as it came, to the one internal log, keyed by its user. Shape and arrival are checked here; the rest in the log.
+
+use std::sync::Arc;
+
+use super::kafka::Record;
+use super::kafka::metadata::Lineage;
+use super::worker::{Destination, Outputs, Processor, Processors, TopicIndex};
+use crate::config::Settings;
+use crate::model::event::Event;
+use crate::model::rejection::{Reason, Rejection};
+use crate::model::time::EventTime;
+use crate::wire::decode::Decoder;
+use crate::wire::envelope::{Envelope, Forwarded};
+
+const LOG: TopicIndex = TopicIndex(0);
+const DEAD_LETTERS: TopicIndex = TopicIndex(1);
+
+/// The internal log, keyed by user.
+#[must_use]
+pub fn log_topic(group_id: &str) -> String {
+    format!("{group_id}.events")
+}
+
+/// The consumer group that reads an input topic to forward it.
+#[must_use]
+pub fn forwarding_group(group_id: &str, input: &str) -> String {
+    format!("{group_id}.forward.{input}")
+}
+
+/// What all partitions of an input share.
+struct Shared {
+    decoder: Decoder,
+    future_tolerance_nanos: i64,
+    input: String,
+    topics: Vec<String>,
+}
+
+/// Makes a forwarder for each partition of an input.
+pub struct Forwarders {
+    shared: Arc<Shared>,
+}
+
+impl Forwarders {
+    /// Forwarders of one input topic.
+    #[must_use]
+    pub fn new(settings: &Settings, input: &str) -> Self {
+        let topics = vec![log_topic(&settings.kafka.group_id), settings.topics.dead_letters.clone()];
+        let future_tolerance_nanos = settings.engine.future_tolerance_ms.saturating_mul(1_000_000);
+        Self { shared: Arc::new(Shared { decoder: settings.decoder(), future_tolerance_nanos, input: input.to_owned(), topics }) }
+    }
+}
+
+impl Processors for Forwarders {
+    type Processor = Forwarder;
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn topics(&self) -> Vec<String> {
+        self.shared.topics.clone()
+    }
+
+    fn empty(&self, _: i32, _: u32, _: Lineage) -> Forwarder {
+        Forwarder { shared: Arc::clone(&self.shared), newest: None }
+    }
+
+    fn decode(&self, _: i32, _: Lineage, state: &[u8]) -> Result<Forwarder, String> {
+        let nanos = state.try_into().map(i64::from_le_bytes).map_err(|_| "it is not that of a forwarder".to_owned())?;
+        let newest = (nanos != i64::MIN).then_some(EventTime::from_nanos(nanos));
+        Ok(Forwarder { shared: Arc::clone(&self.shared), newest })
+    }
+}
+
+/// Forwards the events of one partition. It knows nothing but the newest event time.
+pub struct Forwarder {
+    shared: Arc<Shared>,
+    newest: Option<EventTime>,
+}
+
+impl Forwarder {
+    /// The event of a record, if its shape and arrival let it through.
+    fn check<'r>(&self, record: &Record<'r>) -> Result<(Event<'r>, &'r [u8]), Rejection> {
+        let payload = record.payload.ok_or_else(|| Rejection::new(Reason::Malformed, "a tombstone"))?;
+        let event = self.shared.decoder.decode_json(payload)?;
+        let latest = record.timestamp_ms.map(|arrival| EventTime::from_millis(arrival).plus_nanos(self.shared.future_tolerance_nanos));
+        if latest.is_some_and(|latest| event.time > latest) {
+            let tolerance = self.shared.future_tolerance_nanos / 1_000_000;
+            return Err(Rejection::new(Reason::Future, format!("{} is more than {tolerance} ms after its arrival", event.time)));
+        }
+        Ok((event, payload))
+    }
+
+    fn forward(&mut self, record: &Record<'_>, outputs: &mut Outputs) -> Result<(), Rejection> {
+        let (event, value) = self.check(record)?;
+        let forwarded = Forwarded {
+            topic: &self.shared.input,
+            partition: record.partition,
+            offset: record.offset,
+            key: record.key,
+            value,
+            passed_on: false,
+        };
+        let bytes = Envelope::Event(forwarded).encode().map_err(|error| Rejection::new(Reason::Malformed, error.to_string()))?;
+        self.newest = self.newest.max(Some(event.time));
+        outputs.push(LOG, Destination::ByKey, Some(event.user_id.as_bytes()), |value| value.extend_from_slice(&bytes));
+        Ok(())
+    }
+}
+
+impl Processor for Forwarder {
+    fn handle(&mut self, record: &Record<'_>, outputs: &mut Outputs) -> &'static str {
+        match self.forward(record, outputs) {
+            Ok(()) => "forwarded",
+            Err(rejection) => super::counting::push_dead_letter(outputs, DEAD_LETTERS, &self.shared.input, record, &rejection),
+        }
+    }
+
+    fn flush(&mut self, _: bool, _: &mut Outputs) {}
+
+    fn close_by_clock(&mut self, _: EventTime, _: &mut Outputs) {}
+
+    fn next_clock_close(&self) -> Option<EventTime> {
+        // Days close in the log, not here.
+        Some(EventTime::from_nanos(i64::MAX))
+    }
+
+    fn watermark(&self) -> Option<EventTime> {
+        self.newest
+    }
+
+    fn encode(&self, _: i64) -> Result<Vec<u8>, String> {
+        Ok(self.newest.map_or(i64::MIN, EventTime::nanos).to_le_bytes().to_vec())
+    }
+
+    fn profile(&self, _: &str) -> Option<Vec<u8>> {
+        None
+    }
+}

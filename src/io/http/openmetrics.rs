@@ -1,0 +1,278 @@
+//! `/metrics`: what the service observes of itself, for Prometheus: `OpenMetrics` text to those who ask for it, as its servers do, else
+//! the older text format.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use hdrhistogram::Histogram;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::View;
+use super::answer::Problem;
+use super::api::{lag, seconds_between};
+use crate::io::clock;
+use crate::io::observations::{Observations, PartitionGauges, PartitionPhase, PartitionSize};
+use crate::model::time::EventTime;
+
+const OPENMETRICS: &str = "application/openmetrics-text";
+const OPENMETRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const OLDER_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Upper bounds of a histogram's buckets, in microseconds: 1 ms to 1 min.
+const BOUNDS_MICROS: [u64; 15] = [
+    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000, 30_000_000,
+    60_000_000,
+];
+
+/// Quantiles that are told beside the buckets, which are coarser.
+const QUANTILES: [(f64, &str); 5] = [(0.5, "0.5"), (0.9, "0.9"), (0.99, "0.99"), (0.999, "0.999"), (1.0, "1")];
+
+pub(super) async fn metrics(State(view): State<Arc<dyn View>>, headers: HeaderMap) -> Response {
+    let readings = Readings::take(view.is_ready(), view.observations(), clock::wall());
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    match readings.text() {
+        Ok(text) if accept.contains(OPENMETRICS) => ([(header::CONTENT_TYPE, OPENMETRICS_TYPE)], text).into_response(),
+        Ok(text) => ([(header::CONTENT_TYPE, OLDER_TYPE)], older(&text)).into_response(),
+        Err(fmt::Error) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written").into_response(),
+    }
+}
+
+/// The same in the older format, which names counters and information by their series, and knows neither units nor an end.
+fn older(text: &str) -> String {
+    let is_counter = |name: &str| text.contains(&format!("# TYPE {name} counter\n"));
+    let is_info = |name: &str| text.contains(&format!("# TYPE {name} info\n"));
+    let mut older = String::with_capacity(text.len());
+    for line in text.lines().filter(|line| !line.starts_with("# UNIT ") && *line != "# EOF") {
+        let described = ["# HELP ", "# TYPE "].iter().find_map(|what| Some((*what, line.strip_prefix(what)?.split_once(' ')?)));
+        match described {
+            Some((what, (name, rest))) if is_counter(name) => older.extend([what, name, "_total ", rest]),
+            Some((what, (name, rest))) if is_info(name) => {
+                older.extend([what, name, "_info ", if rest == "info" { "gauge" } else { rest }]);
+            }
+            _ => older.push_str(line),
+        }
+        older.push('\n');
+    }
+    older
+}
+
+/// Everything that is told, read at one moment.
+#[derive(Debug)]
+struct Readings {
+    now: EventTime,
+    is_ready: bool,
+    outcomes: BTreeMap<&'static str, u64>,
+    aborts: BTreeMap<String, u64>,
+    replayed: u64,
+    commits: u64,
+    published: u64,
+    snapshot_failures: u64,
+    commit_time: Histogram<u64>,
+    publish_time: Histogram<u64>,
+    partitions: BTreeMap<i32, PartitionGauges>,
+    sizes: BTreeMap<i32, PartitionSize>,
+}
+
+impl Readings {
+    fn take(is_ready: bool, observations: &Observations, now: EventTime) -> Self {
+        Self {
+            now,
+            is_ready,
+            outcomes: observations.outcomes(),
+            aborts: observations.aborts(),
+            replayed: observations.replayed.get(),
+            commits: observations.commits.get(),
+            published: observations.published.get(),
+            snapshot_failures: observations.snapshot_failures.get(),
+            commit_time: observations.commit_time.snapshot(),
+            publish_time: observations.publish_time.snapshot(),
+            partitions: observations.partitions(),
+            sizes: observations.sizes(),
+        }
+    }
+
+    fn text(self) -> Result<String, fmt::Error> {
+        let mut registry = Registry::with_prefix("stickiness");
+        registry.register_collector(Box::new(self));
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry)?;
+        Ok(text)
+    }
+
+    fn encode_service(&self, page: &mut Page<'_>) -> fmt::Result {
+        let mut build = page.family("build", "The running version.", None, MetricType::Info)?;
+        build.encode_info(&[("version", env!("CARGO_PKG_VERSION"))])?;
+        let help = "Whether all partitions of this process are live: 1, or 0 while restoring.";
+        page.family("ready", help, None, MetricType::Gauge)?.encode_gauge(&u64::from(self.is_ready))
+    }
+
+    fn encode_counters(&self, page: &mut Page<'_>) -> fmt::Result {
+        let mut events = page.family("events", "Records counted, by what became of them.", None, MetricType::Counter)?;
+        for (outcome, count) in &self.outcomes {
+            count_of(&mut events, &[("outcome", *outcome)], *count)?;
+        }
+        page.counter("replayed_records", "Records read again to rebuild state, which changed no figure.", self.replayed)?;
+        page.counter("published_records", "Records published.", self.published)?;
+        page.counter("commits", "Transactions committed.", self.commits)?;
+        let mut aborts =
+            page.family("aborts", "Transactions that did not commit and were done again, by reason.", None, MetricType::Counter)?;
+        for (reason, count) in &self.aborts {
+            count_of(&mut aborts, &[("reason", reason.as_str())], *count)?;
+        }
+        page.counter("snapshot_failures", "Snapshots that could not be stored.", self.snapshot_failures)
+    }
+
+    fn encode_durations(&self, page: &mut Page<'_>) -> fmt::Result {
+        page.durations("commit_duration", "Time from the begin of a transaction to its end", &self.commit_time)?;
+        page.durations(
+            "publish_latency",
+            "Time from the arrival of a record here to the commit that publishes what it changed",
+            &self.publish_time,
+        )
+    }
+
+    fn encode_partitions(&self, page: &mut Page<'_>) -> fmt::Result {
+        let partitions = &self.partitions;
+        let since = |millis: Option<i64>| millis.map(|millis| seconds_between(EventTime::from_millis(millis), self.now));
+        let live = |gauges: &PartitionGauges| Some(i64::from(gauges.phase == PartitionPhase::Live));
+        page.each("partition_live", "Whether the partition is counted live: 1, or 0 while restoring.", None, partitions, live)?;
+        page.each("partition_lag_records", "Records in the log that are not committed.", None, partitions, lag)?;
+        let watermark_lag = |gauges: &PartitionGauges| since(gauges.watermark_ms);
+        page.each("watermark_lag", "Wall clock less the newest event time.", Some(&Unit::Seconds), partitions, watermark_lag)?;
+        let snapshot_age = |gauges: &PartitionGauges| since(gauges.snapshot_at_ms);
+        page.each(
+            "snapshot_age",
+            "Time since the newest snapshot that this process stored.",
+            Some(&Unit::Seconds),
+            partitions,
+            snapshot_age,
+        )?;
+        let snapshot_size = |gauges: &PartitionGauges| gauges.snapshot_at_ms.map(|_| gauges.snapshot_bytes);
+        page.each("snapshot_size", "Size of the newest snapshot that this process stored.", Some(&Unit::Bytes), partitions, snapshot_size)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "bytes of memory are below 2^53")]
+    fn encode_sizes(&self, page: &mut Page<'_>) -> fmt::Result {
+        page.each("users", "Users known.", None, &self.sizes, |size| Some(size.users))?;
+        page.each("state", "Memory that the users' state takes.", Some(&Unit::Bytes), &self.sizes, |size| Some(size.state_bytes))?;
+        let users: u64 = self.sizes.values().map(|size| size.users).sum();
+        let bytes: u64 = self.sizes.values().map(|size| size.state_bytes).sum();
+        let help = "Memory a user, the mean over all partitions.";
+        let mut family = page.family("user_state", help, Some(&Unit::Bytes), MetricType::Gauge)?;
+        if users == 0 { Ok(()) } else { family.encode_gauge(&(bytes as f64 / users as f64)) }
+    }
+}
+
+impl Collector for Readings {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let page = &mut Page(encoder);
+        self.encode_service(page)?;
+        self.encode_counters(page)?;
+        self.encode_durations(page)?;
+        self.encode_partitions(page)?;
+        self.encode_sizes(page)
+    }
+}
+
+/// What is being written, one family after another.
+struct Page<'a>(DescriptorEncoder<'a>);
+
+impl Page<'_> {
+    fn family<'s>(
+        &'s mut self,
+        name: &'s str,
+        help: &str,
+        unit: Option<&'s Unit>,
+        kind: MetricType,
+    ) -> Result<MetricEncoder<'s>, fmt::Error> {
+        self.0.encode_descriptor(name, help, unit, kind)
+    }
+
+    fn counter(&mut self, name: &str, help: &str, count: u64) -> fmt::Result {
+        self.family(name, help, None, MetricType::Counter)?.encode_counter::<NoLabelSet, _, u64>(&count, None)
+    }
+
+    /// A gauge of each partition that has it.
+    fn each<T, V: EncodeGaugeValue>(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<&Unit>,
+        partitions: &BTreeMap<i32, T>,
+        value: impl Fn(&T) -> Option<V>,
+    ) -> fmt::Result {
+        let mut family = self.family(name, help, unit, MetricType::Gauge)?;
+        for (partition, reading) in partitions {
+            if let Some(value) = value(reading) {
+                family.encode_family(&[("partition", *partition)])?.encode_gauge(&value)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A histogram, and its quantiles as gauges.
+    fn durations(&mut self, name: &str, help: &str, durations: &Histogram<u64>) -> fmt::Result {
+        let (seconds, quantiles) = (Unit::Seconds, format!("{name}_quantile"));
+        let mut histogram = self.family(name, &format!("{help}."), Some(&seconds), MetricType::Histogram)?;
+        let sum = durations.mean() * precise(durations.len()) / 1e6;
+        histogram.encode_histogram::<NoLabelSet>(sum, durations.len(), &buckets(durations), None)?;
+        let help = format!("{help}: the quantiles since the start, to three digits.");
+        let mut family = self.family(&quantiles, &help, Some(&seconds), MetricType::Gauge)?;
+        if durations.is_empty() {
+            return Ok(());
+        }
+        for (quantile, label) in QUANTILES {
+            let value = precise(durations.value_at_quantile(quantile)) / 1e6;
+            family.encode_family(&[("q", label)])?.encode_gauge(&value)?;
+        }
+        Ok(())
+    }
+}
+
+fn count_of(family: &mut MetricEncoder<'_>, labels: &impl EncodeLabelSet, count: u64) -> fmt::Result {
+    family.encode_family(labels)?.encode_counter::<NoLabelSet, _, u64>(&count, None)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "an hour in microseconds, and counts, are below 2^53")]
+fn precise(number: u64) -> f64 {
+    number as f64
+}
+
+/// Upper bounds in seconds with what lies between each and the one before; the last has no bound.
+fn buckets(durations: &Histogram<u64>) -> Vec<(f64, u64)> {
+    let bounds = BOUNDS_MICROS.iter().map(|micros| precise(*micros) / 1e6).chain([f64::INFINITY]);
+    let mut buckets: Vec<(f64, u64)> = bounds.map(|bound| (bound, 0)).collect();
+    for step in durations.iter_recorded() {
+        // Values of one step are equivalent to three digits; all of them count as the lowest.
+        let value = durations.lowest_equivalent(step.value_iterated_to());
+        let index = BOUNDS_MICROS.partition_point(|bound| *bound < value);
+        if let Some((_, count)) = buckets.get_mut(index) {
+            *count += step.count_at_value();
+        }
+    }
+    buckets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::observations::Durations;
+    use std::time::Duration;
+
+    #[test]
+    fn a_bound_belongs_to_its_bucket() {
+        let durations = Durations::default();
+        for micros in [1, 1_000, 1_010, 100_000, 60_000_000, 61_000_000] {
+            durations.record(Duration::from_micros(micros), 2);
+        }
+        let filled: Vec<(f64, u64)> = buckets(&durations.snapshot()).into_iter().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(filled, [(0.001, 4), (0.0025, 2), (0.1, 2), (60.0, 2), (f64::INFINITY, 2)]);
+    }
+}

@@ -1,0 +1,13 @@
+//! Kafka: a group member that consumes in batches, a transactional producer, topics, and what a commit says.
+
+pub mod connection;
+pub mod consumer;
+pub mod embedded;
+mod ffi;
+pub mod metadata;
+pub mod probe;
+pub mod producer;
+pub mod reader;
+pub mod topics;
+
+pub use ffi::{Batch, Entry, Outgoing, Record};

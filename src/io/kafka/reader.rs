@@ -1,0 +1,78 @@
+//! Reads a whole topic, outside of any group: everything committed so far, then what comes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::connection::{Connection, Isolation};
+use super::consumer::{ConsumeError, GroupConsumer};
+use super::ffi::{Entry, Record};
+
+/// How long the brokers may take to answer a question.
+const ASK: Duration = Duration::from_secs(30);
+
+/// A reader of all partitions of a topic, committed records only, each partition from its oldest record.
+pub struct TopicReader {
+    consumer: GroupConsumer,
+    /// The ends that there were at the start, of partitions that were not read so far.
+    behind: BTreeMap<i32, i64>,
+    partitions: u32,
+}
+
+impl TopicReader {
+    /// Begins at the oldest records. `group_id` is not joined; the library wants a name.
+    pub fn start(connection: &Connection, group_id: &str, topic: &str) -> Result<Self, ConsumeError> {
+        let mut consumer = GroupConsumer::alone(connection, group_id, topic, Isolation::Committed)?;
+        let partitions = consumer.partition_count(ASK)?;
+        let (mut starts, mut behind) = (Vec::new(), BTreeMap::new());
+        for partition in 0..i32::try_from(partitions).unwrap_or(i32::MAX) {
+            let ends = consumer.watermarks(partition, ASK)?;
+            starts.push((partition, ends.low));
+            if ends.low < ends.high {
+                behind.insert(partition, ends.high);
+            }
+        }
+        consumer.assign(&starts)?;
+        Ok(Self { consumer, behind, partitions })
+    }
+
+    /// How many partitions the topic has.
+    #[must_use]
+    pub fn partitions(&self) -> u32 {
+        self.partitions
+    }
+
+    /// Whether everything was read that was committed at the start.
+    #[must_use]
+    pub fn caught_up(&self) -> bool {
+        self.behind.is_empty()
+    }
+
+    /// Waits at most `timeout` for records, hands them over, and says how many there were.
+    pub fn read(&mut self, timeout: Duration, mut take: impl FnMut(&Record<'_>)) -> Result<usize, ConsumeError> {
+        // What the queue of the client holds besides records, such as errors, is served here.
+        self.consumer.poll()?;
+        let batch = self.consumer.next_batch(timeout);
+        let mut count = 0;
+        for entry in batch.iter() {
+            match entry {
+                Entry::Record(record) => {
+                    count += 1;
+                    take(&record);
+                }
+                Entry::Failed { partition, code, reason } => {
+                    tracing::warn!(partition, ?code, reason, "a partition cannot be read, trying on");
+                }
+            }
+        }
+        drop(batch);
+        if !self.behind.is_empty() {
+            for progress in self.consumer.progress()? {
+                let read = progress.next_offset.unwrap_or(-1);
+                if self.behind.get(&progress.partition).is_some_and(|end| read >= *end) {
+                    self.behind.remove(&progress.partition);
+                }
+            }
+        }
+        Ok(count)
+    }
+}

@@ -1,0 +1,212 @@
+//! What the service observes of itself, for whoever renders it: counters, gauges of partitions, distributions of durations.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+/// The longest duration told apart, in microseconds: an hour.
+const LONGEST_MICROS: u64 = 3_600_000_000;
+
+/// A counter that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `count`.
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// The count.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Durations in microseconds, to three significant digits.
+#[derive(Debug)]
+pub struct Durations(Mutex<Histogram<u64>>);
+
+impl Default for Durations {
+    fn default() -> Self {
+        // The bounds are constants that the library takes; without bounds it grows instead.
+        let histogram = Histogram::new_with_max(LONGEST_MICROS, 3).or_else(|_| Histogram::new(3));
+        Self(Mutex::new(histogram.unwrap_or_else(|_| unreachable!("three digits are allowed"))))
+    }
+}
+
+impl Durations {
+    /// Adds a duration, `count` times. Longer than an hour counts as an hour.
+    pub fn record(&self, duration: Duration, count: u64) {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX).min(LONGEST_MICROS);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).saturating_record_n(micros, count);
+    }
+
+    /// A copy of the distribution, in microseconds.
+    #[must_use]
+    pub fn snapshot(&self) -> Histogram<u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What a partition is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartitionPhase {
+    /// Its state is being rebuilt: records before the committed offset are replayed.
+    Restoring,
+    /// Its records are counted as they come.
+    Live,
+}
+
+/// A partition's gauges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionGauges {
+    /// What it is doing.
+    pub phase: PartitionPhase,
+    /// The next offset to read.
+    pub next_offset: i64,
+    /// The offset committed.
+    pub committed_offset: i64,
+    /// One past the newest record in the log; `None` before the first fetch.
+    pub log_end: Option<i64>,
+    /// The newest event time, in milliseconds since the epoch; `None` before the first event.
+    pub watermark_ms: Option<i64>,
+    /// The wall clock of the newest snapshot in the store, in milliseconds since the epoch; `None` when this process wrote none.
+    pub snapshot_at_ms: Option<i64>,
+    /// Bytes of the newest snapshot.
+    pub snapshot_bytes: usize,
+}
+
+/// How much a partition's state holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PartitionSize {
+    /// Users known.
+    pub users: u64,
+    /// Bytes of memory that their state takes.
+    pub state_bytes: u64,
+}
+
+/// Everything that is observed. One for a process; workers write, HTTP reads.
+#[derive(Debug, Default)]
+pub struct Observations {
+    /// Records handled, by what became of them, such as `accepted`, `duplicate` or a reason.
+    outcomes: Mutex<BTreeMap<&'static str, u64>>,
+    /// How often the group gave this process partitions, none at all included.
+    pub assignments: Counter,
+    /// How many partitions the log has; 0 before a worker asked.
+    log_partitions: AtomicU32,
+    /// Records replayed during recoveries, which are no part of the outcomes.
+    pub replayed: Counter,
+    /// Commits that succeeded.
+    pub commits: Counter,
+    /// Transactions aborted, by the library's reason.
+    aborts: Mutex<BTreeMap<String, u64>>,
+    /// Records published.
+    pub published: Counter,
+    /// Time from the begin of a transaction to its end.
+    pub commit_time: Durations,
+    /// Time from the arrival of a batch's oldest record here to its commit.
+    pub publish_time: Durations,
+    /// Snapshots that could not be stored.
+    pub snapshot_failures: Counter,
+    /// The partitions of this process.
+    partitions: Mutex<BTreeMap<i32, PartitionGauges>>,
+    /// How much each of them holds.
+    sizes: Mutex<BTreeMap<i32, PartitionSize>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Observations {
+    /// Counts records by outcome.
+    pub fn count_outcomes(&self, counts: &BTreeMap<&'static str, u64>) {
+        let mut outcomes = locked(&self.outcomes);
+        for (outcome, count) in counts {
+            *outcomes.entry(outcome).or_default() += count;
+        }
+    }
+
+    /// Records handled, by outcome.
+    #[must_use]
+    pub fn outcomes(&self) -> BTreeMap<&'static str, u64> {
+        locked(&self.outcomes).clone()
+    }
+
+    /// Notes how many partitions the log has.
+    pub fn set_log_partitions(&self, partitions: u32) {
+        self.log_partitions.store(partitions, Ordering::Relaxed);
+    }
+
+    /// How many partitions the log has; 0 before a worker asked.
+    #[must_use]
+    pub fn log_partitions(&self) -> u32 {
+        self.log_partitions.load(Ordering::Relaxed)
+    }
+
+    /// Whether the group gave this process its share, and all of it is live.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.assignments.get() > 0 && locked(&self.partitions).values().all(|gauges| gauges.phase == PartitionPhase::Live)
+    }
+
+    /// Counts an aborted transaction.
+    pub fn count_abort(&self, reason: &str) {
+        *locked(&self.aborts).entry(reason.to_owned()).or_default() += 1;
+    }
+
+    /// Transactions aborted, by reason.
+    #[must_use]
+    pub fn aborts(&self) -> BTreeMap<String, u64> {
+        locked(&self.aborts).clone()
+    }
+
+    /// Sets the gauges of a partition.
+    pub fn set_partition(&self, partition: i32, gauges: PartitionGauges) {
+        locked(&self.partitions).insert(partition, gauges);
+    }
+
+    /// Forgets a partition that went to another process.
+    pub fn remove_partition(&self, partition: i32) {
+        locked(&self.partitions).remove(&partition);
+        locked(&self.sizes).remove(&partition);
+    }
+
+    /// The gauges of all partitions of this process.
+    #[must_use]
+    pub fn partitions(&self) -> BTreeMap<i32, PartitionGauges> {
+        locked(&self.partitions).clone()
+    }
+
+    /// Sets how much a partition holds.
+    pub fn set_size(&self, partition: i32, size: PartitionSize) {
+        locked(&self.sizes).insert(partition, size);
+    }
+
+    /// How much each partition of this process holds.
+    #[must_use]
+    pub fn sizes(&self) -> BTreeMap<i32, PartitionSize> {
+        locked(&self.sizes).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_kept_to_three_digits() {
+        let durations = Durations::default();
+        durations.record(Duration::from_millis(200), 99);
+        durations.record(Duration::from_hours(100), 1);
+        let read = durations.snapshot();
+        assert_eq!(read.len(), 100);
+        assert!(read.equivalent(read.value_at_quantile(0.5), 200_000));
+        assert!(read.equivalent(read.max(), LONGEST_MICROS));
+    }
+}

@@ -1,0 +1,231 @@
+//! Snapshots of engines in an object store: put, list, get, verify, prune.
+//!
+//! An object is named `GROUP/TOPIC/PARTITION/LINEAGE/OFFSET-SEQUENCE` below the URL, with numbers that sort as text, and holds
+//! eight bytes of mark, the state, and the CRC-32 of both, little-endian. Objects are written whole or not at all.
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures::TryStreamExt as _;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload, parse_url_opts};
+use url::Url;
+
+use crate::io::kafka::metadata::Lineage;
+
+/// The mark of the format.
+const MARK: &[u8; 8] = b"STKSTOR1";
+/// Bytes of the checksum at the end.
+const CRC_BYTES: usize = 4;
+
+/// Why a snapshot could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// The URL names no store that is known.
+    #[error("snapshots.url = \"{url}\" is neither a directory, file:// nor s3://: {reason}")]
+    Url {
+        /// As it was written.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The store failed. Worth trying again.
+    #[error("cannot {attempted} snapshots in {store}: {reason}")]
+    Store {
+        /// What was attempted.
+        attempted: &'static str,
+        /// The store.
+        store: String,
+        /// What it said.
+        reason: Box<object_store::Error>,
+    },
+    /// What the store gave is not what was put.
+    #[error("snapshot {name} is damaged: {reason}")]
+    Damaged {
+        /// The snapshot.
+        name: SnapshotName,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+}
+
+/// Names a snapshot of one partition. Greater is newer within a lineage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SnapshotName {
+    /// The next offset to read: every record before it is in the state.
+    pub offset: i64,
+    /// Counts the commits of the lineage: two snapshots of one offset differ by a closing by the clock.
+    pub sequence: u64,
+}
+
+impl SnapshotName {
+    /// Reads what [`fmt::Display`] writes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (offset, sequence) = text.split_once('-')?;
+        Some(Self { offset: offset.parse().ok()?, sequence: sequence.parse().ok()? })
+    }
+}
+
+/// `OFFSET-SEQUENCE`, with leading zeros.
+impl fmt::Display for SnapshotName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:019}-{:019}", self.offset, self.sequence)
+    }
+}
+
+/// Where the snapshots of one group and topic are.
+#[derive(Clone, Debug)]
+pub struct Snapshots {
+    store: Arc<dyn ObjectStore>,
+    below: Path,
+    keep: usize,
+}
+
+impl Snapshots {
+    /// The store at `url`: `s3://bucket/path` with the usual `AWS_` variables, `file:///path`, or a directory, made if it is
+    /// not there. Of each partition the newest `keep` snapshots are kept, at least one.
+    pub fn open(url: &str, group_id: &str, topic: &str, keep: usize) -> Result<Self, SnapshotError> {
+        let wrong = |reason: String| SnapshotError::Url { url: url.to_owned(), reason };
+        let parsed =
+            if url.contains("://") { Url::parse(url).map_err(|error| wrong(error.to_string()))? } else { directory(url).map_err(wrong)? };
+        let credentials = std::env::vars().filter(|(key, _)| key.starts_with("AWS_")).map(|(key, value)| (key.to_ascii_lowercase(), value));
+        let (store, root) = parse_url_opts(&parsed, credentials).map_err(|error| wrong(error.to_string()))?;
+        Ok(Self { store: store.into(), below: root.join(group_id).join(topic), keep: keep.max(1) })
+    }
+
+    fn directory(&self, partition: i32) -> Path {
+        self.below.clone().join(partition.to_string())
+    }
+
+    fn path(&self, partition: i32, lineage: Lineage, name: SnapshotName) -> Path {
+        self.directory(partition).join(lineage.to_string()).join(name.to_string())
+    }
+
+    /// Stores a snapshot.
+    pub async fn put(&self, partition: i32, lineage: Lineage, name: SnapshotName, state: &[u8]) -> Result<(), SnapshotError> {
+        let mut object = Vec::with_capacity(MARK.len() + state.len() + CRC_BYTES);
+        object.extend_from_slice(MARK);
+        object.extend_from_slice(state);
+        let crc = crc32fast::hash(&object);
+        object.extend_from_slice(&crc.to_le_bytes());
+        let path = self.path(partition, lineage, name);
+        self.store.put(&path, PutPayload::from(object)).await.map_err(|error| self.failed("write", error))?;
+        Ok(())
+    }
+
+    /// The snapshots of a partition and lineage, oldest first.
+    pub async fn list(&self, partition: i32, lineage: Lineage) -> Result<Vec<SnapshotName>, SnapshotError> {
+        let directory = self.directory(partition).join(lineage.to_string());
+        let objects: Vec<_> = self.store.list(Some(&directory)).try_collect().await.map_err(|error| self.failed("list", error))?;
+        let mut names: Vec<SnapshotName> = objects.iter().filter_map(|object| SnapshotName::parse(object.location.filename()?)).collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Whether there is any snapshot of a partition, of whatever lineage.
+    pub async fn any(&self, partition: i32) -> Result<bool, SnapshotError> {
+        let directory = self.directory(partition);
+        let first = self.store.list(Some(&directory)).try_next().await.map_err(|error| self.failed("list", error))?;
+        Ok(first.is_some())
+    }
+
+    /// The state in a snapshot, verified.
+    pub async fn get(&self, partition: i32, lineage: Lineage, name: SnapshotName) -> Result<Vec<u8>, SnapshotError> {
+        let path = self.path(partition, lineage, name);
+        let found = self.store.get(&path).await.map_err(|error| self.failed("read", error))?;
+        let object = found.bytes().await.map_err(|error| self.failed("read", error))?;
+        verified(&object).map(<[u8]>::to_vec).map_err(|reason| SnapshotError::Damaged { name, reason })
+    }
+
+    /// Removes what is older than the newest `keep` snapshots of a partition and lineage.
+    pub async fn prune(&self, partition: i32, lineage: Lineage) -> Result<(), SnapshotError> {
+        let names = self.list(partition, lineage).await?;
+        for name in &names[..names.len().saturating_sub(self.keep)] {
+            let path = self.path(partition, lineage, *name);
+            self.store.delete(&path).await.map_err(|error| self.failed("remove", error))?;
+        }
+        Ok(())
+    }
+
+    fn failed(&self, attempted: &'static str, reason: object_store::Error) -> SnapshotError {
+        SnapshotError::Store { attempted, store: self.store.to_string(), reason: Box::new(reason) }
+    }
+}
+
+/// The URL of a directory, which is made.
+fn directory(path: &str) -> Result<Url, String> {
+    std::fs::create_dir_all(path).map_err(|error| error.to_string())?;
+    let absolute = std::fs::canonicalize(path).map_err(|error| error.to_string())?;
+    Url::from_directory_path(&absolute).map_err(|()| format!("{} is no directory", absolute.display()))
+}
+
+/// The state in an object, if its mark and checksum are right.
+fn verified(object: &[u8]) -> Result<&[u8], &'static str> {
+    let (content, crc) = object.split_last_chunk::<CRC_BYTES>().ok_or("it is too short")?;
+    if crc32fast::hash(content) != u32::from_le_bytes(*crc) {
+        return Err("its checksum is wrong");
+    }
+    content.strip_prefix(MARK).ok_or("it is of another format")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINEAGE: Lineage = Lineage::from_bytes([7; 16]);
+
+    fn name(offset: i64, sequence: u64) -> SnapshotName {
+        SnapshotName { offset, sequence }
+    }
+
+    fn open(dir: &std::path::Path) -> Snapshots {
+        Snapshots::open(&dir.join("state").display().to_string(), "group", "events", 2).expect("opened")
+    }
+
+    #[test]
+    fn names_sort_as_they_are_counted() {
+        let names = [name(9, 1), name(10, 0), name(10, 2), name(1_000_000_000_000, 0)];
+        assert!(names.windows(2).all(|pair| pair[0] < pair[1] && pair[0].to_string() < pair[1].to_string()));
+        assert!(names.iter().all(|one| SnapshotName::parse(&one.to_string()) == Some(*one)));
+        assert_eq!(SnapshotName::parse("x-1"), None);
+    }
+
+    #[tokio::test]
+    async fn the_newest_snapshots_are_kept_and_come_back_as_they_were() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let snapshots = open(dir.path());
+        assert!(!snapshots.any(3).await.expect("listed"));
+        for offset in [5, 50, 500] {
+            snapshots.put(3, LINEAGE, name(offset, 1), format!("state {offset}").as_bytes()).await.expect("put");
+        }
+        snapshots.prune(3, LINEAGE).await.expect("pruned");
+        assert!(snapshots.any(3).await.expect("listed"));
+        assert!(!snapshots.any(4).await.expect("listed"));
+        assert_eq!(snapshots.list(3, LINEAGE).await.expect("listed"), [name(50, 1), name(500, 1)]);
+        assert_eq!(snapshots.list(3, Lineage::from_bytes([8; 16])).await.expect("listed"), []);
+        assert_eq!(snapshots.get(3, LINEAGE, name(500, 1)).await.expect("read"), b"state 500");
+    }
+
+    #[tokio::test]
+    async fn a_damaged_snapshot_is_found_out() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let snapshots = open(dir.path());
+        snapshots.put(0, LINEAGE, name(1, 1), b"state").await.expect("put");
+        let file = dir.path().join("state/group/events/0").join(LINEAGE.to_string()).join(name(1, 1).to_string());
+        let whole = std::fs::read(&file).expect("read");
+        let mut flipped = whole.clone();
+        flipped[9] ^= 1;
+        for damaged in [&flipped[..], &whole[..whole.len() - 1], &[]] {
+            std::fs::write(&file, damaged).expect("written");
+            let error = snapshots.get(0, LINEAGE, name(1, 1)).await.expect_err("damaged");
+            assert!(matches!(error, SnapshotError::Damaged { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_is_no_store_is_named() {
+        let error = Snapshots::open("gopher://x", "g", "t", 1).expect_err("no such store");
+        assert!(error.to_string().contains("gopher://x"), "{error}");
+    }
+}

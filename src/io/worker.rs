@@ -1,0 +1,397 @@
+//! A worker: one thread that reads its share of the log, and publishes and commits what that calls for, exactly once.
+//!
+//! The loop: serve the group, consume a batch, let the partition's [`Processor`] handle each record, and each commit interval
+//! or output limit send everything that waits, the offsets and what a recovery needs to know in one transaction. What is
+//! published stays in memory until that transaction has committed. A rebalance is acted on between transactions.
+//!
+//! A worker that fails is dropped whole and another is started: the commit tells that one where to go on.
+
+mod commit;
+mod error;
+mod outputs;
+mod partition;
+mod processor;
+mod recovery;
+mod restore;
+mod snapshot;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::Duration;
+
+pub use error::WorkerError;
+pub use outputs::{Destination, Header, Outputs, TopicIndex};
+pub use processor::{Processor, Processors};
+pub use recovery::Refusal;
+
+use self::partition::{Partition, Tally};
+use self::snapshot::Stored;
+use crate::io::clock::{self, Stopwatch};
+use crate::io::kafka::Entry;
+use crate::io::kafka::connection::Connection;
+use crate::io::kafka::consumer::{ConsumeError, GroupConsumer, GroupEvent};
+use crate::io::kafka::metadata::Barrier;
+use crate::io::kafka::producer::{ProduceError, Producer};
+use crate::io::observations::{Observations, PartitionGauges, PartitionPhase};
+use crate::io::snapshots::Snapshots;
+use crate::model::time::EventTime;
+
+/// How long a batch is waited for.
+const BATCH_WAIT: Duration = Duration::from_millis(20);
+/// How long the brokers may take to answer a question.
+const ASK: Duration = Duration::from_secs(30);
+/// How long another's transaction may hold up the reading of a commit.
+const FENCE: Duration = Duration::from_secs(60);
+/// How often idle partitions, snapshots and gauges are looked after.
+const HOUSEKEEPING: Duration = Duration::from_millis(500);
+/// How often quiet partitions are looked at for whether they are at their end.
+const ENDS: Duration = Duration::from_millis(50);
+/// Bytes of outputs that force a commit.
+const OUTPUT_BYTES: usize = 32 * 1024 * 1024;
+
+/// What the service promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guarantee {
+    /// Outputs and offsets in one transaction.
+    ExactlyOnce,
+    /// Outputs first, then offsets: a crash publishes some again.
+    AtLeastOnce,
+}
+
+/// How a worker runs.
+#[derive(Clone, Debug)]
+pub struct WorkerSettings {
+    /// The group, which the workers of all processes share.
+    pub group_id: String,
+    /// The log.
+    pub topic: String,
+    /// Unlike that of any other worker that runs or ever ran.
+    pub transactional_id: String,
+    /// What is promised.
+    pub guarantee: Guarantee,
+    /// How often to commit.
+    pub commit_interval: Duration,
+    /// How often to tell the aggregator.
+    pub partials_interval: Duration,
+    /// Records waiting to be published that make a commit due at once.
+    pub output_limit: usize,
+    /// How long a partition is quiet before the clock closes its days.
+    pub idle_after: Duration,
+    /// How far apart the snapshots of a partition are.
+    pub snapshot_interval: Duration,
+    /// Whether a partition without a commit begins a new history although there are snapshots of an old one.
+    pub new_lineage: bool,
+}
+
+/// A question about a user, answered by the worker that knows them.
+pub struct ProfileQuery {
+    /// Who.
+    pub user_id: String,
+    /// Where the answer goes: JSON, or `None`.
+    pub reply: Sender<Option<Vec<u8>>>,
+}
+
+/// One worker. It belongs to the thread that runs it.
+pub struct Worker<F: Processors> {
+    settings: WorkerSettings,
+    connection: Connection,
+    processors: Arc<F>,
+    topics: Vec<String>,
+    snapshots: Snapshots,
+    runtime: tokio::runtime::Handle,
+    observations: Arc<Observations>,
+    queries: Receiver<ProfileQuery>,
+    consumer: GroupConsumer,
+    producer: Producer,
+    events: VecDeque<GroupEvent>,
+    partitions: BTreeMap<i32, Partition<F::Processor>>,
+    outputs: Outputs,
+    /// Where outputs of a replay go, to be forgotten.
+    scratch: Outputs,
+    tally: Tally,
+    partition_count: u32,
+    stored: (Sender<Stored>, Receiver<Stored>),
+    since_commit: Stopwatch,
+    since_ends: Stopwatch,
+    since_partials: Stopwatch,
+    since_housekeeping: Stopwatch,
+    /// Since the oldest record came that is not committed.
+    oldest: Option<Stopwatch>,
+}
+
+/// What a worker is made of, besides its settings.
+pub struct WorkerParts<F> {
+    /// Where the brokers are.
+    pub connection: Connection,
+    /// What is run.
+    pub processors: Arc<F>,
+    /// Where snapshots go.
+    pub snapshots: Snapshots,
+    /// Runs what waits for the object store.
+    pub runtime: tokio::runtime::Handle,
+    /// What is observed.
+    pub observations: Arc<Observations>,
+    /// Questions about users.
+    pub queries: Receiver<ProfileQuery>,
+}
+
+impl<F: Processors> Worker<F> {
+    /// Joins the group. Waits until the brokers answer, or `ASK` is over.
+    pub fn new(settings: WorkerSettings, parts: WorkerParts<F>) -> Result<Self, WorkerError> {
+        let WorkerParts { connection, processors, snapshots, runtime, observations, queries } = parts;
+        let partition_count =
+            GroupConsumer::alone(&connection, &settings.group_id, &settings.topic, crate::io::kafka::connection::Isolation::Committed)?
+                .partition_count(ASK)?;
+        observations.set_log_partitions(partition_count);
+        let producer = Self::make_producer(&settings, &connection)?;
+        let consumer = GroupConsumer::join(&connection, &settings.group_id, &settings.topic, partition_count)?;
+        let topics = processors.topics();
+        Ok(Self {
+            settings,
+            connection,
+            processors,
+            topics,
+            snapshots,
+            runtime,
+            observations,
+            queries,
+            consumer,
+            producer,
+            events: VecDeque::new(),
+            partitions: BTreeMap::new(),
+            outputs: Outputs::default(),
+            scratch: Outputs::default(),
+            tally: Tally::default(),
+            partition_count,
+            stored: std::sync::mpsc::channel(),
+            since_commit: Stopwatch::start(),
+            since_ends: Stopwatch::start(),
+            since_partials: Stopwatch::start(),
+            since_housekeeping: Stopwatch::start(),
+            oldest: None,
+        })
+    }
+
+    fn make_producer(settings: &WorkerSettings, connection: &Connection) -> Result<Producer, ProduceError> {
+        let producer = match settings.guarantee {
+            Guarantee::ExactlyOnce => Producer::transactional(connection, &settings.transactional_id)?,
+            Guarantee::AtLeastOnce => Producer::at_least_once(connection)?,
+        };
+        producer.init(FENCE)?;
+        Ok(producer)
+    }
+
+    /// Works until `stop`, then leaves in good order.
+    pub fn run(mut self, stop: &AtomicBool) -> Result<(), WorkerError> {
+        while !stop.load(Ordering::Relaxed) {
+            self.step()?;
+        }
+        self.leave()
+    }
+
+    /// One round of the loop.
+    fn step(&mut self) -> Result<(), WorkerError> {
+        self.poll_group()?;
+        while let Some(event) = self.events.pop_front() {
+            self.rebalance(event)?;
+        }
+        self.consume()?;
+        if self.is_commit_due() {
+            self.commit_due()?;
+        }
+        if self.since_housekeeping.elapsed() >= HOUSEKEEPING {
+            self.since_housekeeping.restart();
+            self.keep_house()?;
+        }
+        self.answer();
+        Ok(())
+    }
+
+    /// Serves the group; what it wants done waits in `events`.
+    fn poll_group(&mut self) -> Result<(), ConsumeError> {
+        while let Some(event) = self.consumer.poll()? {
+            self.events.push_back(event);
+        }
+        Ok(())
+    }
+
+    /// Takes in one batch.
+    fn consume(&mut self) -> Result<(), WorkerError> {
+        let Self { consumer, partitions, outputs, scratch, tally, observations, oldest, .. } = self;
+        let batch = consumer.next_batch(BATCH_WAIT);
+        if batch.is_empty() {
+            drop(batch);
+            return self.look_for_ends();
+        }
+        let mut replayed = 0;
+        for entry in batch.iter() {
+            match entry {
+                Entry::Record(record) => {
+                    let Some(partition) = partitions.get_mut(&record.partition) else { continue };
+                    match partition.take(&record, outputs, scratch) {
+                        Some(outcome) => tally.add(outcome),
+                        None => replayed += 1,
+                    }
+                }
+                Entry::Failed { partition, code, reason } => {
+                    return Err(WorkerError::Partition { partition, reason: format!("{code}: {reason}") });
+                }
+            }
+        }
+        observations.replayed.add(replayed);
+        oldest.get_or_insert_with(Stopwatch::start);
+        Ok(())
+    }
+
+    /// Notes which partitions have no more records: a replay may end there, and idle is what stays there.
+    fn look_for_ends(&mut self) -> Result<(), WorkerError> {
+        if self.since_ends.elapsed() < ENDS {
+            return Ok(());
+        }
+        self.since_ends.restart();
+        for progress in self.consumer.progress()? {
+            if let Some(partition) = self.partitions.get_mut(&progress.partition) {
+                partition.reach(&progress, &mut self.scratch);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_commit_due(&self) -> bool {
+        self.outputs.len() >= self.settings.output_limit
+            || self.outputs.bytes() >= OUTPUT_BYTES
+            || self.since_commit.elapsed() >= self.settings.commit_interval
+    }
+
+    fn commit_due(&mut self) -> Result<(), WorkerError> {
+        let partials = self.since_partials.elapsed() >= self.settings.partials_interval;
+        if partials {
+            self.since_partials.restart();
+        }
+        self.commit(partials)
+    }
+
+    /// Acts on a rebalance.
+    fn rebalance(&mut self, event: GroupEvent) -> Result<(), WorkerError> {
+        match event {
+            GroupEvent::Assigned(partitions) => {
+                tracing::info!(?partitions, "partitions assigned");
+                self.commit(false)?;
+                self.restore(&partitions)?;
+                self.set_gauges();
+                self.observations.assignments.add(1);
+                Ok(())
+            }
+            GroupEvent::Revoked(partitions) => {
+                tracing::info!(?partitions, "partitions revoked");
+                self.release(&partitions)?;
+                Ok(self.consumer.unassign(&partitions)?)
+            }
+            GroupEvent::Lost(partitions) => {
+                tracing::warn!(?partitions, "partitions lost");
+                self.forget(&partitions);
+                Ok(self.consumer.unassign(&partitions)?)
+            }
+        }
+    }
+
+    /// Drops partitions and what waits of them.
+    fn forget(&mut self, partitions: &[i32]) {
+        for partition in partitions {
+            self.partitions.remove(partition);
+            self.outputs.forget_source(*partition);
+            self.observations.remove_partition(*partition);
+        }
+    }
+
+    /// Gives up everything in good order: commit, snapshot, release, leave the group.
+    fn leave(mut self) -> Result<(), WorkerError> {
+        let mine: Vec<i32> = self.partitions.keys().copied().collect();
+        self.release(&mine)?;
+        self.consumer.unassign(&mine)?;
+        tracing::info!(partitions = ?mine, "left the group");
+        Ok(())
+    }
+
+    /// Looks after what is due now and then: snapshots, idle partitions, gauges.
+    fn keep_house(&mut self) -> Result<(), WorkerError> {
+        self.note_stored();
+        self.begin_snapshots()?;
+        self.close_idle_partitions()?;
+        self.set_gauges();
+        Ok(())
+    }
+
+    /// Closes days of idle partitions by the clock, one barrier each.
+    fn close_idle_partitions(&mut self) -> Result<(), WorkerError> {
+        let now = EventTime::from_millis(clock::wall().millis());
+        let idle: Vec<i32> = self
+            .partitions
+            .values()
+            .filter(|partition| partition.is_live() && partition.at_end && partition.quiet.elapsed() >= self.settings.idle_after)
+            .filter(|partition| partition.processor.next_clock_close().is_none_or(|close| close <= now))
+            .map(|partition| partition.id)
+            .collect();
+        for partition in idle {
+            if self.is_at_log_end(partition)? {
+                self.close_by_clock(partition, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the broker confirms that there is nothing more, not even in an open transaction.
+    fn is_at_log_end(&self, partition: i32) -> Result<bool, WorkerError> {
+        let Some(next_offset) = self.partitions.get(&partition).map(|partition| partition.next_offset) else { return Ok(false) };
+        let end = match self.consumer.watermarks(partition, Duration::from_secs(10)) {
+            Ok(watermarks) => watermarks.high,
+            Err(ConsumeError::Unavailable { .. }) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        let fetched = self.consumer.fetched_watermarks(partition).map_or(end, |watermarks| watermarks.high);
+        Ok(next_offset >= end.max(fetched))
+    }
+
+    /// The barrier: everything before it is committed, then it is, and a snapshot is stored.
+    fn close_by_clock(&mut self, partition: i32, now: EventTime) -> Result<(), WorkerError> {
+        self.commit(true)?;
+        let Some(one) = self.partitions.get_mut(&partition) else { return Ok(()) };
+        tracing::info!(partition, %now, "closing by the clock: the partition is idle");
+        self.outputs.set_source(partition);
+        one.processor.close_by_clock(now, &mut self.outputs);
+        one.metadata.barriers.push(Barrier { offset: one.next_offset, now });
+        one.dirty = true;
+        self.commit(true)?;
+        self.begin_snapshot(partition);
+        Ok(())
+    }
+
+    fn set_gauges(&self) {
+        for partition in self.partitions.values() {
+            let fetched = self.consumer.fetched_watermarks(partition.id);
+            let phase = if partition.is_live() { PartitionPhase::Live } else { PartitionPhase::Restoring };
+            let gauges = PartitionGauges {
+                phase,
+                next_offset: partition.next_offset,
+                committed_offset: partition.committed,
+                log_end: fetched.map(|watermarks| watermarks.high),
+                watermark_ms: partition.processor.watermark().map(EventTime::millis),
+                snapshot_at_ms: partition.snapshot_stored.map(|(at, _)| at),
+                snapshot_bytes: partition.snapshot_stored.map_or(0, |(_, bytes)| bytes),
+            };
+            self.observations.set_partition(partition.id, gauges);
+            self.observations.set_size(partition.id, partition.processor.size());
+        }
+    }
+
+    /// Answers what was asked about users.
+    fn answer(&self) {
+        while let Ok(query) = self.queries.try_recv() {
+            let profile = self.partitions.values().find_map(|partition| partition.processor.profile(&query.user_id));
+            // Whoever asked may be gone.
+            drop(query.reply.send(profile));
+        }
+    }
+}

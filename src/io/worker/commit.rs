@@ -1,0 +1,178 @@
+//! One transaction after another: what waits is sent until it is committed, and then no more.
+
+use std::thread;
+use std::time::Duration;
+
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::RDKafkaErrorCode;
+
+use super::{ASK, Guarantee, Processor as _, Processors, Worker, WorkerError};
+use crate::io::clock::Stopwatch;
+use crate::io::kafka::consumer::{CommitOffset, ConsumeError, GroupEvent};
+use crate::io::kafka::metadata::CommitMetadata;
+use crate::io::kafka::producer::ProduceError;
+
+/// How long one commit is tried before the worker gives up; another then goes on from the last commit.
+const GIVE_UP: Duration = Duration::from_secs(300);
+/// The longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// What is to be done after an attempt that failed.
+enum Next {
+    /// The same again, after a pause.
+    Retry,
+    /// Nothing: it had committed.
+    Done,
+}
+
+impl<F: Processors> Worker<F> {
+    /// Commits what waits, and with `partials` tells the aggregator what changed. Does nothing when there is nothing.
+    pub(super) fn commit(&mut self, partials: bool) -> Result<(), WorkerError> {
+        self.since_commit.restart();
+        for partition in self.partitions.values_mut().filter(|partition| partition.is_live()) {
+            let waiting = self.outputs.len();
+            self.outputs.set_source(partition.id);
+            partition.processor.flush(partials, &mut self.outputs);
+            partition.dirty |= self.outputs.len() > waiting;
+        }
+        let dirty: Vec<i32> = self.partitions.values().filter(|partition| partition.dirty).map(|partition| partition.id).collect();
+        self.transact(dirty, true)
+    }
+
+    /// Commits the offsets of partitions with all that waits. `keep` says whether this worker goes on with them.
+    pub(super) fn transact(&mut self, mut partitions: Vec<i32>, keep: bool) -> Result<(), WorkerError> {
+        let stopwatch = Stopwatch::start();
+        let mut pause = Duration::from_millis(10);
+        loop {
+            partitions.retain(|partition| self.partitions.contains_key(partition));
+            if partitions.is_empty() {
+                return Ok(());
+            }
+            let offsets = self.offsets(&partitions, keep)?;
+            // While the group is joined again, nothing can be committed, and partitions may be lost: `drop_lost` finds out.
+            if let Some(group) = self.consumer.group_metadata() {
+                let Err(error) = self.attempt(&offsets, &group) else { break };
+                if let Next::Done = self.after(error, &offsets)? {
+                    break;
+                }
+            }
+            if stopwatch.elapsed() > GIVE_UP {
+                return Err(ProduceError::Unavailable { waited: GIVE_UP, reason: "no commit succeeded".to_owned() }.into());
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            self.drop_lost()?;
+        }
+        self.note_commit(&partitions, &stopwatch);
+        Ok(())
+    }
+
+    fn offsets(&self, partitions: &[i32], keep: bool) -> Result<Vec<CommitOffset>, WorkerError> {
+        let owner = keep.then_some(self.settings.transactional_id.as_str());
+        let committed = partitions.iter().filter_map(|partition| self.partitions.get(partition));
+        Ok(committed.map(|partition| partition.commit_offset(owner)).collect::<Result<_, _>>()?)
+    }
+
+    /// One transaction.
+    fn attempt(&mut self, offsets: &[CommitOffset], group: &ConsumerGroupMetadata) -> Result<(), ProduceError> {
+        self.producer.begin()?;
+        self.outputs.send(&mut self.producer, &self.topics)?;
+        self.producer.send_offsets(&self.settings.topic, offsets, group)?;
+        self.producer.commit()?;
+        if self.settings.guarantee == Guarantee::AtLeastOnce {
+            let committed = self.consumer.commit(offsets);
+            committed.map_err(|error| ProduceError::Unavailable { waited: Duration::ZERO, reason: error.to_string() })?;
+        }
+        Ok(())
+    }
+
+    /// Sorts out an attempt that failed.
+    fn after(&mut self, error: ProduceError, offsets: &[CommitOffset]) -> Result<Next, WorkerError> {
+        match error {
+            ProduceError::Abortable { reason, code } => {
+                self.observations.count_abort(&format!("{code:?}"));
+                tracing::info!(reason, ?code, "transaction aborted, sending the same again");
+                if code == RDKafkaErrorCode::MessageSizeTooLarge && !self.outputs.cut_large() {
+                    return Err(ProduceError::Fatal { reason }.into());
+                }
+                self.abort()?;
+                Ok(Next::Retry)
+            }
+            ProduceError::Indeterminate { reason } => {
+                self.observations.count_abort("indeterminate");
+                tracing::warn!(reason, "nothing tells how a transaction ended, asking the brokers");
+                self.replace_producer()?;
+                self.did_commit(offsets)
+            }
+            ProduceError::Unavailable { reason, .. } => {
+                self.observations.count_abort("unavailable");
+                tracing::warn!(reason, brokers = self.connection.bootstrap_servers(), "cannot commit, trying on");
+                self.abort()?;
+                Ok(Next::Retry)
+            }
+            error @ (ProduceError::Fenced { .. } | ProduceError::Fatal { .. }) => Err(error.into()),
+        }
+    }
+
+    /// Aborts the open transaction, by a new producer if the old one cannot.
+    fn abort(&mut self) -> Result<(), WorkerError> {
+        match self.producer.abort() {
+            Ok(()) => Ok(()),
+            Err(error @ ProduceError::Fenced { .. }) => Err(error.into()),
+            Err(error) => {
+                tracing::info!(%error, "the producer cannot abort, a new one does");
+                self.replace_producer()
+            }
+        }
+    }
+
+    /// A new producer of the same id: it ends what the old one left open, and fences it.
+    fn replace_producer(&mut self) -> Result<(), WorkerError> {
+        self.producer = Self::make_producer(&self.settings, &self.connection)?;
+        Ok(())
+    }
+
+    /// Whether a transaction whose end nobody saw has committed: all of its offsets have, or none.
+    fn did_commit(&self, offsets: &[CommitOffset]) -> Result<Next, WorkerError> {
+        let Some(first) = offsets.first() else { return Ok(Next::Retry) };
+        let read = self.consumer.committed(&[first.partition], ASK)?;
+        let found = read.first().and_then(|read| CommitMetadata::parse(&read.metadata).ok());
+        let sent = CommitMetadata::parse(&first.metadata)?;
+        let committed = found.is_some_and(|found| found.lineage == sent.lineage && found.sequence >= sent.sequence);
+        Ok(if committed { Next::Done } else { Next::Retry })
+    }
+
+    /// Serves the group between attempts, and drops what it took away without asking. Other events wait for the loop.
+    fn drop_lost(&mut self) -> Result<(), ConsumeError> {
+        self.poll_group()?;
+        let lost: Vec<i32> = self
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                GroupEvent::Lost(partitions) => Some(partitions.clone()),
+                GroupEvent::Assigned(_) | GroupEvent::Revoked(_) => None,
+            })
+            .flatten()
+            .collect();
+        self.forget(&lost);
+        Ok(())
+    }
+
+    fn note_commit(&mut self, partitions: &[i32], stopwatch: &Stopwatch) {
+        let version = self.processors.version();
+        for partition in partitions {
+            if let Some(partition) = self.partitions.get_mut(partition) {
+                partition.note_commit(version);
+            }
+        }
+        self.observations.commits.add(1);
+        self.observations.published.add(self.outputs.len() as u64);
+        self.observations.commit_time.record(stopwatch.elapsed(), 1);
+        let outcomes = self.tally.take();
+        if let Some(oldest) = self.oldest.take() {
+            self.observations.publish_time.record(oldest.elapsed(), outcomes.values().sum::<u64>().max(1));
+        }
+        self.observations.count_outcomes(&outcomes);
+        self.outputs.clear();
+    }
+}

@@ -1,0 +1,136 @@
+//! One partition of a worker: its processor, where it stands, and how far a replay has come.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::Processor;
+use super::outputs::Outputs;
+use crate::io::clock::Stopwatch;
+use crate::io::kafka::Record;
+use crate::io::kafka::consumer::{CommitOffset, Progress};
+use crate::io::kafka::metadata::{Barrier, CommitMetadata, MetadataError};
+
+/// What becomes of a partition's records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Records before `until` were counted once already: they change the state and publish nothing.
+    Replaying {
+        /// The committed offset.
+        until: i64,
+        /// Closings by the clock that happened on the way, oldest first.
+        barriers: VecDeque<Barrier>,
+    },
+    /// Records are counted and published.
+    Live,
+}
+
+/// Records by outcome. There are few outcomes, so that a search of a short list is the fastest.
+#[derive(Debug, Default)]
+pub(super) struct Tally(Vec<(&'static str, u64)>);
+
+impl Tally {
+    pub(super) fn add(&mut self, outcome: &'static str) {
+        match self.0.iter_mut().find(|(known, _)| std::ptr::eq(*known, outcome) || *known == outcome) {
+            Some((_, count)) => *count += 1,
+            None => self.0.push((outcome, 1)),
+        }
+    }
+
+    pub(super) fn take(&mut self) -> BTreeMap<&'static str, u64> {
+        self.0.drain(..).collect()
+    }
+}
+
+/// A partition that this worker reads.
+pub(super) struct Partition<P> {
+    pub(super) id: i32,
+    pub(super) processor: P,
+    /// What the newest commit says, or, while replaying, said.
+    pub(super) metadata: CommitMetadata,
+    /// The next offset to read.
+    pub(super) next_offset: i64,
+    /// The offset committed.
+    pub(super) committed: i64,
+    pub(super) phase: Phase,
+    /// Whether the next commit has something to say about it.
+    pub(super) dirty: bool,
+    /// Whether every record before `next_offset` was there at the last look.
+    pub(super) at_end: bool,
+    /// Since the last record, or since the assignment.
+    pub(super) quiet: Stopwatch,
+    /// Since the last snapshot was begun.
+    pub(super) since_snapshot: Stopwatch,
+    /// The commit that the newest snapshot, stored or on its way, is of.
+    pub(super) snapshot_sequence: u64,
+    /// The wall clock of the newest snapshot in the store, in milliseconds, and its size in bytes.
+    pub(super) snapshot_stored: Option<(i64, usize)>,
+}
+
+impl<P: Processor> Partition<P> {
+    /// Whether its records are published.
+    pub(super) fn is_live(&self) -> bool {
+        self.phase == Phase::Live
+    }
+
+    /// Takes a record. Says its outcome when it counted for the first time.
+    pub(super) fn take(&mut self, record: &Record<'_>, outputs: &mut Outputs, scratch: &mut Outputs) -> Option<&'static str> {
+        // A record handed out twice, after a seek or a repeated fetch, is taken once.
+        if record.offset < self.next_offset {
+            return None;
+        }
+        self.quiet.restart();
+        self.at_end = false;
+        self.replay_barriers(record.offset, scratch);
+        let replayed = !self.is_live();
+        self.next_offset = record.offset + 1;
+        if replayed {
+            self.processor.handle(record, scratch);
+            scratch.clear();
+            self.replay_barriers(self.next_offset, scratch);
+            return None;
+        }
+        self.dirty = true;
+        outputs.set_source(self.id);
+        Some(self.processor.handle(record, outputs))
+    }
+
+    /// Notes how far the partition was handed out. Past its last record there may be control records, which nobody sees.
+    pub(super) fn reach(&mut self, progress: &Progress, scratch: &mut Outputs) {
+        self.next_offset = self.next_offset.max(progress.next_offset.unwrap_or(0));
+        self.at_end = progress.log_end.is_some_and(|end| self.next_offset >= end);
+        self.replay_barriers(self.next_offset, scratch);
+    }
+
+    /// Applies the closings that happened before the record at `offset`, and goes live when the replay is over.
+    pub(super) fn replay_barriers(&mut self, offset: i64, scratch: &mut Outputs) {
+        let Phase::Replaying { until, barriers } = &mut self.phase else { return };
+        while barriers.front().is_some_and(|barrier| barrier.offset <= offset) {
+            if let Some(barrier) = barriers.pop_front() {
+                self.processor.close_by_clock(barrier.now, scratch);
+            }
+        }
+        if offset >= *until {
+            // What else the replay wanted to publish is published already; changed partials stay to be written again.
+            self.processor.flush(false, scratch);
+            self.phase = Phase::Live;
+            self.dirty = true;
+            self.quiet.restart();
+        }
+        scratch.clear();
+    }
+
+    /// What the next commit says about it, in the name of `owner`, or of nobody when it is given away.
+    pub(super) fn commit_offset(&self, owner: Option<&str>) -> Result<CommitOffset, MetadataError> {
+        let mut metadata = self.metadata.clone();
+        metadata.owner = owner.map(str::to_owned);
+        metadata.sequence += 1;
+        Ok(CommitOffset { partition: self.id, offset: self.next_offset, metadata: metadata.encode()? })
+    }
+
+    /// Notes that the commit above happened.
+    pub(super) fn note_commit(&mut self, engine_version: u32) {
+        self.metadata.sequence += 1;
+        self.metadata.engine_version = engine_version;
+        self.committed = self.next_offset;
+        self.dirty = false;
+    }
+}

@@ -1,0 +1,49 @@
+//! What a worker runs.
+
+use super::outputs::Outputs;
+use crate::io::kafka::Record;
+use crate::io::kafka::metadata::Lineage;
+use crate::io::observations::PartitionSize;
+use crate::model::time::EventTime;
+
+/// What a worker runs for each partition: records in, records out. Given equal records and equal closings in equal order, it
+/// must do equal things: a recovery replays it.
+pub trait Processor: Send + 'static {
+    /// Takes in a record and says what became of it, as the name of an outcome.
+    fn handle(&mut self, record: &Record<'_>, outputs: &mut Outputs) -> &'static str;
+    /// Publishes what waits for the next commit; with `partials`, everything that the aggregator should know, too.
+    fn flush(&mut self, partials: bool, outputs: &mut Outputs);
+    /// Closes every day whose grace was over at `now`.
+    fn close_by_clock(&mut self, now: EventTime, outputs: &mut Outputs);
+    /// When the wall clock closes the next day; `None` while there is nothing to go by, so that it may at any time.
+    fn next_clock_close(&self) -> Option<EventTime>;
+    /// The newest event time.
+    fn watermark(&self) -> Option<EventTime>;
+    /// The state as bytes; nothing waits to be flushed when it is called.
+    fn encode(&self, offset: i64) -> Result<Vec<u8>, String>;
+    /// How much the state holds.
+    fn size(&self) -> PartitionSize {
+        PartitionSize::default()
+    }
+    /// A user's profile as JSON, if the user is known here.
+    fn profile(&self, user_id: &str) -> Option<Vec<u8>>;
+}
+
+/// Makes processors. One for all workers.
+pub trait Processors: Send + Sync + 'static {
+    /// What it makes.
+    type Processor: Processor;
+    /// The version of state and rules: records counted by one version are not counted again by another.
+    fn version(&self) -> u32;
+    /// The topics that are published to, in the order of their [`TopicIndex`].
+    fn topics(&self) -> Vec<String>;
+    /// One that has seen nothing, of a partition among `partitions`.
+    fn empty(&self, partition: i32, partitions: u32, lineage: Lineage) -> Self::Processor;
+    /// The one that `state` was taken from.
+    fn decode(&self, partition: i32, lineage: Lineage, state: &[u8]) -> Result<Self::Processor, String>;
+    /// Gives a state the settings in force. Those that its history was counted by cannot change: the keys that differ.
+    fn adopt(&self, processor: &mut Self::Processor) -> Result<(), String> {
+        let _ = processor;
+        Ok(())
+    }
+}

@@ -1,0 +1,150 @@
+//! Taking partitions over, and giving them up.
+
+use std::collections::BTreeSet;
+
+use super::partition::{Partition, Phase};
+use super::recovery::{Plan, Refusal, candidates, plan, replayable};
+use super::{ASK, FENCE, Guarantee, Processors, Worker, WorkerError};
+use crate::io::clock::Stopwatch;
+use crate::io::kafka::connection::Isolation;
+use crate::io::kafka::consumer::{Committed, GroupConsumer};
+use crate::io::kafka::metadata::{CommitMetadata, Lineage};
+use crate::io::kafka::producer::Producer;
+use crate::io::snapshots::{SnapshotError, SnapshotName};
+
+/// A partition as it comes back, and the offset to read it from.
+type Restored<P> = (Partition<P>, i64);
+
+impl<F: Processors> Worker<F> {
+    /// Takes over partitions: ends what their last owner left open, loads their states, and reads on where those end.
+    pub(super) fn restore(&mut self, partitions: &[i32]) -> Result<(), WorkerError> {
+        if !partitions.is_empty() {
+            self.fence_owners(partitions)?;
+        }
+        let mut starts = Vec::with_capacity(partitions.len());
+        let committed = if partitions.is_empty() { Vec::new() } else { self.consumer.committed(partitions, FENCE)? };
+        for committed in &committed {
+            let any = self.runtime.block_on(self.snapshots.any(committed.partition))?;
+            let (partition, start) = match plan(committed, any, self.settings.new_lineage, self.partition_count)? {
+                Plan::Fresh => self.begin_lineage(committed.partition)?,
+                Plan::Resume { committed: offset, metadata } => self.resume(committed, offset, metadata)?,
+            };
+            tracing::info!(partition = partition.id, start, committed = ?committed.offset, "state restored, reading on");
+            starts.push((partition.id, start));
+            self.partitions.insert(partition.id, partition);
+        }
+        Ok(self.consumer.assign(&starts)?)
+    }
+
+    /// An owner that died may have left a transaction open, which would hold up everyone for ten seconds and more.
+    fn fence_owners(&self, partitions: &[i32]) -> Result<(), WorkerError> {
+        if self.settings.guarantee == Guarantee::AtLeastOnce {
+            return Ok(());
+        }
+        // Reading committed offsets as a reader of committed records would wait for just that transaction.
+        let onlooker = GroupConsumer::alone(&self.connection, &self.settings.group_id, &self.settings.topic, Isolation::Uncommitted)?;
+        let owners: BTreeSet<String> = onlooker
+            .committed(partitions, ASK)?
+            .into_iter()
+            .filter_map(|committed| CommitMetadata::parse(&committed.metadata).ok()?.owner)
+            .filter(|owner| *owner != self.settings.transactional_id)
+            .collect();
+        for owner in owners {
+            tracing::info!(owner, "the last owner left without a word, ending what it left open");
+            Producer::transactional(&self.connection, &owner)?.init(FENCE)?;
+        }
+        Ok(())
+    }
+
+    /// A partition without history: its empty state is stored before its first commit names it.
+    fn begin_lineage(&self, partition: i32) -> Result<Restored<F::Processor>, WorkerError> {
+        let start = self.consumer.watermarks(partition, ASK)?.low;
+        let lineage = Lineage::random();
+        let processor = self.processors.empty(partition, self.partition_count, lineage);
+        let name = SnapshotName { offset: start, sequence: 0 };
+        let state = super::Processor::encode(&processor, start)
+            .map_err(|reason| WorkerError::Partition { partition, reason: format!("its empty state cannot be encoded: {reason}") })?;
+        self.runtime.block_on(self.snapshots.put(partition, lineage, name, &state))?;
+        tracing::info!(partition, %lineage, start, "a new history begins");
+        let metadata = CommitMetadata {
+            lineage,
+            owner: None,
+            snapshot: Some(name.to_string()),
+            engine_version: self.processors.version(),
+            partitions: self.partition_count,
+            sequence: 0,
+            barriers: Vec::new(),
+        };
+        let mut one = restored(partition, processor, metadata, name, start);
+        one.phase = Phase::Live;
+        one.dirty = true;
+        Ok((one, start))
+    }
+
+    /// A partition with history: the newest good snapshot, and a replay up to the commit.
+    fn resume(&mut self, committed: &Committed, offset: i64, metadata: CommitMetadata) -> Result<Restored<F::Processor>, WorkerError> {
+        let partition = committed.partition;
+        let (name, processor) = self.load(partition, offset, &metadata)?;
+        let low = self.consumer.watermarks(partition, ASK)?.low;
+        replayable(partition, name, offset, &metadata, self.processors.version(), low)?;
+        let barriers = metadata.barriers.iter().filter(|barrier| barrier.offset >= name.offset).copied().collect();
+        let mut one = restored(partition, processor, metadata, name, offset);
+        one.next_offset = name.offset;
+        one.phase = Phase::Replaying { until: offset, barriers };
+        // Without records between, the state is the committed one already.
+        one.replay_barriers(name.offset, &mut self.scratch);
+        Ok((one, name.offset))
+    }
+
+    /// The newest snapshot that is whole.
+    fn load(&self, partition: i32, offset: i64, metadata: &CommitMetadata) -> Result<(SnapshotName, F::Processor), WorkerError> {
+        let lineage = metadata.lineage;
+        let names = self.runtime.block_on(self.snapshots.list(partition, lineage))?;
+        for name in candidates(&names, offset, metadata) {
+            let state = match self.runtime.block_on(self.snapshots.get(partition, lineage, name)) {
+                Ok(state) => state,
+                Err(error @ SnapshotError::Damaged { .. }) => {
+                    tracing::error!(partition, %name, %error, "a snapshot is damaged, taking the one before it");
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            match self.processors.decode(partition, lineage, &state) {
+                Ok(mut processor) => match self.processors.adopt(&mut processor) {
+                    Ok(()) => return Ok((name, processor)),
+                    Err(changed) => return Err(Refusal::OtherSettings { partition, changed }.into()),
+                },
+                Err(reason) => tracing::error!(partition, %name, reason, "a snapshot cannot be read, taking the one before it"),
+            }
+        }
+        let newest = metadata.snapshot.clone().unwrap_or_else(|| "none".to_owned());
+        Err(Refusal::NoSnapshot { partition, newest }.into())
+    }
+
+    /// Gives partitions up in good order: commit, snapshot, and a commit that says so. Those still replayed change nothing.
+    pub(super) fn release(&mut self, partitions: &[i32]) -> Result<(), WorkerError> {
+        self.commit(true)?;
+        let live: Vec<i32> = partitions.iter().copied().filter(|id| self.partitions.get(id).is_some_and(Partition::is_live)).collect();
+        self.store_snapshots(&live);
+        self.transact(live, false)?;
+        self.forget(partitions);
+        Ok(())
+    }
+}
+
+fn restored<P>(id: i32, processor: P, metadata: CommitMetadata, name: SnapshotName, committed: i64) -> Partition<P> {
+    Partition {
+        id,
+        processor,
+        metadata,
+        next_offset: name.offset,
+        committed,
+        phase: Phase::Live,
+        dirty: false,
+        at_end: false,
+        quiet: Stopwatch::start(),
+        since_snapshot: Stopwatch::start(),
+        snapshot_sequence: name.sequence,
+        snapshot_stored: None,
+    }
+}

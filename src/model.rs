@@ -1,0 +1,15 @@
+//! Values and formulas: no clock, no I/O, no JSON, no Kafka.
+
+pub mod complaints;
+pub mod day_set;
+pub mod event;
+pub mod lifecycle;
+pub mod money;
+pub mod partition;
+pub mod purchases;
+pub mod rejection;
+pub mod retention;
+pub mod revenue_share;
+pub mod survey;
+pub mod time;
+pub mod windows;

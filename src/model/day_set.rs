@@ -1,0 +1,193 @@
+//! The set of days on which something happened to a user, over the last 192 days.
+
+use serde::{Deserialize, Serialize};
+
+use super::time::Day;
+
+/// Days that a set remembers, counted back from its newest.
+const SPAN: i32 = 192;
+
+/// A set of days: the newest one and the 191 before it. Older days are forgotten when a newer one comes.
+///
+/// 192 days are enough for every figure that can still change: two windows of 30 days, the late horizon of 35 days, and the 35 days that a late merge reaches back (130 days).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DaySet {
+    /// Bit `j` (of word `j / 64`) is the day `newest - 191 + j`; all zero when the set is empty.
+    words: [u64; 3],
+    newest: Day,
+}
+
+impl Default for DaySet {
+    fn default() -> Self {
+        Self { words: [0; 3], newest: Day::from_number(0) }
+    }
+}
+
+impl DaySet {
+    /// Whether the set holds no day.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.words == [0; 3]
+    }
+
+    /// The newest day, or `None` of an empty set.
+    #[must_use]
+    pub fn newest(&self) -> Option<Day> {
+        (!self.is_empty()).then_some(self.newest)
+    }
+
+    /// Adds a day and tells whether it is new to the set. A day too old to be remembered is not added, and `false` is returned.
+    pub fn insert(&mut self, day: Day) -> bool {
+        if self.is_empty() {
+            self.newest = day;
+            self.words = [0, 0, 1 << 63];
+            return true;
+        }
+        let ahead = day.days_since(self.newest);
+        if ahead > 0 {
+            self.shift_down(ahead.unsigned_abs());
+            self.newest = day;
+            self.words[2] |= 1 << 63;
+            return true;
+        }
+        let Some(bit) = self.bit_of(day) else { return false };
+        let word = &mut self.words[bit / 64];
+        let before = *word;
+        *word |= 1 << (bit % 64);
+        *word != before
+    }
+
+    /// Adds the days of another set and returns how many both had; those too old to be remembered beside the newest of both are left out.
+    pub fn unite(&mut self, other: &Self) -> u32 {
+        if self.is_empty() || other.is_empty() {
+            if self.is_empty() {
+                *self = *other;
+            }
+            return 0;
+        }
+        let mut older = *other;
+        if older.newest > self.newest {
+            std::mem::swap(self, &mut older);
+        }
+        older.shift_down(self.newest.days_since(older.newest).unsigned_abs());
+        let mut common = 0;
+        for (word, more) in self.words.iter_mut().zip(older.words) {
+            common += (*word & more).count_ones();
+            *word |= more;
+        }
+        common
+    }
+
+    /// The days after `day`.
+    #[must_use]
+    pub fn after(&self, day: Day) -> Self {
+        let mut later = Self::default();
+        for kept in self.days().filter(|kept| *kept > day) {
+            later.insert(kept);
+        }
+        later
+    }
+
+    /// Whether `day` is in the set, as far as it remembers.
+    #[must_use]
+    pub fn contains(&self, day: Day) -> bool {
+        !self.is_empty() && self.bit_of(day).is_some_and(|bit| self.words[bit / 64] >> (bit % 64) & 1 == 1)
+    }
+
+    /// Number of days in `from..=through`.
+    #[must_use]
+    pub fn count_between(&self, from: Day, through: Day) -> u32 {
+        let mut count = 0;
+        let mut start = from;
+        while start <= through {
+            let width = through.days_since(start).min(127) + 1;
+            let mask = u128::MAX >> (128 - width.unsigned_abs());
+            count += (self.window(start) & mask).count_ones();
+            start = start + width;
+        }
+        count
+    }
+
+    /// Number of days that the set remembers.
+    #[must_use]
+    pub fn len(&self) -> u32 {
+        self.words.iter().map(|word| word.count_ones()).sum()
+    }
+
+    /// The 128 days from `from` as bits: bit `j` is the day `from + j`.
+    #[must_use]
+    pub fn window(&self, from: Day) -> u128 {
+        let low = u128::from(self.words[0]) | u128::from(self.words[1]) << 64;
+        let offset = from.days_since(self.newest - (SPAN - 1));
+        match offset {
+            ..=-128 | SPAN.. => 0,
+            -127..=0 => low << offset.unsigned_abs(),
+            1.. => {
+                let shift = offset.unsigned_abs();
+                let high = u128::from(self.words[2]);
+                let below = if shift < 128 { low >> shift } else { 0 };
+                let above = if shift <= 128 { high.checked_shl(128 - shift).unwrap_or(0) } else { high >> (shift - 128) };
+                below | above
+            }
+        }
+    }
+
+    /// The days of the set, ascending.
+    pub fn days(&self) -> impl Iterator<Item = Day> + '_ {
+        let oldest = self.newest - (SPAN - 1);
+        (0..SPAN).map(move |offset| oldest + offset).filter(|day| self.contains(*day))
+    }
+
+    fn bit_of(&self, day: Day) -> Option<usize> {
+        usize::try_from(day.days_since(self.newest - (SPAN - 1))).ok().filter(|bit| *bit < 192)
+    }
+
+    /// Moves every day `by` bits towards the forgotten end.
+    fn shift_down(&mut self, by: u32) {
+        let [a, b, c] = self.words;
+        let join = |low: u64, high: u64, shift: u32| if shift == 0 { low } else { low >> shift | high << (64 - shift) };
+        self.words = match by {
+            0..=63 => [join(a, b, by), join(b, c, by), c >> by],
+            64..=127 => [join(b, c, by - 64), c >> (by - 64), 0],
+            128..=191 => [c >> (by - 128), 0, 0],
+            _ => [0; 3],
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn agrees_with_a_tree(days in prop::collection::vec(0_i32..500, 1..60), from in -200_i32..700) {
+            let mut set = DaySet::default();
+            let mut tree = BTreeSet::new();
+            for number in days {
+                let newest = tree.last().copied().unwrap_or(number).max(number);
+                let fresh = number > newest - SPAN && tree.insert(number);
+                tree.retain(|day| *day > newest - SPAN);
+                prop_assert_eq!(set.insert(Day::from_number(number)), fresh);
+            }
+            let listed: Vec<i32> = set.days().map(Day::number).collect();
+            prop_assert_eq!(&listed, &tree.iter().copied().collect::<Vec<_>>());
+            let window = set.window(Day::from_number(from));
+            for offset in 0..128 {
+                prop_assert_eq!(window >> offset & 1 == 1, tree.contains(&(from + offset)), "{} + {}", from, offset);
+            }
+            let (mut even, mut odd) = (DaySet::default(), DaySet::default());
+            for number in &tree {
+                if number % 2 == 0 { even.insert(Day::from_number(*number)) } else { odd.insert(Day::from_number(*number)) };
+            }
+            even.unite(&odd);
+            prop_assert_eq!(even, set);
+            let counted = set.count_between(Day::from_number(from), Day::from_number(from + 150));
+            prop_assert_eq!(counted as usize, tree.range(from..=from + 150).count());
+        }
+    }
+}

@@ -1,0 +1,498 @@
+//! Orders of a user: copies of one order are told apart from orders, returns find their order whichever comes first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::streak::LoyaltyRule;
+use crate::model::money::Money;
+use crate::model::time::{Day, EventTime};
+
+/// What an order is known by. The three kinds are separate namespaces.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum OrderKey {
+    /// Its `order_id`.
+    OrderId(Box<str>),
+    /// The `event_id` of an order without `order_id`.
+    EventId(Box<str>),
+    /// A running number, for an order with neither: it stands for itself.
+    Alone(u64),
+}
+
+/// One order: of its copies, the one with the smallest (time, event id, amount).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    /// Event time.
+    pub time: EventTime,
+    /// The day of `time`.
+    pub day: Day,
+    /// What it is known by.
+    pub key: OrderKey,
+    /// The copy's event id; empty when absent.
+    pub event_id: Box<str>,
+    /// Money before returns.
+    pub amount: Money,
+    /// Distinct brands, sorted.
+    pub brands: Vec<Box<str>>,
+    /// Distinct categories, sorted.
+    pub categories: Vec<Box<str>>,
+    /// Bought at a discount.
+    pub discounted: bool,
+    /// Bought with a reward.
+    pub rewarded: bool,
+    /// Natural logarithm of the decision time in seconds, in units of 10^-15.
+    pub decision_log: Option<i64>,
+    /// Breakdown segments that it counts in, sorted.
+    pub segments: Vec<u32>,
+}
+
+impl Order {
+    /// Whether this copy stands before another of the same key: the smallest (time, event id, amount) does.
+    fn precedes(&self, other: &Self) -> bool {
+        (self.time, &self.event_id, self.amount) < (other.time, &other.event_id, other.amount)
+    }
+}
+
+/// One `order_returned`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Return {
+    /// The `order_id` that it names.
+    pub order_id: Box<str>,
+    /// Event time.
+    pub time: EventTime,
+    /// The day of `time`.
+    pub day: Day,
+    /// What is given back; `None` takes back the whole order.
+    pub amount: Option<Money>,
+    /// What its event is recognised by across the ids of a user; zero when it cannot be.
+    pub event: [u8; 16],
+}
+
+/// The instant of an event that breaks a streak, with its day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Break {
+    /// Event time.
+    pub time: EventTime,
+    /// The day of `time`.
+    pub day: Day,
+}
+
+/// Everything about a user's purchases. A user may have very many: nothing here looks at every order for each event.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Purchases {
+    /// Orders that stand and are remembered one by one, by (time, key).
+    orders: Vec<Order>,
+    /// Remembered orders that fell, in no order: a smaller copy may stand again.
+    fallen: Vec<Order>,
+    /// Sorted by order id.
+    returns: Vec<Return>,
+    /// Sorted, distinct.
+    breaks: Vec<Break>,
+    /// Net revenue of the orders that stand, folded ones included.
+    revenue: Money,
+    /// Orders too old to change, as totals.
+    folded: Folded,
+    /// The time of each order in `orders`, once there are many.
+    #[serde(skip)]
+    times: OrderTimes,
+}
+
+/// An index of orders by key, made when it is first needed and not part of what is known.
+#[derive(Clone, Debug, Default)]
+struct OrderTimes(hashbrown::HashMap<OrderKey, EventTime, foldhash::fast::RandomState>);
+
+impl PartialEq for OrderTimes {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+/// Orders up to which looking through all is as fast as an index.
+const FEW_ORDERS: usize = 32;
+
+/// Totals of orders that nothing revises any more.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Folded {
+    pub(super) orders: u64,
+    pub(super) order_days: u32,
+    pub(super) revenue: Money,
+    pub(super) first_day_revenue: Money,
+    pub(super) first_day: Option<Day>,
+    pub(super) last_day: Option<Day>,
+    pub(super) streak: u64,
+    pub(super) discounted: u64,
+    pub(super) rewarded: u64,
+    pub(super) decisions: u64,
+    pub(super) decision_logs: i128,
+    pub(super) with_brand: u64,
+    pub(super) brands: BTreeMap<Box<str>, u64>,
+    pub(super) categories: BTreeSet<Box<str>>,
+    /// First order day in each breakdown segment.
+    pub(super) first_day_of_segment: BTreeMap<u32, Day>,
+}
+
+/// How one order counts: its day, what is left of it, and its breakdown segments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// The day of the order.
+    pub day: Day,
+    /// Money after returns.
+    pub net: Money,
+    /// Breakdown segments, sorted.
+    pub segments: Vec<u32>,
+}
+
+impl Purchases {
+    /// Whether nothing at all is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.orders.is_empty() && self.fallen.is_empty() && self.returns.is_empty() && self.breaks.is_empty() && self.folded.orders == 0
+    }
+
+    /// The remembered order of this key, whether it stands or fell.
+    #[must_use]
+    pub fn order(&self, key: &OrderKey) -> Option<&Order> {
+        self.position(key).map(|at| &self.orders[at]).or_else(|| self.fallen.iter().find(|order| order.key == *key))
+    }
+
+    fn position(&self, key: &OrderKey) -> Option<usize> {
+        if self.times.0.len() != self.orders.len() || self.orders.len() <= FEW_ORDERS {
+            return self.orders.iter().position(|order| order.key == *key);
+        }
+        let time = self.times.0.get(key)?;
+        self.orders.binary_search_by(|order| (order.time, &order.key).cmp(&(*time, key))).ok()
+    }
+
+    /// How the order of this key counts; `None` when it is not remembered or fell.
+    #[must_use]
+    pub fn counted(&self, key: &OrderKey, return_days: i32) -> Option<Counted> {
+        let order = &self.orders[self.position(key)?];
+        self.net(order, return_days).map(|net| Counted { day: order.day, net, segments: order.segments.clone() })
+    }
+
+    /// Takes in an order, or a copy of one: of copies, the smallest stays.
+    pub fn place(&mut self, order: Order, return_days: i32) {
+        match self.order(&order.key) {
+            Some(known) if !order.precedes(known) => {}
+            _ => {
+                self.take_out(&order.key, return_days);
+                self.put_in(order, return_days);
+            }
+        }
+    }
+
+    /// Takes in a return, which may fell the order that it names.
+    pub fn give_back(&mut self, returned: Return, return_days: i32) {
+        let key = OrderKey::OrderId(returned.order_id.clone());
+        let order = self.take_out(&key, return_days);
+        let at = self.returns.partition_point(|known| *known < returned);
+        self.returns.insert(at, returned);
+        if let Some(order) = order {
+            self.put_in(order, return_days);
+        }
+    }
+
+    fn take_out(&mut self, key: &OrderKey, return_days: i32) -> Option<Order> {
+        if let Some(at) = self.position(key) {
+            let net = self.net(&self.orders[at], return_days);
+            self.revenue -= net.unwrap_or_default();
+            self.times.0.remove(key);
+            return Some(self.orders.remove(at));
+        }
+        let at = self.fallen.iter().position(|order| order.key == *key)?;
+        Some(self.fallen.swap_remove(at))
+    }
+
+    fn put_in(&mut self, order: Order, return_days: i32) {
+        let Some(net) = self.net(&order, return_days) else { return self.fallen.push(order) };
+        self.revenue += net;
+        let at = self.orders.partition_point(|known| (known.time, &known.key) < (order.time, &order.key));
+        if self.times.0.len() == self.orders.len() {
+            self.times.0.insert(order.key.clone(), order.time);
+        }
+        self.orders.insert(at, order);
+        if self.orders.len() > FEW_ORDERS && self.times.0.len() != self.orders.len() {
+            self.times.0 = self.orders.iter().map(|order| (order.key.clone(), order.time)).collect();
+        } else if self.orders.len() <= FEW_ORDERS {
+            self.times = OrderTimes::default();
+        }
+    }
+
+    /// Takes in an event that breaks the streak.
+    pub fn break_streak(&mut self, at: Break) {
+        if let Err(position) = self.breaks.binary_search(&at) {
+            self.breaks.insert(position, at);
+        }
+    }
+
+    /// What is left of an order after its returns, or `None` when it has fallen: a return names no amount, or their positive sum reaches the order's amount.
+    /// A return counts when it is dated at or after the order, by at most `return_days` days.
+    #[must_use]
+    pub fn net(&self, order: &Order, return_days: i32) -> Option<Money> {
+        let OrderKey::OrderId(id) = &order.key else { return Some(order.amount) };
+        let start = self.returns.partition_point(|returned| returned.order_id < *id);
+        let mut sum = Money::ZERO;
+        for returned in self.returns[start..].iter().take_while(|returned| returned.order_id == *id) {
+            if returned.time < order.time || returned.day.days_since(order.day) > return_days {
+                continue;
+            }
+            sum += returned.amount?;
+        }
+        let fallen = sum > Money::ZERO && sum >= order.amount;
+        (!fallen).then(|| order.amount - sum)
+    }
+
+    /// Orders that stand, folded ones included, and their net revenue.
+    #[must_use]
+    pub fn standing_total(&self) -> (u64, Money) {
+        (self.folded.orders + self.orders.len() as u64, self.revenue)
+    }
+
+    /// The remembered orders that stand, by time.
+    #[must_use]
+    pub fn standing(&self) -> &[Order] {
+        &self.orders
+    }
+
+    /// The remembered orders that stand from `day` on, by time.
+    #[must_use]
+    pub fn standing_from(&self, day: Day) -> &[Order] {
+        &self.orders[self.orders.partition_point(|order| order.day < day)..]
+    }
+
+    /// The distinct days from `day` on with an order that stands, everywhere or in a breakdown segment, ascending.
+    #[must_use]
+    pub fn order_days_from(&self, day: Day, segment: Option<u32>) -> Vec<Day> {
+        let mut rest = self.standing_from(day);
+        let mut days = Vec::new();
+        while let Some(first) = rest.first() {
+            let (same, later) = rest.split_at(rest.partition_point(|order| order.day == first.day));
+            if same.iter().any(|order| order.counts_in(segment)) {
+                days.push(first.day);
+            }
+            rest = later;
+        }
+        days
+    }
+
+    /// The events that break streaks, sorted.
+    #[must_use]
+    pub fn breaks(&self) -> &[Break] {
+        &self.breaks
+    }
+
+    pub(super) fn folded(&self) -> &Folded {
+        &self.folded
+    }
+
+    /// The day of the first order ever, or of the first in a breakdown segment.
+    #[must_use]
+    pub fn first_order_day(&self, segment: Option<u32>) -> Option<Day> {
+        let folded = match segment {
+            None => self.folded.first_day,
+            Some(segment) => self.folded.first_day_of_segment.get(&segment).copied(),
+        };
+        let remembered = self.orders.iter().find(|order| order.counts_in(segment)).map(|order| order.day);
+        [folded, remembered].into_iter().flatten().min()
+    }
+
+    /// The breakdown segments that any remembered or folded order counts in.
+    #[must_use]
+    pub fn segments(&self) -> BTreeSet<u32> {
+        let remembered = self.orders.iter().flat_map(|order| order.segments.iter().copied());
+        remembered.chain(self.folded.first_day_of_segment.keys().copied()).collect()
+    }
+
+    /// Folds orders dated before `day` into totals, and forgets returns and breaks of before `day`. To be called only for days that no accepted event can reach any more.
+    pub fn fold_before(&mut self, day: Day, return_days: i32, rule: LoyaltyRule) {
+        let old = |at: Day| at < day;
+        let any = self.orders.first().is_some_and(|order| old(order.day)) || self.breaks.first().is_some_and(|broken| old(broken.day));
+        if any {
+            self.folded.streak = rule.streak_unlapsed(self, day - 1);
+            let end = self.orders.partition_point(|order| old(order.day));
+            let folding: Vec<Order> = self.orders.drain(..end).collect();
+            for order in &folding {
+                self.times.0.remove(&order.key);
+                if let Some(net) = self.net(order, return_days) {
+                    self.folded.add(order, net);
+                }
+            }
+        }
+        self.fallen.retain(|order| !old(order.day));
+        self.returns.retain(|returned| !old(returned.day));
+        self.breaks.retain(|broken| !old(broken.day));
+    }
+
+    /// The part after an instant, as that of a user of its own.
+    #[must_use]
+    pub fn after(&self, time: EventTime, return_days: i32) -> Self {
+        let mut later = Self::default();
+        later.returns.extend(self.returns.iter().filter(|returned| returned.time > time).cloned());
+        later.breaks.extend(self.breaks.iter().filter(|broken| broken.time > time));
+        for order in self.orders.iter().chain(&self.fallen).filter(|order| order.time > time) {
+            later.place(order.clone(), return_days);
+        }
+        later
+    }
+
+    /// The part up to an instant.
+    #[must_use]
+    pub fn up_to(&self, time: EventTime, return_days: i32) -> Self {
+        let mut earlier = Self { folded: self.folded.clone(), revenue: self.folded.revenue, ..Self::default() };
+        earlier.returns.extend(self.returns.iter().filter(|returned| returned.time <= time).cloned());
+        earlier.breaks.extend(self.breaks.iter().filter(|broken| broken.time <= time));
+        for order in self.orders.iter().chain(&self.fallen).filter(|order| order.time <= time) {
+            earlier.place(order.clone(), return_days);
+        }
+        earlier
+    }
+
+    /// Changes the numbers of breakdown segments.
+    pub fn renumber_segments(&mut self, number: impl Fn(u32) -> u32) {
+        for order in self.orders.iter_mut().chain(&mut self.fallen) {
+            order.segments = order.segments.iter().map(|segment| number(*segment)).collect();
+            order.segments.sort_unstable();
+        }
+        let first = std::mem::take(&mut self.folded.first_day_of_segment);
+        for (segment, day) in first {
+            let known = self.folded.first_day_of_segment.entry(number(segment)).or_insert(day);
+            *known = (*known).min(day);
+        }
+    }
+
+    /// Joins the purchases of two ids of one user: orders known to both count once, the smaller copy stands.
+    pub fn absorb(&mut self, other: &Self, return_days: i32) {
+        let mine = std::mem::take(self);
+        *self = other.clone();
+        self.folded.absorb(&mine.folded);
+        self.breaks.extend(mine.breaks);
+        self.breaks.sort_unstable();
+        self.breaks.dedup();
+        for returned in mine.returns {
+            if returned.event == [0; 16] || !self.returns.iter().any(|known| known.event == returned.event) {
+                self.returns.push(returned);
+            }
+        }
+        self.returns.sort_unstable();
+        let placed = std::mem::take(&mut self.orders).into_iter().chain(std::mem::take(&mut self.fallen));
+        let placed: Vec<Order> = placed.chain(mine.orders).chain(mine.fallen).collect();
+        self.times = OrderTimes::default();
+        self.revenue = self.folded.revenue;
+        for order in placed {
+            self.place(order, return_days);
+        }
+    }
+}
+
+impl Order {
+    /// Whether the order counts in a segment; `None` is everything.
+    #[must_use]
+    pub fn counts_in(&self, segment: Option<u32>) -> bool {
+        segment.is_none_or(|segment| self.segments.binary_search(&segment).is_ok())
+    }
+}
+
+impl Folded {
+    fn add(&mut self, order: &Order, net: Money) {
+        self.orders += 1;
+        self.revenue += net;
+        if self.last_day != Some(order.day) {
+            self.order_days += 1;
+        }
+        let first = *self.first_day.get_or_insert(order.day);
+        if first == order.day {
+            self.first_day_revenue += net;
+        }
+        self.last_day = Some(order.day);
+        self.discounted += u64::from(order.discounted);
+        self.rewarded += u64::from(order.rewarded);
+        if let Some(log) = order.decision_log {
+            self.decisions += 1;
+            self.decision_logs += i128::from(log);
+        }
+        self.with_brand += u64::from(!order.brands.is_empty());
+        for brand in &order.brands {
+            *self.brands.entry(brand.clone()).or_default() += 1;
+        }
+        self.categories.extend(order.categories.iter().cloned());
+        for segment in &order.segments {
+            self.first_day_of_segment.entry(*segment).or_insert(order.day);
+        }
+    }
+
+    fn absorb(&mut self, other: &Self) {
+        self.orders += other.orders;
+        self.order_days += other.order_days;
+        self.revenue += other.revenue;
+        let order = |folded: &Self| folded.first_day.map_or(i32::MAX, Day::number);
+        match order(self).cmp(&order(other)) {
+            std::cmp::Ordering::Less => {}
+            std::cmp::Ordering::Equal => self.first_day_revenue += other.first_day_revenue,
+            std::cmp::Ordering::Greater => self.first_day_revenue = other.first_day_revenue,
+        }
+        self.first_day = [self.first_day, other.first_day].into_iter().flatten().min();
+        self.streak = if other.last_day > self.last_day { other.streak } else { self.streak };
+        self.last_day = self.last_day.max(other.last_day);
+        self.discounted += other.discounted;
+        self.rewarded += other.rewarded;
+        self.decisions += other.decisions;
+        self.decision_logs += other.decision_logs;
+        self.with_brand += other.with_brand;
+        for (brand, count) in &other.brands {
+            *self.brands.entry(brand.clone()).or_default() += count;
+        }
+        self.categories.extend(other.categories.iter().cloned());
+        for (segment, day) in &other.first_day_of_segment {
+            let known = self.first_day_of_segment.entry(*segment).or_insert(*day);
+            *known = (*known).min(*day);
+        }
+    }
+}
+
+/// A user's purchases in numbers, as of a day: orders, money and the shares of the profile.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PurchaseTotals {
+    /// Orders that stand.
+    pub orders: u64,
+    /// Distinct days with an order.
+    pub order_days: u32,
+    /// Money net of returns.
+    pub revenue: Money,
+    /// The part of it on the first order day.
+    pub first_day_revenue: Money,
+    /// First and last order day.
+    pub span: Option<(Day, Day)>,
+    /// Distinct categories.
+    pub categories: u64,
+    /// Orders of the commonest brand, and orders with any brand.
+    pub brand: Option<(u64, u64)>,
+    /// Orders bought at a discount.
+    pub discounted: u64,
+    /// Orders bought with a reward.
+    pub rewarded: u64,
+    /// Orders with a decision time, and the sum of its natural logarithms in units of 10^-15.
+    pub decisions: (u64, i128),
+}
+
+impl Purchases {
+    /// The totals over every order that stands.
+    #[must_use]
+    pub fn totals(&self, return_days: i32) -> PurchaseTotals {
+        let mut sum = self.folded.clone();
+        for order in &self.orders {
+            sum.add(order, self.net(order, return_days).unwrap_or_default());
+        }
+        PurchaseTotals {
+            orders: sum.orders,
+            order_days: sum.order_days,
+            revenue: sum.revenue,
+            first_day_revenue: sum.first_day_revenue,
+            span: sum.first_day.zip(sum.last_day),
+            categories: sum.categories.len() as u64,
+            brand: sum.brands.values().max().map(|most| (*most, sum.with_brand)),
+            discounted: sum.discounted,
+            rewarded: sum.rewarded,
+            decisions: (sum.decisions, sum.decision_logs),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+use super::{Break, LoyaltyRule, Order, OrderKey, Purchases, Return};
+use crate::model::money::Money;
+use crate::model::time::{Day, EventTime};
+
+const RETURN_DAYS: i32 = 90;
+const RULE: LoyaltyRule = LoyaltyRule { loyal_orders: 3, lapse_days: 180 };
+
+fn time(day: i32, second: i64) -> EventTime {
+    EventTime::from_nanos((i64::from(day) * 86_400 + second) * 1_000_000_000)
+}
+
+fn money(units: i128) -> Money {
+    Money::from_millionths(units * 1_000_000)
+}
+
+fn order(id: &str, day: i32, second: i64, amount: i128) -> Order {
+    Order {
+        time: time(day, second),
+        day: Day::from_number(day),
+        key: OrderKey::OrderId(id.into()),
+        event_id: "".into(),
+        amount: money(amount),
+        brands: vec![],
+        categories: vec![],
+        discounted: false,
+        rewarded: false,
+        decision_log: None,
+        segments: vec![],
+    }
+}
+
+fn returned(id: &str, day: i32, second: i64, amount: Option<i128>) -> Return {
+    Return { time: time(day, second), day: Day::from_number(day), order_id: id.into(), amount: amount.map(money), event: [0; 16] }
+}
+
+fn with(orders: &[(i32, &str)]) -> Purchases {
+    let mut purchases = Purchases::default();
+    for (day, id) in orders {
+        purchases.place(order(id, *day, 0, 10), RETURN_DAYS);
+    }
+    purchases
+}
+
+#[test]
+fn a_return_reduces_or_fells_the_order_it_names() {
+    let net = |returns: &[Return]| {
+        let mut purchases = with(&[(0, "a")]);
+        returns.iter().cloned().for_each(|known| purchases.give_back(known, RETURN_DAYS));
+        purchases.net(purchases.order(&OrderKey::OrderId("a".into())).expect("placed"), RETURN_DAYS)
+    };
+    assert_eq!(net(&[]), Some(money(10)));
+    assert_eq!(net(&[returned("a", 1, 0, Some(4))]), Some(money(6)));
+    assert_eq!(net(&[returned("a", 1, 0, Some(4)), returned("a", 2, 0, Some(6))]), None, "returns add up to the amount");
+    assert_eq!(net(&[returned("a", 0, 0, None)]), None, "dated at the order, no amount");
+    assert_eq!(net(&[returned("b", 1, 0, None)]), Some(money(10)), "another order");
+    assert_eq!(net(&[returned("a", -1, 0, None)]), Some(money(10)), "before the order");
+    assert_eq!(net(&[returned("a", 90, 0, None)]), None, "the last day");
+    assert_eq!(net(&[returned("a", 91, 0, None)]), Some(money(10)), "a day too late");
+}
+
+#[test]
+fn an_order_of_nothing_falls_only_by_a_positive_sum_or_no_amount() {
+    let mut purchases = Purchases::default();
+    purchases.place(order("free", 0, 0, 0), RETURN_DAYS);
+    let key = OrderKey::OrderId("free".into());
+    purchases.give_back(returned("free", 1, 0, Some(0)), RETURN_DAYS);
+    assert_eq!(purchases.net(purchases.order(&key).expect("placed"), RETURN_DAYS), Some(Money::ZERO));
+    purchases.give_back(returned("free", 2, 0, None), RETURN_DAYS);
+    assert_eq!(purchases.net(purchases.order(&key).expect("placed"), RETURN_DAYS), None);
+}
+
+#[test]
+fn the_smallest_copy_of_an_order_stands() {
+    let mut purchases = with(&[(5, "a")]);
+    purchases.place(order("a", 4, 0, 12), RETURN_DAYS);
+    purchases.place(order("a", 6, 0, 1), RETURN_DAYS);
+    assert_eq!(purchases.totals(RETURN_DAYS).revenue, money(12));
+    assert_eq!(purchases.totals(RETURN_DAYS).orders, 1);
+}
+
+#[test]
+fn a_streak_ends_with_a_gap_a_break_or_a_lapse() {
+    let streak = |purchases: &Purchases, day| RULE.streak(purchases, Day::from_number(day));
+    let mut purchases = with(&[(0, "a"), (10, "b"), (20, "c")]);
+    assert_eq!(streak(&purchases, 9), 1, "counting events up to the day");
+    assert_eq!(streak(&purchases, 20), 3);
+    assert_eq!(streak(&purchases, 200), 3, "180 days after the last order");
+    assert_eq!(streak(&purchases, 201), 0, "181 days after it");
+    purchases.break_streak(Break { time: time(10, 0), day: Day::from_number(10) });
+    assert_eq!(streak(&purchases, 20), 2, "a break comes before an order of its timestamp");
+    purchases.break_streak(Break { time: time(10, 1), day: Day::from_number(10) });
+    assert_eq!(streak(&purchases, 20), 1);
+    purchases.place(order("d", 201, 0, 1), RETURN_DAYS);
+    assert_eq!(streak(&purchases, 201), 1, "a gap of more than 180 days");
+}
+
+#[test]
+fn loyal_days_agree_with_asking_each_day() {
+    let mut purchases = with(&[(0, "a"), (10, "b"), (20, "c"), (250, "d"), (251, "e"), (251, "f"), (300, "g")]);
+    purchases.break_streak(Break { time: time(260, 0), day: Day::from_number(260) });
+    purchases.give_back(returned("e", 270, 0, None), RETURN_DAYS);
+    for from in [-5, 0, 15, 100, 251, 255, 400] {
+        let stretches = RULE.loyal_days(&purchases, Day::from_number(from));
+        for number in from..700 {
+            let day = Day::from_number(number);
+            let inside = stretches.iter().any(|(first, last)| *first <= day && day <= *last);
+            assert_eq!(inside, RULE.is_loyal(&purchases, day), "day {number} from {from}");
+        }
+    }
+}
+
+#[test]
+fn folding_changes_no_figure() {
+    let mut purchases = with(&[(0, "a"), (10, "b"), (10, "b2"), (20, "c"), (25, "d"), (400, "e")]);
+    purchases.give_back(returned("b", 12, 0, None), RETURN_DAYS);
+    purchases.give_back(returned("c", 22, 0, Some(3)), RETURN_DAYS);
+    purchases.break_streak(Break { time: time(5, 0), day: Day::from_number(5) });
+    for fold in [1, 6, 15, 24, 30, 300, 401] {
+        let mut folded = purchases.clone();
+        folded.fold_before(Day::from_number(fold), RETURN_DAYS, RULE);
+        assert_eq!(folded.totals(RETURN_DAYS), purchases.totals(RETURN_DAYS), "fold before {fold}");
+        for number in fold..600 {
+            let day = Day::from_number(number);
+            assert_eq!(RULE.streak(&folded, day), RULE.streak(&purchases, day), "day {number}, fold before {fold}");
+        }
+    }
+}

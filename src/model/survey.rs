@@ -1,0 +1,181 @@
+//! Survey answers: the last recommendation (NPS) and attitude.
+
+use serde::{Deserialize, Serialize};
+
+use super::event::SurveyFacts;
+use super::time::{Day, EventTime};
+
+/// Days for which an answer speaks for a user's attitude.
+pub const ATTITUDE_DAYS: i32 = 180;
+
+/// What an NPS score makes of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Recommendation {
+    /// 9 or 10.
+    Promoter,
+    /// 7 or 8.
+    Passive,
+    /// 0 to 6.
+    Detractor,
+}
+
+impl Recommendation {
+    /// The class of a score of 0 to 10.
+    #[must_use]
+    pub const fn of(score: u8) -> Self {
+        match score {
+            9.. => Self::Promoter,
+            7..=8 => Self::Passive,
+            _ => Self::Detractor,
+        }
+    }
+}
+
+/// An answer to one item. The later one of two is the one with the larger (time, event id, score).
+#[derive(Clone, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub struct Answer {
+    /// Event time.
+    pub time: EventTime,
+    /// Empty when absent.
+    pub event_id: Box<str>,
+    /// On the item's own scale.
+    pub score: f64,
+    /// The day of `time`.
+    pub day: Day,
+}
+
+/// The answers of a user that still matter.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Surveys {
+    /// The last recommendation of each day, by day.
+    recommend: Vec<Answer>,
+    /// The latest answer to recommend, repurchase intention, trust, satisfaction and responsiveness.
+    latest: [Option<Answer>; 5],
+}
+
+impl Surveys {
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.latest.iter().all(Option::is_none)
+    }
+
+    /// Takes in a response.
+    pub fn answer(&mut self, time: EventTime, day: Day, event_id: &str, facts: &SurveyFacts) {
+        let recommend = facts.recommend.map(f64::from);
+        let scores = [recommend, facts.repurchase_intention, facts.trust, facts.satisfaction, facts.responsiveness];
+        for (item, score) in scores.into_iter().enumerate() {
+            let Some(score) = score else { continue };
+            let answer = Answer { time, event_id: event_id.into(), score, day };
+            if item == 0 {
+                self.recommended(answer.clone());
+            }
+            if self.latest[item].as_ref().is_none_or(|known| *known < answer) {
+                self.latest[item] = Some(answer);
+            }
+        }
+    }
+
+    fn recommended(&mut self, answer: Answer) {
+        let at = self.recommend.partition_point(|known| known.day < answer.day);
+        match self.recommend.get_mut(at) {
+            Some(known) if known.day == answer.day => {
+                if *known < answer {
+                    *known = answer;
+                }
+            }
+            _ => self.recommend.insert(at, answer),
+        }
+    }
+
+    /// The stretches of days on which a last recommendation within 30 days stands: class, first and last day.
+    pub fn recommendation_days(&self) -> impl Iterator<Item = (Recommendation, Day, Day)> + '_ {
+        self.recommend.iter().enumerate().map(|(index, answer)| {
+            let end = answer.day + 29;
+            let end = self.recommend.get(index + 1).map_or(end, |next| end.min(next.day - 1));
+            (Recommendation::of(whole_score(answer.score)), answer.day, end)
+        })
+    }
+
+    /// The last recommendation, 0 to 10.
+    #[must_use]
+    pub fn last_recommendation(&self) -> Option<u8> {
+        self.latest[0].as_ref().map(|answer| whole_score(answer.score))
+    }
+
+    /// Attitude from 0 to 1 as of `day`: the mean of the latest answers within 180 days, each rescaled to 0..1 (`recommend` / 10, others (x - 1) / 4); `None` without any.
+    #[must_use]
+    pub fn attitude(&self, day: Day) -> Option<f64> {
+        let recent = |answer: &&Answer| day.days_since(answer.day) < ATTITUDE_DAYS;
+        let mut sum = 0.0;
+        let mut count = 0.0;
+        for (item, answer) in self.latest.iter().enumerate() {
+            let Some(answer) = answer.as_ref().filter(recent) else { continue };
+            sum += if item == 0 { answer.score / 10.0 } else { (answer.score - 1.0) / 4.0 };
+            count += 1.0;
+        }
+        (count > 0.0).then(|| sum / count)
+    }
+
+    /// The answers that a condition on their time keeps.
+    #[must_use]
+    pub fn kept(&self, keep: impl Fn(EventTime) -> bool) -> Self {
+        let recommend = self.recommend.iter().filter(|answer| keep(answer.time)).cloned().collect();
+        Self { recommend, latest: self.latest.clone().map(|answer| answer.filter(|answer| keep(answer.time))) }
+    }
+
+    /// Forgets daily recommendations of before `day`; the latest answers stay.
+    pub fn forget_before(&mut self, day: Day) {
+        self.recommend.retain(|answer| answer.day >= day);
+    }
+
+    /// Joins the answers of two ids of one user.
+    pub fn absorb(&mut self, other: &Self) {
+        for answer in &other.recommend {
+            self.recommended(answer.clone());
+        }
+        for (known, theirs) in self.latest.iter_mut().zip(&other.latest) {
+            if *theirs > *known {
+                known.clone_from(theirs);
+            }
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "scores of 0 to 10 are whole")]
+fn whole_score(score: f64) -> u8 {
+    score as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(answers: &[(i64, i32, u8)]) -> Surveys {
+        let mut surveys = Surveys::default();
+        for (time, day, score) in answers {
+            let facts = SurveyFacts { recommend: Some(*score), ..SurveyFacts::default() };
+            surveys.answer(EventTime::from_nanos(*time), Day::from_number(*day), "", &facts);
+        }
+        surveys
+    }
+
+    #[test]
+    fn the_last_answer_of_the_last_thirty_days_counts() {
+        let surveys = answered(&[(30, 3, 10), (10, 1, 5), (11, 1, 7), (31, 3, 9)]);
+        let days: Vec<_> = surveys.recommendation_days().map(|(class, from, to)| (class, from.number(), to.number())).collect();
+        assert_eq!(days, [(Recommendation::Passive, 1, 2), (Recommendation::Promoter, 3, 32)]);
+        assert_eq!(surveys.last_recommendation(), Some(9));
+    }
+
+    #[test]
+    fn attitude_is_the_mean_of_what_was_answered() {
+        let mut surveys = answered(&[(1, 0, 10)]);
+        assert_eq!(surveys.attitude(Day::from_number(0)), Some(1.0));
+        let facts = SurveyFacts { trust: Some(3.0), ..SurveyFacts::default() };
+        surveys.answer(EventTime::from_nanos(2), Day::from_number(100), "", &facts);
+        assert_eq!(surveys.attitude(Day::from_number(100)), Some(0.75));
+        assert_eq!(surveys.attitude(Day::from_number(180)), Some(0.5), "the first answer is 180 days old");
+        assert_eq!(surveys.attitude(Day::from_number(280)), None);
+    }
+}

@@ -1,0 +1,384 @@
+//! The service: starts workers and the aggregator, watches over them, and stops them. The only place that knows them all.
+
+mod preparation;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::config::{self, Settings};
+use crate::io::aggregation::{self, MetricsBoard};
+use crate::io::clock::Stopwatch;
+use crate::io::counting::EngineProcessors;
+use crate::io::forwarding::{Forwarders, forwarding_group, log_topic};
+use crate::io::http::{Days, UserAnswer, View};
+use crate::io::kafka::connection::{Connection, RefusedProperty};
+use crate::io::kafka::probe::ProbeError;
+use crate::io::kafka::topics::TopicError;
+use crate::io::observations::{Observations, PartitionPhase};
+use crate::io::snapshots::{SnapshotError, Snapshots};
+use crate::io::worker::{Guarantee, Processors, ProfileQuery, Worker, WorkerError, WorkerParts, WorkerSettings};
+use crate::model::partition::partition_of;
+use crate::model::time::{Day, UnknownTimeZone};
+
+use preparation::prepare;
+pub use preparation::topic_plans;
+
+/// How often partitions tell the aggregator.
+const PARTIALS_INTERVAL: Duration = Duration::from_secs(1);
+/// Records waiting to be published that make a commit due at once.
+const OUTPUT_LIMIT: usize = 20_000;
+/// The pause before a failed worker is replaced.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How long a worker may take to answer a question.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// Why the service cannot start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// A setting that this version does not carry out.
+    #[error("{0}")]
+    Unsupported(&'static str),
+    /// A property that the service sets itself.
+    #[error(transparent)]
+    Property(#[from] RefusedProperty),
+    /// The time zone of the settings is unknown.
+    #[error(transparent)]
+    TimeZone(#[from] UnknownTimeZone),
+    /// The brokers refuse to speak with this client.
+    #[error(transparent)]
+    Brokers(#[from] ProbeError),
+    /// Topics cannot be read or created.
+    #[error(transparent)]
+    Topics(#[from] TopicError),
+    /// The input is not there.
+    #[error("topic `{topic}` does not exist on {brokers}; create it with `stickiness topics`")]
+    MissingInput {
+        /// The topic.
+        topic: String,
+        /// The bootstrap servers.
+        brokers: String,
+    },
+    /// The snapshot store cannot be used.
+    #[error(transparent)]
+    Snapshots(#[from] SnapshotError),
+    /// A worker ended and another would end as well.
+    #[error("{0}")]
+    Ended(String),
+    /// The operating system refused a thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// The connection that the settings describe.
+pub fn connection(settings: &Settings) -> Result<Connection, ServiceError> {
+    let config::KafkaSettings { bootstrap_servers, properties, .. } = &settings.kafka;
+    Connection::new(bootstrap_servers, properties.0.clone())
+        .map_err(|refused| refused.into_iter().next().map_or(ServiceError::Unsupported("a property was refused"), ServiceError::Property))
+}
+
+/// What threads of the service share.
+struct Common {
+    settings: Settings,
+    history: History,
+    connection: Connection,
+    runtime: tokio::runtime::Handle,
+    observations: Arc<Observations>,
+    board: Arc<MetricsBoard>,
+    stop: AtomicBool,
+    /// Why everything must end.
+    fatal: Mutex<Option<String>>,
+    /// Where each worker takes questions.
+    askers: Mutex<Vec<Option<Sender<ProfileQuery>>>>,
+}
+
+impl Common {
+    fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Ends everything.
+    fn fail(&self, reason: String) {
+        tracing::error!(reason, "cannot go on");
+        self.fatal.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Asks the workers of this process for a user's profile, as JSON. Waits at most two seconds.
+    fn profile(&self, user_id: &str) -> Option<Vec<u8>> {
+        let (reply, answers) = mpsc::channel();
+        let askers = self.askers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let asked = askers.into_iter().flatten().filter(|asker| {
+            let query = ProfileQuery { user_id: user_id.to_owned(), reply: reply.clone() };
+            asker.send(query).is_ok()
+        });
+        let count = asked.count();
+        drop(reply);
+        let stopwatch = Stopwatch::start();
+        (0..count).find_map(|_| answers.recv_timeout(stopwatch.remaining(ANSWER)).ok().flatten())
+    }
+
+    fn pause(&self) {
+        let stopwatch = Stopwatch::start();
+        while !self.is_stopping() && stopwatch.elapsed() < PAUSE {
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+/// What a service does about what was counted before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum History {
+    /// It goes on from there.
+    Continued,
+    /// It forgets what the group has committed and counts the log again from its start. No other process of the group may run.
+    New,
+}
+
+/// The running service.
+pub struct Service {
+    common: Arc<Common>,
+    /// What is observed of the forwarding of each input.
+    forwarding: Vec<(String, Arc<Observations>)>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Service {
+    /// Waits until the brokers answer, creates the output and internal topics that are missing, and starts to work.
+    /// `runtime` runs what waits for the object store; this must not be called from one of its tasks.
+    pub fn start(settings: Settings, history: History, runtime: tokio::runtime::Handle) -> Result<Self, ServiceError> {
+        if settings.kafka.inputs.len() > 1 && !settings.kafka.repartition {
+            return Err(ServiceError::Unsupported("several kafka.inputs need kafka.repartition = true"));
+        }
+        let connection = connection(&settings)?;
+        runtime.block_on(prepare(&settings, history, &connection))?;
+        Self::start_with(settings, history, connection, runtime)
+    }
+
+    /// As [`Self::start`], with topics that are there already.
+    pub fn start_prepared(settings: Settings, connection: Connection, runtime: tokio::runtime::Handle) -> Result<Self, ServiceError> {
+        Self::start_with(settings, History::Continued, connection, runtime)
+    }
+
+    fn start_with(
+        settings: Settings,
+        history: History,
+        connection: Connection,
+        runtime: tokio::runtime::Handle,
+    ) -> Result<Self, ServiceError> {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let threads = settings.worker_threads.map_or(cores, |threads| usize::from(threads.get()));
+        let common = Arc::new(Common {
+            settings,
+            history,
+            connection,
+            runtime,
+            observations: Arc::default(),
+            board: Arc::default(),
+            stop: AtomicBool::new(false),
+            fatal: Mutex::default(),
+            askers: Mutex::new((0..threads).map(|_| None).collect()),
+        });
+        let mut service = Self { common: Arc::clone(&common), forwarding: Vec::new(), threads: Vec::new() };
+        let engines = EngineProcessors::new(&common.settings)?;
+        let kafka = &common.settings.kafka;
+        let input = kafka.inputs.first().map_or("", String::as_str);
+        let log = if kafka.repartition { log_topic(&kafka.group_id) } else { input.to_owned() };
+        let engines = Stage::new(&common, engines, &kafka.group_id, &log, Arc::clone(&common.observations), true)?;
+        service.start_stage(threads, &engines)?;
+        for input in kafka.inputs.iter().filter(|_| kafka.repartition) {
+            let observations = Arc::<Observations>::default();
+            service.forwarding.push((input.clone(), Arc::clone(&observations)));
+            let group_id = forwarding_group(&kafka.group_id, input);
+            let forwarders = Stage::new(&common, Forwarders::new(&common.settings, input), &group_id, input, observations, false)?;
+            service.start_stage(threads, &forwarders)?;
+        }
+        service.spawn("aggregator".to_owned(), supervise_aggregator)?;
+        Ok(service)
+    }
+
+    /// Starts the workers of one stage, each with a transactional id of its own.
+    fn start_stage<F: Processors>(&mut self, threads: usize, stage: &Arc<Stage<F>>) -> Result<(), ServiceError> {
+        let process = format!("{:08x}", rand::random::<u32>());
+        for number in 0..threads {
+            let stage = Arc::clone(stage);
+            let id = format!("{}-{process}-{number}", stage.group_id);
+            self.spawn(format!("{}-{number}", stage.topic), move |common| stage.supervise_worker(common, number, &id))?;
+        }
+        Ok(())
+    }
+
+    /// What is observed of the forwarding of each input; nothing unless `kafka.repartition` is set.
+    #[must_use]
+    pub fn forwarding(&self) -> &[(String, Arc<Observations>)] {
+        &self.forwarding
+    }
+
+    /// A thread that ends the service when it panics.
+    fn spawn(&mut self, name: String, work: impl FnOnce(&Common) + Send + 'static) -> Result<(), ServiceError> {
+        let common = Arc::clone(&self.common);
+        let thread = thread::Builder::new().name(name.clone()).spawn(move || {
+            if catch_unwind(AssertUnwindSafe(|| work(&common))).is_err() {
+                common.fail(format!("{name} panicked; its message is above"));
+            }
+        });
+        self.threads.push(thread.map_err(ServiceError::Thread)?);
+        Ok(())
+    }
+
+    /// What is observed.
+    #[must_use]
+    pub fn observations(&self) -> Arc<Observations> {
+        Arc::clone(&self.common.observations)
+    }
+
+    /// What the service shows over HTTP.
+    #[must_use]
+    pub fn view(&self) -> Arc<dyn View> {
+        Arc::new(ServiceView(Arc::clone(&self.common)))
+    }
+
+    /// Whether it ended by itself; [`Self::stop`] says why.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.common.is_stopping()
+    }
+
+    /// Stops in good order: commits, stores snapshots, releases the partitions, leaves the group.
+    pub fn stop(self) -> Result<(), ServiceError> {
+        self.common.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads {
+            // Panics are caught inside.
+            drop(thread.join());
+        }
+        let fatal = self.common.fatal.lock().unwrap_or_else(PoisonError::into_inner).take();
+        fatal.map_or(Ok(()), |reason| Err(ServiceError::Ended(reason)))
+    }
+}
+
+/// What the service shows over HTTP: metrics where this process aggregates, users of the partitions that it has.
+struct ServiceView(Arc<Common>);
+
+impl View for ServiceView {
+    fn is_ready(&self) -> bool {
+        self.0.observations.is_ready()
+    }
+
+    fn metrics(&self, segment: &str, days: Days) -> Vec<Arc<str>> {
+        let text = |day: Option<Day>, open: &str| day.map_or_else(|| open.to_owned(), |day| day.to_string());
+        let records = self.0.board.metrics(segment, &text(days.from, ""), &text(days.to, "~"));
+        records.into_iter().map(|record| record.to_string().into()).collect()
+    }
+
+    fn segments(&self) -> Vec<String> {
+        self.0.board.segments()
+    }
+
+    fn user(&self, id: &str) -> UserAnswer {
+        if let Some(profile) = self.0.profile(id) {
+            return UserAnswer::Found(profile);
+        }
+        let observations = &self.0.observations;
+        let home = partition_of(id.as_bytes(), observations.log_partitions()).cast_signed();
+        match observations.partitions().get(&home).map(|gauges| gauges.phase) {
+            None => UserAnswer::Elsewhere,
+            Some(PartitionPhase::Restoring) => UserAnswer::Busy,
+            Some(PartitionPhase::Live) => UserAnswer::Unknown,
+        }
+    }
+
+    fn observations(&self) -> &Observations {
+        &self.0.observations
+    }
+}
+
+/// The workers of one log: engines on the one log, or forwarders on an input.
+struct Stage<F> {
+    group_id: String,
+    topic: String,
+    processors: Arc<F>,
+    snapshots: Snapshots,
+    observations: Arc<Observations>,
+    /// Whether its workers know users.
+    answers: bool,
+}
+
+impl<F: Processors> Stage<F> {
+    fn new(
+        common: &Common,
+        processors: F,
+        group_id: &str,
+        topic: &str,
+        observations: Arc<Observations>,
+        answers: bool,
+    ) -> Result<Arc<Self>, ServiceError> {
+        let config::SnapshotSettings { url, keep, .. } = &common.settings.snapshots;
+        let snapshots = Snapshots::open(url, group_id, topic, usize::from(*keep))?;
+        let (group_id, topic) = (group_id.to_owned(), topic.to_owned());
+        Ok(Arc::new(Self { group_id, topic, processors: Arc::new(processors), snapshots, observations, answers }))
+    }
+
+    /// Runs one worker after another until the service stops, or a worker ends in a way that the next would, too.
+    fn supervise_worker(&self, common: &Common, number: usize, transactional_id: &str) {
+        while !common.is_stopping() {
+            match self.run_worker(common, number, transactional_id) {
+                Ok(()) => return,
+                Err(error) if error.passes() => {
+                    tracing::warn!(topic = self.topic, worker = number, %error, "a worker failed, another goes on from its last commit");
+                    common.pause();
+                }
+                Err(error) => common.fail(error.to_string()),
+            }
+        }
+    }
+
+    fn run_worker(&self, common: &Common, number: usize, transactional_id: &str) -> Result<(), WorkerError> {
+        let (asker, queries) = mpsc::channel();
+        let mut askers = common.askers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = askers.get_mut(number).filter(|_| self.answers) {
+            *slot = Some(asker);
+        }
+        drop(askers);
+        let parts = WorkerParts {
+            connection: common.connection.clone(),
+            processors: Arc::clone(&self.processors),
+            snapshots: self.snapshots.clone(),
+            runtime: common.runtime.clone(),
+            observations: Arc::clone(&self.observations),
+            queries,
+        };
+        Worker::new(self.worker_settings(common, transactional_id), parts)?.run(&common.stop)
+    }
+
+    fn worker_settings(&self, common: &Common, transactional_id: &str) -> WorkerSettings {
+        let settings = &common.settings;
+        WorkerSettings {
+            group_id: self.group_id.clone(),
+            topic: self.topic.clone(),
+            transactional_id: transactional_id.to_owned(),
+            guarantee: match settings.delivery.guarantee {
+                config::Guarantee::ExactlyOnce => Guarantee::ExactlyOnce,
+                config::Guarantee::AtLeastOnce => Guarantee::AtLeastOnce,
+            },
+            commit_interval: settings.delivery.commit_interval,
+            partials_interval: PARTIALS_INTERVAL,
+            output_limit: OUTPUT_LIMIT,
+            idle_after: settings.idle_after,
+            snapshot_interval: settings.snapshots.interval,
+            // What is forwarded already stays in the internal log: only that is counted again.
+            new_lineage: common.history == History::New && self.answers,
+        }
+    }
+}
+
+fn supervise_aggregator(common: &Common) {
+    while !common.is_stopping() {
+        if let Err(error) = aggregation::run(&common.settings, &common.connection, &common.board, &common.stop) {
+            tracing::warn!(%error, "the aggregator failed, it runs for election again");
+            common.pause();
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What must be there before work begins: brokers that answer, and topics.
+
+use std::time::Duration;
+
+use super::{History, ServiceError};
+use crate::config::Settings;
+use crate::io::aggregation::election_topic;
+use crate::io::counting::partials_topic;
+use crate::io::forwarding::log_topic;
+use crate::io::kafka::connection::Connection;
+use crate::io::kafka::probe::{Probe, ProbeError};
+use crate::io::kafka::topics::{Purpose, TopicPlan, Topics};
+
+/// How often it is told that brokers are waited for.
+const TELL_WAITING: Duration = Duration::from_secs(5);
+
+/// The topics that the settings call for. The inputs come first; `partitions` is what new ones get.
+#[must_use]
+pub fn topic_plans(settings: &Settings, partitions: u32) -> Vec<TopicPlan> {
+    let plan = |name: &str, partitions, purpose| TopicPlan { name: name.to_owned(), partitions, purpose };
+    let Settings { topics, kafka, .. } = settings;
+    let mut plans: Vec<TopicPlan> = kafka.inputs.iter().map(|input| plan(input, partitions, Purpose::Input)).collect();
+    if kafka.repartition {
+        plans.push(plan(&log_topic(&kafka.group_id), partitions, Purpose::Log));
+    }
+    plans.extend([
+        plan(&topics.metrics, 1, Purpose::Latest),
+        plan(&topics.transitions, partitions, Purpose::Changes),
+        plan(&topics.profiles, partitions, Purpose::Latest),
+        plan(&topics.dead_letters, partitions, Purpose::DeadLetters),
+        plan(&partials_topic(&kafka.group_id), partitions, Purpose::Latest),
+        plan(&election_topic(&kafka.group_id), 1, Purpose::Election),
+    ]);
+    plans
+}
+
+/// Waits until a broker answers, as long as waiting can help, and says so.
+fn wait_for_brokers(connection: &Connection) -> Result<(), ProbeError> {
+    let probe = Probe::new(connection)?;
+    while let Err(error) = probe.ask(TELL_WAITING) {
+        match error {
+            ProbeError::Unreachable { .. } => tracing::warn!(%error, "waiting for the brokers"),
+            ProbeError::Refused { .. } | ProbeError::Properties(_) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Waits for the brokers, creates what is missing besides the input, and forgets what was counted if it shall.
+pub(super) async fn prepare(settings: &Settings, history: History, connection: &Connection) -> Result<(), ServiceError> {
+    wait_for_brokers(connection)?;
+    let topics = Topics::new(connection)?;
+    let counts = topics.partition_counts()?;
+    let mut partitions = 1;
+    for input in &settings.kafka.inputs {
+        let Some(found) = counts.get(input) else {
+            return Err(ServiceError::MissingInput { topic: input.clone(), brokers: connection.bootstrap_servers().to_owned() });
+        };
+        partitions = partitions.max(*found);
+    }
+    let created = topics.create_missing(&topic_plans(settings, partitions)).await?;
+    if !created.is_empty() {
+        tracing::info!(?created, "topics created");
+    }
+    if history == History::New {
+        let forgotten = topics.forget_group(&settings.kafka.group_id).await?;
+        tracing::warn!(forgotten, "the log is counted again from its start, snapshots of before are not used");
+    }
+    Ok(())
+}

@@ -1,0 +1,15 @@
+//! Bytes to model and back, versioned, without I/O.
+
+pub mod csv;
+pub mod dead_letter;
+pub mod decode;
+pub mod envelope;
+pub mod json;
+pub mod mapping;
+pub mod number;
+pub mod partials;
+pub mod records;
+pub mod schema;
+pub mod snapshot;
+pub mod timestamp;
+pub mod vocabulary;

@@ -1,0 +1,81 @@
+//! Records of the internal log that everything is forwarded to when the input is not keyed by user: an event as it came, or a user on the way to another partition.
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::transfer::Transfer;
+
+/// The version of the records.
+const VERSION: u8 = 1;
+
+/// One record of the internal log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Envelope<'a> {
+    /// An event, as it came.
+    #[serde(borrow)]
+    Event(Forwarded<'a>),
+    /// A user, or word of one.
+    Transfer(Box<Transfer>),
+}
+
+/// An event with where it came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forwarded<'a> {
+    /// The input topic.
+    pub topic: &'a str,
+    /// Its partition.
+    pub partition: i32,
+    /// The offset there.
+    pub offset: i64,
+    /// The record's key.
+    pub key: Option<&'a [u8]>,
+    /// The record's value.
+    pub value: &'a [u8],
+    /// Whether an engine passed it on, because the user lives in another partition than the id says.
+    pub passed_on: bool,
+}
+
+/// Why a record of the internal log cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvelopeError {
+    /// Empty, or of another version.
+    #[error("version {0:?} of a record of the internal log, this program reads version {VERSION}")]
+    Version(Option<u8>),
+    /// Not decodable.
+    #[error("a record of the internal log cannot be decoded: {0}")]
+    Undecodable(#[from] postcard::Error),
+}
+
+impl<'a> Envelope<'a> {
+    /// Appends the value of a record.
+    pub fn encode(&self) -> Result<Vec<u8>, EnvelopeError> {
+        Ok(postcard::to_extend(self, vec![VERSION])?)
+    }
+
+    /// Reads the value of a record.
+    pub fn decode(value: &'a [u8]) -> Result<Self, EnvelopeError> {
+        match value.split_first() {
+            Some((&VERSION, body)) => Ok(postcard::from_bytes(body)?),
+            other => Err(EnvelopeError::Version(other.map(|(version, _)| *version))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::time::{Day, EventTime};
+
+    #[test]
+    fn what_is_written_is_read() {
+        let event = Forwarded { topic: "events", partition: 3, offset: 42, key: Some(b"\xff"), value: b"{\x00}", passed_on: true };
+        let transfer = Transfer::Forget { id: "a".into(), time: EventTime::from_millis(1), day: Day::from_number(0) };
+        for envelope in [Envelope::Event(event), Envelope::Event(Forwarded { key: None, ..event }), Envelope::Transfer(Box::new(transfer))]
+        {
+            let bytes = envelope.encode().expect("encodes");
+            assert_eq!(Envelope::decode(&bytes).expect("decodes"), envelope);
+        }
+        assert!(Envelope::decode(b"").is_err());
+        assert!(Envelope::decode(b"\x02\x00").is_err());
+        assert!(Envelope::decode(b"\x01\x00\x05ab").is_err());
+    }
+}

@@ -1,0 +1,204 @@
+//! Records out: metrics, transitions and profiles as JSON, one object a record.
+
+use serde_json::{Map, Value, json};
+
+use crate::engine::aggregator::{ALL, Metric};
+use crate::engine::effect::{Change, Transition};
+use crate::engine::ledger::{HISTOGRAM_DAYS, LIFECYCLE_DAYS, Quantity, RETENTION_DAYS};
+use crate::engine::profile::Profile;
+use crate::engine::settings::EngineSettings;
+use crate::model::lifecycle::Lifecycle;
+use crate::model::time::Day;
+
+/// The key of a metrics record: `segment|day`.
+#[must_use]
+pub fn metric_key(segment: &str, day: Day) -> String {
+    format!("{segment}|{day}")
+}
+
+/// A metrics record, `stickiness.metrics.v1`. `revision` counts up from 0 for each key.
+#[must_use]
+pub fn metric(metric: &Metric, revision: u64, settings: &EngineSettings) -> Value {
+    let mut record = Map::new();
+    record.insert("schema".into(), json!("stickiness.metrics.v1"));
+    record.insert("day".into(), json!(metric.day.to_string()));
+    record.insert("time_zone".into(), json!(settings.time_zone));
+    record.insert("segment".into(), json!(metric.segment));
+    record.insert("revision".into(), json!(revision));
+    record.insert("final".into(), json!(metric.is_final));
+    add_activity(&mut record, metric, settings);
+    add_lifecycles(&mut record, metric);
+    add_purchases(&mut record, metric);
+    add_complaints(&mut record, metric, settings);
+    if metric.segment == ALL {
+        add_recommendations(&mut record, metric);
+        record.insert("top20_revenue_share".into(), json!(metric.top20_revenue_share));
+    } else if metric.limited {
+        record.insert("values_limited".into(), json!(true));
+    }
+    Value::Object(record)
+}
+
+fn add_activity(record: &mut Map<String, Value>, metric: &Metric, settings: &EngineSettings) {
+    let counts = &metric.counts;
+    let (dau, wau, mau) = (counts.active(0), counts.active(1), counts.active(2));
+    record.insert("dau".into(), json!(dau));
+    record.insert("wau_7d".into(), json!(wau));
+    record.insert("mau_30d".into(), json!(mau));
+    let custom = if settings.mau_days == 30 { mau } else { counts.get(Quantity::MAU_CUSTOM) };
+    if settings.mau_days != 30 {
+        record.insert(format!("mau_{}d", settings.mau_days), json!(custom));
+    }
+    let histogram: Vec<i64> = (1..=HISTOGRAM_DAYS).map(|days| counts.get(Quantity::active_days(days))).collect();
+    let user_days: i64 = histogram.iter().zip(1..).map(|(users, days)| users * days).sum();
+    record.insert("dau_mau_ratio".into(), ratio(dau, custom));
+    record.insert("dau_wau_ratio".into(), ratio(dau, wau));
+    record.insert("active_days_mean_30d".into(), ratio(user_days, mau));
+    record.insert("active_days_histogram_30d".into(), json!(histogram));
+}
+
+fn add_lifecycles(record: &mut Map<String, Value>, metric: &Metric) {
+    let counts = &metric.counts;
+    for (window, length) in LIFECYCLE_DAYS.iter().enumerate() {
+        for (state, lifecycle) in Lifecycle::COUNTED.iter().enumerate() {
+            record.insert(format!("{}_{length}d", lifecycle.name()), json!(counts.lifecycle(window, state)));
+        }
+    }
+    let [new, retained, resurrected, dormant] = [0, 1, 2, 3].map(|state| counts.lifecycle(2, state));
+    record.insert("quick_ratio_30d".into(), ratio(new + resurrected, dormant));
+    record.insert("retention_rate_30d".into(), ratio(retained, retained + dormant));
+    record.insert("churn_rate_30d".into(), ratio(dormant, retained + dormant));
+    let retention = RETENTION_DAYS.iter().enumerate().map(|(index, days)| {
+        json!({"after_days": days, "cohort": counts.get(Quantity::cohort(index)), "returned": counts.get(Quantity::returned(index))})
+    });
+    record.insert("retention".into(), retention.collect());
+}
+
+fn add_purchases(record: &mut Map<String, Value>, metric: &Metric) {
+    let counts = &metric.counts;
+    let (orders, new_buyers) = (counts.get(Quantity::ORDERS), counts.get(Quantity::NEW_BUYERS));
+    let (buyers, repeat) = (counts.get(Quantity::BUYERS), counts.get(Quantity::REPEAT_BUYERS));
+    record.insert("orders".into(), json!(orders));
+    record.insert("repeat_orders".into(), json!(orders - new_buyers));
+    record.insert("new_buyers".into(), json!(new_buyers));
+    record.insert("revenue".into(), json!(counts.revenue.as_f64()));
+    record.insert("buyers_30d".into(), json!(buyers));
+    record.insert("repeat_buyers_30d".into(), json!(repeat));
+    record.insert("repeat_purchase_rate_30d".into(), ratio(repeat, buyers));
+    if metric.segment == ALL {
+        record.insert("loyal_buyers".into(), json!(metric.loyal_buyers));
+    }
+}
+
+fn add_complaints(record: &mut Map<String, Value>, metric: &Metric, settings: &EngineSettings) {
+    let counts = &metric.counts;
+    let complainers = counts.get(Quantity::COMPLAINERS);
+    record.insert("complaints".into(), json!(counts.get(Quantity::COMPLAINTS)));
+    record.insert("complaints_open".into(), json!(counts.get(Quantity::COMPLAINTS_OPEN)));
+    record.insert("complainers_30d".into(), json!(complainers));
+    record.insert("silent_unhappy_30d".into(), json!(complainers * i64::from(settings.silent_ratio)));
+}
+
+fn add_recommendations(record: &mut Map<String, Value>, metric: &Metric) {
+    let [promoters, passives, detractors] =
+        [Quantity::PROMOTERS, Quantity::PASSIVES, Quantity::DETRACTORS].map(|quantity| metric.counts.get(quantity));
+    record.insert("promoters_30d".into(), json!(promoters));
+    record.insert("passives_30d".into(), json!(passives));
+    record.insert("detractors_30d".into(), json!(detractors));
+    record.insert("nps_30d".into(), ratio(100 * (promoters - detractors), promoters + passives + detractors));
+}
+
+/// A ratio as an unrounded double; `null` when the denominator is 0.
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+fn ratio(numerator: i64, denominator: i64) -> Value {
+    if denominator == 0 { Value::Null } else { json!(numerator as f64 / denominator as f64) }
+}
+
+/// A transition record, `stickiness.transitions.v1`.
+#[must_use]
+pub fn transition(transition: &Transition) -> Value {
+    let (kind, from, to) = match &transition.change {
+        Change::Lifecycle { from, to } => ("lifecycle", json!(from.map(Lifecycle::name)), json!(to.name())),
+        Change::Loyal { to } => ("loyal", json!(!to), json!(to)),
+        Change::Purchase { to, .. } => ("purchase", Value::Null, json!(to.name())),
+    };
+    let mut record = json!({
+        "schema": "stickiness.transitions.v1",
+        "user_id": transition.user_id,
+        "kind": kind,
+        "from": from,
+        "to": to,
+        "at": transition.at.map(|time| time.to_string()),
+        "as_of": transition.as_of.to_string(),
+        "cause": transition.cause.name(),
+    });
+    if let (Change::Purchase { order_id, orders, .. }, Some(record)) = (&transition.change, record.as_object_mut()) {
+        record.insert("order_id".into(), json!(order_id));
+        record.insert("orders".into(), json!(orders));
+    }
+    record
+}
+
+/// The name by which `[publish] transitions` selects a transition: kind and state, such as `("lifecycle", "new")`.
+#[must_use]
+pub fn transition_selector(transition: &Transition) -> (&'static str, &'static str) {
+    match &transition.change {
+        Change::Lifecycle { to, .. } => ("lifecycle", to.name()),
+        Change::Loyal { to: true } => ("loyal", "true"),
+        Change::Loyal { to: false } => ("loyal", "false"),
+        Change::Purchase { to, .. } => ("purchase", to.name()),
+    }
+}
+
+/// A profile record, `stickiness.profiles.v1`.
+#[must_use]
+pub fn profile(profile: &Profile) -> Value {
+    let mut record = json!({
+        "schema": "stickiness.profiles.v1",
+        "user_id": profile.user_id,
+        "as_of": profile.as_of.to_string(),
+        "first_active_day": profile.first_active_day.map(|day| day.to_string()),
+        "last_active_day": profile.last_active_day.map(|day| day.to_string()),
+        "active_days": profile.active_days,
+        "active_days_7d": profile.active_days_7d,
+        "active_days_30d": profile.active_days_30d,
+        "lifecycle_30d": profile.lifecycle_30d.name(),
+    });
+    if let Some(record) = record.as_object_mut() {
+        add_profile_purchases(record, profile);
+        record.insert("referrals".into(), json!(profile.referrals));
+        record.insert("attitude".into(), json!(profile.attitude));
+        record.insert("behaviour".into(), json!(profile.behaviour));
+        record.insert("open_complaints".into(), json!(profile.open_complaints));
+        record.insert("recommend".into(), json!(profile.recommend));
+    }
+    record
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+fn add_profile_purchases(record: &mut Map<String, Value>, profile: &Profile) {
+    let totals = &profile.purchases;
+    let share = |part: u64| if totals.orders == 0 { Value::Null } else { json!(part as f64 / totals.orders as f64) };
+    let frequency = totals.order_days.checked_sub(1);
+    let repeat_money = (totals.revenue - totals.first_day_revenue).as_f64();
+    record.insert("orders".into(), json!(totals.orders));
+    record.insert("repeat_orders".into(), json!(totals.orders.saturating_sub(1)));
+    record.insert("order_days".into(), json!(totals.order_days));
+    record.insert("revenue".into(), json!(totals.revenue.as_f64()));
+    let mean = (totals.orders > 0).then(|| totals.revenue.as_f64() / totals.orders as f64);
+    record.insert("mean_order_value".into(), json!(mean));
+    record.insert("streak".into(), json!(profile.streak));
+    record.insert("loyal".into(), json!(profile.loyal));
+    record.insert("frequency".into(), json!(frequency));
+    record.insert("recency_days".into(), json!(totals.span.map(|(first, last)| last.days_since(first))));
+    record.insert("age_days".into(), json!(totals.span.map(|(first, _)| profile.as_of.days_since(first))));
+    let monetary = frequency.filter(|frequency| *frequency > 0).map(|frequency| repeat_money / f64::from(frequency));
+    record.insert("monetary_mean".into(), json!(monetary));
+    record.insert("categories".into(), json!(totals.categories));
+    record.insert("brand_share".into(), json!(totals.brand.map(|(most, with)| most as f64 / with as f64)));
+    record.insert("discount_share".into(), share(totals.discounted));
+    record.insert("reward_share".into(), share(totals.rewarded));
+    let (decisions, logs) = totals.decisions;
+    let decision = (decisions > 0).then(|| (logs as f64 / 1e15 / decisions as f64).exp());
+    record.insert("decision_s_mean".into(), json!(decision));
+}

@@ -1,0 +1,188 @@
+//! JSON Schemas (2020-12) of everything that goes in and out, and an `AsyncAPI` 3 document of the topics.
+
+mod asyncapi;
+mod event;
+mod metrics;
+mod user;
+
+use serde_json::{Map, Value, json};
+
+pub use asyncapi::{Channels, asyncapi};
+
+/// `schema` of a metrics record.
+pub const METRICS: &str = "stickiness.metrics.v1";
+/// `schema` of a transition record.
+pub const TRANSITIONS: &str = "stickiness.transitions.v1";
+/// `schema` of a profile record.
+pub const PROFILES: &str = "stickiness.profiles.v1";
+
+/// Every schema by its name: `event`, `metrics`, `transitions`, `profiles`, `dead-letters`.
+#[must_use]
+pub fn all() -> [(&'static str, Value); 5] {
+    [
+        ("event", event::event()),
+        ("metrics", metrics::metrics()),
+        ("transitions", user::transition()),
+        ("profiles", user::profile()),
+        ("dead-letters", dead_letter_headers()),
+    ]
+}
+
+/// The schema called `name`.
+#[must_use]
+pub fn named(name: &str) -> Option<Value> {
+    all().into_iter().find(|(known, _)| *known == name).map(|(_, schema)| schema)
+}
+
+/// What a field of a record is.
+#[derive(Clone, Copy)]
+enum Shape {
+    /// This very text.
+    Constant(&'static str),
+    Text,
+    /// One of these texts.
+    OneOf(&'static [&'static str]),
+    Flag,
+    /// `YYYY-MM-DD`
+    Day,
+    /// RFC 3339.
+    Instant,
+    /// A whole number from 0.
+    Count,
+    /// Any number.
+    Number,
+    /// A number from the first to the second.
+    Between(i32, i32),
+    /// As the inner one, or null.
+    OrNull(&'static Shape),
+    /// A list of exactly so many counts.
+    Counts(u32),
+    /// The list of `retention`.
+    Retention,
+}
+
+impl Shape {
+    fn schema(self) -> Value {
+        match self {
+            Self::Constant(text) => json!({ "const": text }),
+            Self::Text => json!({ "type": "string" }),
+            Self::OneOf(texts) => json!({ "enum": texts }),
+            Self::Flag => json!({ "type": "boolean" }),
+            Self::Day => json!({ "type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$" }),
+            Self::Instant => json!({ "type": "string", "format": "date-time" }),
+            Self::Count => json!({ "type": "integer", "minimum": 0 }),
+            Self::Number => json!({ "type": "number" }),
+            Self::Between(low, high) => json!({ "type": "number", "minimum": low, "maximum": high }),
+            Self::OrNull(inner) => json!({ "anyOf": [inner.schema(), { "type": "null" }] }),
+            Self::Counts(length) => json!({ "type": "array", "items": Self::Count.schema(), "minItems": length, "maxItems": length }),
+            Self::Retention => json!({
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["after_days", "cohort", "returned"],
+                    "properties": {
+                        "after_days": { "enum": [1, 3, 7, 14, 30], "description": "n" },
+                        "cohort": { "type": "integer", "minimum": 0, "description": "users first active n days before the day" },
+                        "returned": { "type": "integer", "minimum": 0, "description": "those of the cohort who are active on the day" },
+                    },
+                },
+                "minItems": 5,
+                "maxItems": 5,
+            }),
+        }
+    }
+}
+
+/// A ratio, null when its denominator is 0.
+const RATIO: Shape = Shape::OrNull(&Shape::Number);
+/// A count, null where it is not decided or not known.
+const COUNT_OR_NULL: Shape = Shape::OrNull(&Shape::Count);
+
+/// Name, shape and meaning of a field.
+type Field = (&'static str, Shape, &'static str);
+
+fn properties(fields: &[Field]) -> Map<String, Value> {
+    let property = |(name, shape, meaning): &Field| {
+        let mut schema = shape.schema();
+        schema["description"] = (*meaning).into();
+        ((*name).to_owned(), schema)
+    };
+    fields.iter().map(property).collect()
+}
+
+fn names(fields: &[Field]) -> Vec<&'static str> {
+    fields.iter().map(|(name, _, _)| *name).collect()
+}
+
+/// The schema of a record with all of `fields`, and perhaps more: fields are added without a new version.
+fn record(title: &str, description: &str, fields: &[Field]) -> Value {
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": title,
+        "description": description,
+        "type": "object",
+        "required": names(fields),
+        "properties": properties(fields),
+    })
+}
+
+fn dead_letter_headers() -> Value {
+    const HEADERS: &[Field] = &[
+        (
+            "stickiness.reason",
+            Shape::OneOf(&[
+                "oversized",
+                "malformed",
+                "missing_field",
+                "invalid_value",
+                "unknown_type",
+                "bad_timestamp",
+                "future",
+                "too_late",
+            ]),
+            "the class of the mistake",
+        ),
+        ("stickiness.detail", Shape::Text, "what was found and what is allowed"),
+        ("stickiness.topic", Shape::Text, "the topic of the original record"),
+        ("stickiness.partition", Shape::Text, "its partition, in decimal digits"),
+        ("stickiness.offset", Shape::Text, "its offset, in decimal digits"),
+    ];
+    const CUT: &[Field] = &[
+        (
+            "stickiness.length",
+            Shape::Text,
+            "the length of the original value in bytes, in decimal digits, when the broker takes it only cut to 64 KiB",
+        ),
+        ("stickiness.sha256", Shape::Text, "the SHA-256 of the original value in hex, when it is cut"),
+    ];
+    let description = "Headers of a dead letter, whose key and value are those of the record that was not accepted, byte for byte.";
+    let mut schema = record("stickiness.dead-letters headers", description, HEADERS);
+    if let Some(known) = schema["properties"].as_object_mut() {
+        known.extend(properties(CUT));
+    }
+    schema
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::rejection::Reason;
+
+    #[test]
+    fn schemas_are_schemas_and_every_field_is_described() {
+        for (name, schema) in all() {
+            jsonschema::meta::validate(&schema).expect(name);
+            for (field, property) in schema["properties"].as_object().expect(name) {
+                assert!(property["description"].as_str().is_some_and(|text| !text.is_empty()), "{name} {field}");
+            }
+            assert_eq!(named(name), Some(schema));
+        }
+        assert_eq!(named("weather"), None);
+    }
+
+    #[test]
+    fn the_reasons_are_those_of_the_model() {
+        let reasons = Reason::ALL.map(|reason| Value::from(reason.name()));
+        assert_eq!(dead_letter_headers()["properties"]["stickiness.reason"]["enum"], Value::from(reasons.to_vec()));
+    }
+}

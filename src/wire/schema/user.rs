@@ -1,0 +1,90 @@
+//! What is told of one user: transitions and the profile.
+
+use serde_json::{Value, json};
+
+use super::Shape::{Between, Constant, Count, Day, Flag, Instant, Number, OneOf, OrNull, Text};
+use super::{COUNT_OR_NULL, Field, PROFILES, RATIO, TRANSITIONS, record};
+
+const TRANSITION_FIELDS: &[Field] = &[
+    ("schema", Constant(TRANSITIONS), "name and version of this schema"),
+    ("user_id", Text, "the user, as key too"),
+    (
+        "kind",
+        OneOf(&["lifecycle", "loyal", "purchase"]),
+        "`lifecycle` is the 30-day lifecycle; `loyal` whether the streak of orders reaches purchases.loyal_orders; `purchase` tells of one order",
+    ),
+    ("at", OrNull(&Instant), "timestamp of the event that caused it; null when time passing did"),
+    ("as_of", Day, "the day that the new state is as of"),
+    ("cause", Text, "what changed the state: `event`, `late_event`, `clock` or `merge`"),
+];
+
+pub(super) fn transition() -> Value {
+    let description =
+        "One user's state changed. Changes are told in the order in which the user's partition saw them, none merged with the next.";
+    let mut schema = record("stickiness.transitions", description, TRANSITION_FIELDS);
+    let lifecycle = json!({ "enum": ["new", "retained", "resurrected", "dormant", "absent", null] });
+    let states = |from: Value, to: Value| json!({ "properties": { "from": from, "to": to } });
+    let when = |kind: &str, then: Value| json!({ "if": { "properties": { "kind": { "const": kind } } }, "then": then });
+    let loyal = json!({ "enum": [true, false, "true", "false", null] });
+    schema["allOf"] = json!([
+        when("lifecycle", states(lifecycle.clone(), lifecycle)),
+        when("loyal", states(loyal.clone(), loyal)),
+        when("purchase", states(json!({ "type": "null" }), json!({ "enum": ["first_order", "repeat_order", "order_fell"] }))),
+    ]);
+    schema["properties"]["from"] = json!({ "description": "the state before; null when there was none" });
+    schema["properties"]["to"] = json!({ "description": "the state now" });
+    if let Some(required) = schema["required"].as_array_mut() {
+        required.extend(["from".into(), "to".into()]);
+    }
+    schema
+}
+
+const PROFILE_FIELDS: &[Field] = &[
+    ("schema", Constant(PROFILES), "name and version of this schema"),
+    ("user_id", Text, "the user, as key too"),
+    ("as_of", Day, "the newest accepted day of the user's partition; windows end with it"),
+    ("first_active_day", OrNull(&Day), "first day with an activity event, ever"),
+    ("last_active_day", OrNull(&Day), "last day with an activity event"),
+    ("active_days", Count, "days with an activity event, ever"),
+    ("active_days_7d", Count, "active days among the 7 that end with as_of"),
+    ("active_days_30d", Count, "active days among the 30 that end with as_of"),
+    (
+        "lifecycle_30d",
+        OneOf(&["new", "retained", "resurrected", "dormant", "absent"]),
+        "with W the 30 days that end with as_of and V the 30 before: new: first active day in W; retained: active in both; resurrected: in W, not in V, not new; dormant: in V, not in W; absent: in neither",
+    ),
+    ("orders", Count, "orders that stand"),
+    ("repeat_orders", Count, "orders but the first"),
+    ("order_days", Count, "distinct days with an order"),
+    ("revenue", Number, "money of the orders, net of returns"),
+    ("mean_order_value", RATIO, "revenue / orders"),
+    (
+        "streak",
+        Count,
+        "orders since the last break: a competitor purchase, a cancellation, a loss, or more than purchases.lapse_days without an order",
+    ),
+    ("loyal", Flag, "whether streak is at least purchases.loyal_orders"),
+    ("frequency", COUNT_OR_NULL, "order_days - 1; null without orders"),
+    ("recency_days", COUNT_OR_NULL, "days from the first to the last order day; null without orders"),
+    ("age_days", COUNT_OR_NULL, "days from the first order day to as_of; null without orders"),
+    ("monetary_mean", RATIO, "mean net money per order day, without the first order day; null when frequency is 0"),
+    ("categories", Count, "distinct product categories in the orders"),
+    ("brand_share", RATIO, "share of the commonest brand in the orders"),
+    ("referrals", Count, "referrals by the user"),
+    ("discount_share", RATIO, "orders with a discount over orders"),
+    ("reward_share", RATIO, "orders that used a reward over orders"),
+    ("decision_s_mean", RATIO, "geometric mean of the decision times, in seconds"),
+    (
+        "attitude",
+        OrNull(&Between(0, 1)),
+        "mean of the latest survey answers within 180 days, each rescaled to 0..1; null without any; high from 0.5",
+    ),
+    ("behaviour", Between(0, 1), "the larger of active_days_30d / 30 and min(1, streak / (2 x purchases.loyal_orders)); high from 0.5"),
+    ("open_complaints", Count, "complaints without a resolution"),
+    ("recommend", OrNull(&Between(0, 10)), "the latest answer to `recommend`"),
+];
+
+pub(super) fn profile() -> Value {
+    let description = "One user as of the newest accepted day of their partition. A tombstone means that the user is deleted or merged.";
+    record("stickiness.profiles", description, PROFILE_FIELDS)
+}

@@ -1,0 +1,104 @@
+//! Snapshots as bytes: a readable head, then the engine's state, compressed, with a checksum over everything.
+//!
+//! Layout: the magic `STKSNAP1`, the length of the head (u32, little endian), the head as JSON, the body (zstd of postcard), and a CRC-32 (little endian) over all before it.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::partition::{PartitionEngine, State};
+use crate::model::time::Calendar;
+
+/// The first bytes of a snapshot.
+const MAGIC: &[u8; 8] = b"STKSNAP1";
+/// The version of the body. A body of another version is refused, never guessed at.
+pub const VERSION: u32 = 1;
+/// How hard the body is compressed: speed first.
+const COMPRESSION: i32 = 1;
+/// The most that a body may grow to when it is decompressed, in bytes.
+const LARGEST_BODY: u64 = 64 << 30;
+
+/// What a snapshot is of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// Version of the body.
+    pub version: u32,
+    /// The unbroken history that it belongs to.
+    pub lineage: String,
+    /// The topic of the log.
+    pub topic: String,
+    /// Its partition.
+    pub partition: u32,
+    /// How many partitions the topic had.
+    pub partitions: u32,
+    /// The next offset to read.
+    pub offset: i64,
+    /// The ids known.
+    pub users: u64,
+}
+
+/// Why bytes are no usable snapshot.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// Not a snapshot, or cut off.
+    #[error("not a whole snapshot: {0}")]
+    Torn(&'static str),
+    /// The checksum does not match.
+    #[error("the checksum does not match: some bytes have changed")]
+    Corrupt,
+    /// Written by another version.
+    #[error("snapshot version {found}, this program reads version {VERSION}")]
+    Version {
+        /// The version of the snapshot.
+        found: u32,
+    },
+    /// The head or body cannot be decoded.
+    #[error("cannot be decoded: {0}")]
+    Undecodable(String),
+}
+
+/// The bytes of a snapshot.
+pub fn encode(head: &Head, engine: &PartitionEngine) -> Result<Vec<u8>, SnapshotError> {
+    let undecodable = |error: &dyn std::fmt::Display| SnapshotError::Undecodable(error.to_string());
+    let head = serde_json::to_vec(head).map_err(|error| undecodable(&error))?;
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend(u32::try_from(head.len()).unwrap_or(u32::MAX).to_le_bytes());
+    bytes.extend(head);
+    let mut compressed = zstd::Encoder::new(bytes, COMPRESSION).map_err(|error| undecodable(&error))?;
+    postcard::to_io(engine.state(), &mut compressed).map_err(|error| undecodable(&error))?;
+    let mut bytes = compressed.finish().map_err(|error| undecodable(&error))?;
+    bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
+    Ok(bytes)
+}
+
+/// The head of a snapshot and where its body is, the checksum verified.
+pub fn open(bytes: &[u8]) -> Result<(Head, &[u8]), SnapshotError> {
+    let (covered, checksum) = bytes.split_last_chunk::<4>().ok_or(SnapshotError::Torn("shorter than its checksum"))?;
+    let rest = covered.strip_prefix(MAGIC).ok_or(SnapshotError::Torn("it does not start like one"))?;
+    if crc32fast::hash(covered) != u32::from_le_bytes(*checksum) {
+        return Err(SnapshotError::Corrupt);
+    }
+    let (length, rest) = rest.split_first_chunk::<4>().ok_or(SnapshotError::Torn("no head"))?;
+    let length = u32::from_le_bytes(*length) as usize;
+    let (head, body) = rest.split_at_checked(length).ok_or(SnapshotError::Torn("the head is cut off"))?;
+    let head: Head = serde_json::from_slice(head).map_err(|error| SnapshotError::Undecodable(error.to_string()))?;
+    Ok((head, body))
+}
+
+/// The engine that a snapshot was taken of. `calendar_of` gives the calendar of a time zone.
+pub fn decode<E: std::fmt::Display>(
+    bytes: &[u8],
+    calendar_of: impl FnOnce(&str) -> Result<Arc<Calendar>, E>,
+) -> Result<(Head, PartitionEngine), SnapshotError> {
+    let (head, body) = open(bytes)?;
+    if head.version != VERSION {
+        return Err(SnapshotError::Version { found: head.version });
+    }
+    let undecodable = |error: &dyn std::fmt::Display| SnapshotError::Undecodable(error.to_string());
+    let decoder = zstd::Decoder::new(body).map_err(|error| undecodable(&error))?;
+    let mut plain = Vec::new();
+    std::io::Read::read_to_end(&mut std::io::Read::take(decoder, LARGEST_BODY), &mut plain).map_err(|error| undecodable(&error))?;
+    let state: State = postcard::from_bytes(&plain).map_err(|error| undecodable(&error))?;
+    let calendar = calendar_of(state.time_zone()).map_err(|error| undecodable(&error))?;
+    Ok((head, PartitionEngine::from_state(state, calendar)))
+}

@@ -1,0 +1,135 @@
+//! Several partition engines and an aggregator in one process, as `replay --partitions` has them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use stickiness::engine::aggregator::Aggregator;
+use stickiness::engine::effect::{Admission, Effect};
+use stickiness::engine::partition::{PartitionEngine, Placement};
+use stickiness::engine::settings::EngineSettings;
+use stickiness::model::event::Event;
+use stickiness::model::partition::partition_of;
+use stickiness::model::time::{Calendar, Day};
+use stickiness::wire::{records, snapshot};
+
+pub(crate) struct Cluster {
+    pub(crate) engines: Vec<PartitionEngine>,
+    aggregator: Aggregator,
+    settings: EngineSettings,
+    calendar: Arc<Calendar>,
+    records: BTreeMap<(String, Day), Value>,
+    /// Every transition of each partition, in order.
+    pub(crate) transitions: Vec<Vec<Value>>,
+}
+
+impl Cluster {
+    pub(crate) fn new(settings: &EngineSettings, partitions: u32) -> Self {
+        let calendar = Arc::new(Calendar::new(&settings.time_zone).expect("a zone"));
+        let placement = |partition| Placement { partition, partitions, transfers: true };
+        let engines = (0..partitions)
+            .map(|partition| PartitionEngine::new(settings.clone(), placement(partition), calendar.clone(), [7; 16]))
+            .collect();
+        Self {
+            engines,
+            aggregator: Aggregator::new(partitions),
+            settings: settings.clone(),
+            calendar,
+            records: BTreeMap::new(),
+            transitions: vec![Vec::new(); partitions as usize],
+        }
+    }
+
+    fn partition(&self, id: &str) -> usize {
+        partition_of(id.as_bytes(), u32::try_from(self.engines.len()).expect("few")) as usize
+    }
+
+    pub(crate) fn handle(&mut self, event: &Event<'_>) -> Admission {
+        let mut at = self.partition(&event.user_id);
+        for hop in 0..20 {
+            let engine = &mut self.engines[at];
+            let admission = if hop == 0 { engine.handle(event, None) } else { engine.handle_passed_on(event) };
+            let forwarded = self.effects(at);
+            match forwarded {
+                Some(home) => at = self.partition(&home),
+                None => return admission,
+            }
+        }
+        panic!("an event is forwarded in a circle");
+    }
+
+    /// Delivers what an engine wants done; the id to whose partition the event at hand goes.
+    fn effects(&mut self, at: usize) -> Option<String> {
+        let mut forwarded = None;
+        for effect in self.engines[at].drain_effects() {
+            match effect {
+                Effect::ForwardEvent { user_id } => forwarded = Some(user_id),
+                Effect::Transfer { to, transfer } => {
+                    let to = self.partition(&to);
+                    self.engines[to].receive(*transfer);
+                    assert_eq!(self.effects(to), None);
+                }
+                Effect::Transition(transition) => self.transitions[at].push(records::transition(&transition)),
+                Effect::ProfileChanged(_) | Effect::ProfileRemoved(_) => {}
+            }
+        }
+        forwarded
+    }
+
+    pub(crate) fn publish(&mut self) {
+        for (partition, engine) in (0..).zip(&mut self.engines) {
+            for partial in engine.take_partials() {
+                self.aggregator.update(partition, partial);
+            }
+        }
+        for metric in self.aggregator.take_changed() {
+            self.records.insert((metric.segment.clone(), metric.day), records::metric(&metric, 0, &self.settings));
+        }
+    }
+
+    pub(crate) fn restore(&mut self, partition: usize) {
+        let head = snapshot::Head {
+            version: snapshot::VERSION,
+            lineage: "a".into(),
+            topic: "t".into(),
+            partition: 0,
+            partitions: 1,
+            offset: 0,
+            users: 0,
+        };
+        let bytes = snapshot::encode(&head, &self.engines[partition]).expect("encodes");
+        let calendar = self.calendar.clone();
+        let (read, engine) = snapshot::decode(&bytes, |_| Ok::<_, String>(calendar)).expect("decodes");
+        assert_eq!(read, head);
+        let again = snapshot::encode(&head, &engine).expect("encodes");
+        assert!(bytes == again, "a restored state is the same, byte for byte");
+        self.engines[partition] = engine;
+    }
+
+    pub(crate) fn close_through(&mut self, day: Day) {
+        for at in 0..self.engines.len() {
+            self.engines[at].close_through(day);
+            assert_eq!(self.effects(at), None);
+        }
+    }
+
+    /// The last record of each key, without what depends on the log.
+    pub(crate) fn last_records(&mut self) -> BTreeMap<(String, Day), Map<String, Value>> {
+        self.publish();
+        let strip = |record: &Value| {
+            let mut record = record.as_object().expect("an object").clone();
+            for field in
+                ["schema", "revision", "loyal_buyers", "top20_revenue_share", "time_zone", "segment", "day", "final", "values_limited"]
+            {
+                record.shift_remove(field);
+            }
+            record
+        };
+        self.records.iter().map(|(key, record)| (key.clone(), strip(record))).collect()
+    }
+
+    pub(crate) fn profiles(&self, day: Day) -> BTreeMap<String, Value> {
+        let all = self.engines.iter().flat_map(|engine| engine.profiles_on(day).collect::<Vec<_>>());
+        all.map(|profile| (profile.user_id.clone(), records::profile(&profile))).collect()
+    }
+}

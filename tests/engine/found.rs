@@ -1,0 +1,31 @@
+//! Cases that a property once found, kept.
+
+use stickiness::engine::settings::{Breakdown, EngineSettings};
+
+use crate::generated::Sketch;
+use crate::properties::agrees;
+
+fn sketch(user: usize, what: usize, hour: i64, number: usize) -> Sketch {
+    Sketch { user, what, hour, number, channel: 0, delay_hours: 0, copies: vec![] }
+}
+
+fn settings() -> EngineSettings {
+    EngineSettings { breakdowns: vec![Breakdown { property: "channel".into(), values: None }], ..EngineSettings::default() }
+}
+
+#[test]
+fn an_open_complaint_moves_with_its_user() {
+    let sketches = [sketch(0, 12, 0, 0), sketch(0, 0, 0, 0), sketch(0, 18, 1513, 1), sketch(0, 9, 0, 0), sketch(0, 9, 1, 0)];
+    agrees(&settings(), &sketches, 2, &[3]).expect("agrees");
+}
+
+#[test]
+fn an_open_complaint_keeps_its_segment_alive_in_another_partition() {
+    agrees(&settings(), &[sketch(0, 0, 2472, 0), sketch(1, 12, 0, 0)], 2, &[]).expect("agrees");
+}
+
+#[test]
+fn a_late_day_is_told_before_time_makes_it_final() {
+    let late = Sketch { delay_hours: 20 * 24, ..sketch(0, 0, 72, 0) };
+    agrees(&settings(), &[sketch(0, 0, 361, 0), late, sketch(0, 0, 3360, 0)], 1, &[1]).expect("agrees");
+}

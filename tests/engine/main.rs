@@ -1,0 +1,16 @@
+//! The engine against a naive recompute: whatever the order, the duplicates, the partitions and the restores, the last records are the same.
+#![allow(missing_docs, reason = "a test")]
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "small numbers"
+)]
+
+mod cluster;
+mod found;
+mod generated;
+mod naive;
+mod properties;
+mod scenarios;

@@ -1,0 +1,118 @@
+use proptest::prelude::*;
+use serde_json::Value;
+use stickiness::engine::effect::Admission;
+use stickiness::engine::settings::EngineSettings;
+use stickiness::model::event::Event;
+use stickiness::model::time::{Calendar, Day};
+
+use crate::cluster::Cluster;
+use crate::generated::{Sketch, arrivals, settings, sketches};
+use crate::naive::Naive;
+
+/// Runs the events through engines and compares the last records and profiles with the naive recompute.
+pub(crate) fn agrees(settings: &EngineSettings, sketches: &[Sketch], partitions: u32, restores: &[usize]) -> Result<(), TestCaseError> {
+    let events = arrivals(sketches);
+    let mut cluster = Cluster::new(settings, partitions);
+    for (index, event) in events.iter().enumerate() {
+        let admission = cluster.handle(event);
+        prop_assert!(matches!(admission, Admission::Accepted | Admission::Duplicate), "{admission:?} for {event:?}");
+        if restores.contains(&(index % 50)) {
+            cluster.publish();
+            cluster.restore(index % partitions as usize);
+        }
+    }
+    let calendar = Calendar::new(&settings.time_zone).expect("a zone");
+    let last = events.iter().map(|event| calendar.day_of(event.time)).max().expect("one") + 40;
+    cluster.close_through(last);
+    let naive = Naive::new(settings, &events);
+    let (ours, theirs) = (cluster.last_records(), naive.records(last));
+    prop_assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>());
+    for (key, record) in &theirs {
+        for (field, value) in record {
+            prop_assert_eq!(ours[key].get(field), Some(value), "{} of {} on {}", field, key.0, key.1);
+        }
+        prop_assert_eq!(ours[key].len(), record.len(), "fields of {:?}", key);
+    }
+    profiles_agree(&cluster, &naive, last)
+}
+
+fn profiles_agree(cluster: &Cluster, naive: &Naive<'_>, day: Day) -> Result<(), TestCaseError> {
+    let (ours, theirs) = (cluster.profiles(day), naive.profiles(day));
+    prop_assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>());
+    for (id, profile) in theirs {
+        for (field, value) in profile.as_object().expect("an object") {
+            prop_assert_eq!(&ours[&id][field], value, "{} of {}", field, id);
+        }
+    }
+    Ok(())
+}
+
+/// The transitions of each partition, in order, of events in the order of their arrival.
+fn transitions(settings: &EngineSettings, events: &[Event<'static>], partitions: u32, restores: &[usize]) -> Vec<Vec<Value>> {
+    let mut cluster = Cluster::new(settings, partitions);
+    for (index, event) in events.iter().enumerate() {
+        cluster.handle(event);
+        if restores.contains(&(index % 20)) {
+            cluster.publish();
+            cluster.restore(index % partitions as usize);
+        }
+    }
+    let calendar = Calendar::new(&settings.time_zone).expect("a zone");
+    let last = events.iter().map(|event| calendar.day_of(event.time)).max().expect("one") + 200;
+    cluster.close_through(last);
+    cluster.transitions
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 20_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_order_and_duplication(settings in settings(), sketches in sketches(150, 120, false), restores in prop::collection::vec(0..50_usize, 0..3)) {
+        agrees(&settings, &sketches, 1, &restores)?;
+    }
+
+    #[test]
+    fn any_partition_count(settings in settings(), sketches in sketches(120, 80, false), partitions in 1..=8_u32) {
+        agrees(&settings, &sketches, partitions, &[])?;
+    }
+
+    #[test]
+    fn merges_anywhere(settings in settings(), sketches in sketches(120, 60, true), restores in prop::collection::vec(0..50_usize, 0..2)) {
+        agrees(&settings, &sketches, 1, &restores)?;
+    }
+
+    #[test]
+    fn merges_across_partitions(settings in settings(), sketches in sketches(100, 50, true), partitions in 2..=8_u32) {
+        agrees(&settings, &sketches, partitions, &[3])?;
+    }
+
+    #[test]
+    fn transitions_do_not_know_of_duplicates_and_restores(
+        settings in settings(), sketches in sketches(120, 100, false), partitions in 1..=4_u32, restores in prop::collection::vec(0..20_usize, 0..3)
+    ) {
+        let events = arrivals(&sketches);
+        prop_assert_eq!(transitions(&settings, &events, partitions, &restores), transitions(&settings, &once(&events), partitions, &[]));
+    }
+
+    #[test]
+    fn transitions_of_merged_users_neither(settings in settings(), sketches in sketches(120, 100, true), restores in prop::collection::vec(0..20_usize, 0..3)) {
+        let events = arrivals(&sketches);
+        prop_assert_eq!(transitions(&settings, &events, 1, &restores), transitions(&settings, &once(&events), 1, &[]));
+    }
+}
+
+/// The first copy of each event.
+fn once(events: &[Event<'static>]) -> Vec<Event<'static>> {
+    let mut seen = Vec::new();
+    let first = events.iter().filter(|event| {
+        let fresh = !seen.contains(&event.event_id);
+        seen.push(event.event_id.clone());
+        fresh
+    });
+    first.cloned().collect()
+}
+
+/// How many cases are tried: `PROPTEST_CASES`, or a number that suits every run of the tests.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(96)
+}

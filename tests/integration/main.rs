@@ -1,0 +1,8 @@
+//! Tests against a real broker, in one binary: `scripts/fetch-broker.sh`, then `cargo test --test integration`.
+
+mod chaos;
+mod commands;
+mod kafka;
+mod service;
+mod support;
+mod worker;

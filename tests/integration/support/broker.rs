@@ -1,0 +1,203 @@
+//! A real Kafka broker: one node in a temporary directory, on free ports of the loopback interface.
+
+use std::fs;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use stickiness::io::clock::Stopwatch;
+
+/// How long a broker may take until it answers.
+const START: Duration = Duration::from_secs(60);
+/// Starts Java, writes its process id, and kills it as soon as standard input closes: no broker outlives its test.
+const KEEPER: &str = r#"java "$@" & pid=$!; echo "$pid" > "$PID_FILE.new"; mv "$PID_FILE.new" "$PID_FILE"; cat > /dev/null; kill -9 "$pid" 2> /dev/null; wait "$pid" 2> /dev/null"#;
+
+/// A broker that is killed when it is dropped.
+pub(crate) struct Broker {
+    dir: tempfile::TempDir,
+    port: u16,
+    keeper: Option<Child>,
+}
+
+impl Broker {
+    /// The broker that tests share: they tell their topics and groups apart by name. It ends with the test process.
+    ///
+    /// `STICKINESS_TEST_LOG=debug` shows what the service logs, with `--nocapture`.
+    pub(crate) fn shared() -> &'static Self {
+        static SHARED: OnceLock<Broker> = OnceLock::new();
+        SHARED.get_or_init(Self::start)
+    }
+
+    /// Formats a new storage, starts a broker on it and waits until it answers.
+    pub(crate) fn start() -> Self {
+        if let Ok(filter) = std::env::var("STICKINESS_TEST_LOG") {
+            drop(tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).try_init());
+        }
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (port, controller) = (free_port(), free_port());
+        fs::write(dir.path().join("server.properties"), properties(dir.path(), port, controller)).expect("written");
+        let mut broker = Self { dir, port, keeper: None };
+        broker.format();
+        broker.launch();
+        broker
+    }
+
+    /// Where clients find it.
+    pub(crate) fn bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Where it keeps the partitions of a topic.
+    pub(crate) fn log_directories(&self, topic: &str) -> Vec<PathBuf> {
+        let partition = |name: &str| name.strip_prefix(topic)?.strip_prefix('-')?.parse::<u32>().ok();
+        let entries = fs::read_dir(self.dir.path().join("logs")).expect("listed").map(|entry| entry.expect("read"));
+        entries.filter(|entry| entry.file_name().to_str().and_then(partition).is_some()).map(|entry| entry.path()).collect()
+    }
+
+    /// Ends it like a power cut.
+    pub(crate) fn kill9(&mut self) {
+        self.signal("-9");
+        self.reap();
+    }
+
+    /// Ends it in good order.
+    pub(crate) fn stop(&mut self) {
+        self.signal("-15");
+        let pid = self.pid();
+        let stopwatch = Stopwatch::start();
+        while Path::new(&format!("/proc/{pid}/stat")).exists() && !is_zombie(&pid) && stopwatch.elapsed() < START {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        self.reap();
+    }
+
+    /// Starts it again on the same port, with what it had stored.
+    pub(crate) fn restart(&mut self) {
+        self.reap();
+        self.launch();
+    }
+
+    fn format(&self) {
+        let output = Command::new("java")
+            .args(Self::java_args())
+            .args(["kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c"])
+            .arg(self.dir.path().join("server.properties"))
+            .output()
+            .expect("java runs");
+        assert!(output.status.success(), "storage is formatted: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn java_args() -> Vec<String> {
+        let libs = libs();
+        assert!(libs.join(".complete").exists(), "no broker in {}: run scripts/fetch-broker.sh", libs.display());
+        let flags = ["-Xmx768m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
+        let mut args: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
+        args.push("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn".to_owned());
+        args.extend(["-cp".to_owned(), format!("{}/*", libs.display())]);
+        args
+    }
+
+    fn launch(&mut self) {
+        let log = fs::File::options().create(true).append(true).open(self.dir.path().join("broker.log")).expect("a log");
+        let keeper = Command::new("bash")
+            .args(["-c", KEEPER, "keeper"])
+            .args(Self::java_args())
+            .arg("kafka.Kafka")
+            .arg(self.dir.path().join("server.properties"))
+            .env("PID_FILE", self.pid_file())
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone().expect("a second handle"))
+            .stderr(log)
+            .spawn()
+            .expect("bash runs");
+        self.keeper = Some(keeper);
+        self.wait_until_it_answers();
+    }
+
+    fn wait_until_it_answers(&self) {
+        let consumer: BaseConsumer = ClientConfig::new().set("bootstrap.servers", self.bootstrap()).create().expect("a client");
+        let stopwatch = Stopwatch::start();
+        while consumer.fetch_metadata(None, Duration::from_secs(1)).is_err() {
+            assert!(stopwatch.elapsed() < START, "the broker answers within {START:?}: {}", self.log());
+        }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("broker.log")).unwrap_or_default()
+    }
+
+    fn pid_file(&self) -> PathBuf {
+        self.dir.path().join("pid")
+    }
+
+    fn pid(&self) -> String {
+        fs::read_to_string(self.pid_file()).unwrap_or_default().trim().to_owned()
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.pid();
+        assert!(!pid.is_empty(), "the broker runs");
+        let status = Command::new("kill").args([signal, &pid]).status().expect("kill runs");
+        assert!(status.success(), "the broker ran until now");
+    }
+
+    /// Closes the keeper's standard input, which kills what is left, and waits for it.
+    fn reap(&mut self) {
+        if let Some(mut keeper) = self.keeper.take() {
+            drop(keeper.stdin.take());
+            keeper.wait().expect("the keeper ends");
+        }
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.reap();
+    }
+}
+
+fn is_zombie(pid: &str) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
+}
+
+/// Where `scripts/fetch-broker.sh` puts the jars: beside the directory that this binary was built in.
+fn libs() -> PathBuf {
+    let binary = std::env::current_exe().expect("the path of this binary");
+    let target = binary.ancestors().find(|dir| dir.join("kafka/libs").is_dir());
+    target.map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target"), Path::to_path_buf).join("kafka/libs")
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
+}
+
+fn properties(dir: &Path, port: u16, controller: u16) -> String {
+    let mut text = Vec::new();
+    for (key, value) in [
+        ("process.roles", "broker,controller".to_owned()),
+        ("node.id", "1".to_owned()),
+        ("controller.quorum.voters", format!("1@127.0.0.1:{controller}")),
+        ("listeners", format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}")),
+        ("advertised.listeners", format!("PLAINTEXT://127.0.0.1:{port}")),
+        ("controller.listener.names", "CONTROLLER".to_owned()),
+        ("log.dirs", dir.join("logs").display().to_string()),
+        ("offsets.topic.replication.factor", "1".to_owned()),
+        ("offsets.topic.num.partitions", "4".to_owned()),
+        ("transaction.state.log.replication.factor", "1".to_owned()),
+        ("transaction.state.log.min.isr", "1".to_owned()),
+        ("transaction.state.log.num.partitions", "4".to_owned()),
+        ("share.coordinator.state.topic.replication.factor", "1".to_owned()),
+        ("share.coordinator.state.topic.min.isr", "1".to_owned()),
+        ("group.initial.rebalance.delay.ms", "0".to_owned()),
+        ("auto.create.topics.enable", "false".to_owned()),
+        ("log.cleaner.dedupe.buffer.size", "8388608".to_owned()),
+    ] {
+        writeln!(text, "{key}={value}").expect("memory");
+    }
+    String::from_utf8(text).expect("ASCII")
+}

@@ -1,0 +1,134 @@
+//! The service as processes: a group with its topics, settings and state in a directory of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use stickiness::io::clock::Stopwatch;
+
+/// How long a process may take to leave in good order.
+const LEAVE: Duration = Duration::from_secs(60);
+
+/// A group of processes that share settings and state. Its output topics are called `GROUP-metrics` and so on.
+pub(crate) struct Group {
+    pub(crate) name: String,
+    dir: tempfile::TempDir,
+    started: AtomicU32,
+}
+
+impl Group {
+    /// Settings for a group on `inputs`, with `more` after them. HTTP takes a free port, so that processes can be many.
+    pub(crate) fn new(bootstrap: &str, name: &str, inputs: &[&str], more: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let settings = format!(
+            "kafka.bootstrap_servers = \"{bootstrap}\"\nkafka.group_id = \"{name}\"\nkafka.inputs = {inputs:?}\n\
+             http.listen = \"127.0.0.1:0\"\nprofiles.publish = true\ndelivery.commit_interval = \"50ms\"\n\
+             topics.metrics = \"{name}-metrics\"\ntopics.transitions = \"{name}-transitions\"\n\
+             topics.profiles = \"{name}-profiles\"\ntopics.dead_letters = \"{name}-dead\"\n\
+             snapshots.url = \"{}\"\n{more}\n",
+            dir.path().join("state").display()
+        );
+        let group = Self { name: name.to_owned(), dir, started: AtomicU32::new(0) };
+        group.write_settings(&settings);
+        group
+    }
+
+    /// Its directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn settings(&self) -> String {
+        fs::read_to_string(self.path("settings.toml")).expect("read")
+    }
+
+    pub(crate) fn write_settings(&self, settings: &str) {
+        fs::write(self.path("settings.toml"), settings).expect("written");
+    }
+
+    /// A command of the binary with the group's settings.
+    pub(crate) fn command(&self, name: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stickiness"));
+        command.arg(name).arg("--config").arg(self.path("settings.toml"));
+        command
+    }
+
+    /// A process of the service.
+    pub(crate) fn start(&self) -> Process {
+        self.start_with(&[])
+    }
+
+    /// A process of the service, with more arguments.
+    pub(crate) fn start_with(&self, arguments: &[&str]) -> Process {
+        let log = self.path(&format!("service-{}.log", self.started.fetch_add(1, Ordering::Relaxed)));
+        let mut command = self.command("run");
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(fs::File::create(&log).expect("a log"));
+        Process { child: command.spawn().expect("started"), log }
+    }
+
+    /// What its processes have logged, one after the other.
+    pub(crate) fn log(&self) -> String {
+        (0..self.started.load(Ordering::Relaxed)).map(|number| read(&self.path(&format!("service-{number}.log")))).collect()
+    }
+}
+
+/// A process of the service. It does not outlive the test.
+pub(crate) struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Ends it like a power cut.
+    pub(crate) fn kill9(mut self) {
+        self.assert_runs();
+        self.child.kill().expect("killed");
+        self.child.wait().expect("it is dead");
+    }
+
+    /// Asks it to leave, and checks that it does, in good order.
+    pub(crate) fn terminate(mut self) {
+        self.assert_runs();
+        assert!(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("ran").success());
+        let status = self.wait(LEAVE);
+        assert!(status.success(), "{status}\n{}", read(&self.log));
+    }
+
+    /// What it has logged.
+    pub(crate) fn log(&self) -> String {
+        read(&self.log)
+    }
+
+    /// It runs: a test that waits for what it publishes need not wait any longer if it does not.
+    pub(crate) fn assert_runs(&mut self) {
+        if let Some(status) = self.child.try_wait().expect("asked") {
+            panic!("it ended by itself, {status}\n{}", read(&self.log));
+        }
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn wait(&mut self, patience: Duration) -> ExitStatus {
+        let stopwatch = Stopwatch::start();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("asked") {
+                return status;
+            }
+            assert!(stopwatch.elapsed() < patience, "it ends within {patience:?}\n{}", read(&self.log));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}

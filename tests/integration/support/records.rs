@@ -1,0 +1,113 @@
+//! Topics and records of a test.
+
+use std::future::Future;
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Headers as _, Message as _};
+use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+
+/// How long a broker may take for anything here.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Runs a future to its end.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
+}
+
+/// Creates a topic whose records are never deleted, whatever their time.
+pub(crate) fn create_topic(bootstrap: &str, name: &str, partitions: i32) {
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new().set("bootstrap.servers", bootstrap).create().expect("a client");
+    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1)).set("retention.ms", "-1");
+    let results = block_on(admin.create_topics([&topic], &AdminOptions::new().operation_timeout(Some(PATIENCE)))).expect("an answer");
+    for result in results {
+        result.expect("the topic is created");
+    }
+}
+
+/// A record to produce: partition, key, value, and milliseconds since the epoch.
+pub(crate) struct Input<'a> {
+    pub(crate) partition: i32,
+    pub(crate) key: &'a str,
+    pub(crate) value: &'a str,
+    pub(crate) timestamp_ms: i64,
+}
+
+/// Produces records and waits until the broker has them.
+pub(crate) fn produce<'a>(bootstrap: &str, topic: &str, inputs: impl IntoIterator<Item = Input<'a>>) {
+    let producer: ThreadedProducer<_> =
+        ClientConfig::new().set("bootstrap.servers", bootstrap).set("linger.ms", "5").create().expect("a producer");
+    for input in inputs {
+        let record = BaseRecord::to(topic).partition(input.partition).key(input.key).payload(input.value).timestamp(input.timestamp_ms);
+        producer.send(record).map_err(|(error, _)| error).expect("room in the queue");
+    }
+    producer.flush(PATIENCE).expect("delivered");
+}
+
+/// A record read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Output {
+    pub(crate) partition: i32,
+    pub(crate) key: Option<String>,
+    pub(crate) value: Option<Vec<u8>>,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+}
+
+impl Output {
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(self.value.as_deref().expect("a value")).expect("text")
+    }
+}
+
+/// How many offsets of a topic were ever taken, by records, committed or not, and by the markers of transactions.
+pub(crate) fn written(bootstrap: &str, topic: &str) -> i64 {
+    let reader: BaseConsumer = ClientConfig::new().set("bootstrap.servers", bootstrap).create().expect("a client");
+    let metadata = reader.fetch_metadata(Some(topic), PATIENCE).expect("metadata");
+    let partitions = metadata.topics()[0].partitions().iter();
+    partitions.map(|partition| reader.fetch_watermarks(topic, partition.id(), PATIENCE).expect("an answer").1).sum()
+}
+
+/// Every committed record of a topic, by partition, then offset.
+pub(crate) fn read_committed(bootstrap: &str, topic: &str) -> Vec<Output> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .set("group.id", "reader-of-tests")
+        .set("isolation.level", "read_committed")
+        .set("enable.partition.eof", "true")
+        .set("enable.auto.commit", "false")
+        .create()
+        .expect("a consumer");
+    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("metadata");
+    let partitions = metadata.topics()[0].partitions().len();
+    let mut list = TopicPartitionList::new();
+    for partition in metadata.topics()[0].partitions() {
+        list.add_partition_offset(topic, partition.id(), Offset::Beginning).expect("an offset");
+    }
+    consumer.assign(&list).expect("assigned");
+    let (mut outputs, mut ended) = (Vec::new(), 0);
+    while ended < partitions {
+        match consumer.poll(PATIENCE).expect("a record or the end of a partition") {
+            Ok(message) => outputs.push(output(&message)),
+            Err(KafkaError::PartitionEOF(_)) => ended += 1,
+            Err(error) => panic!("cannot read {topic}: {error}"),
+        }
+    }
+    outputs.sort_by_key(|output| output.partition);
+    outputs
+}
+
+fn output(message: &rdkafka::message::BorrowedMessage<'_>) -> Output {
+    let headers = message
+        .headers()
+        .map(|headers| headers.iter().map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec())).collect());
+    Output {
+        partition: message.partition(),
+        key: message.key().map(|key| String::from_utf8_lossy(key).into_owned()),
+        value: message.payload().map(<[u8]>::to_vec),
+        headers: headers.unwrap_or_default(),
+    }
+}
