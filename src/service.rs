@@ -259,7 +259,7 @@ impl Service {
     }
 }
 
-/// What the service shows over HTTP: metrics where this process aggregates, users of the partitions that it has.
+/// What the service shows over HTTP: all metrics, and users of the partitions that it has.
 struct ServiceView(Arc<Common>);
 
 impl View for ServiceView {

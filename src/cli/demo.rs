@@ -8,7 +8,7 @@ use std::thread;
 use clap::Args;
 
 use super::Failure;
-use super::run::{failure, runtime, serve_until_told, start_logging};
+use super::run::{Signals, failure, runtime, serve_until_told, start_logging};
 use crate::config::Settings;
 use crate::io::feed::{DemoPace, Feed, feed_demo};
 use crate::io::kafka::embedded::EmbeddedBroker;
@@ -53,12 +53,13 @@ pub(super) fn run(arguments: &DemoArguments) -> Result<(), Failure> {
         broker.create_topic(&plan.name, plan.partitions).map_err(Failure::running)?;
     }
     let runtime = runtime()?;
+    let mut signals = runtime.block_on(async { Signals::listen() }).map_err(Failure::running)?;
     let connection = connection(&settings).map_err(failure)?;
     let feed = Feed::new(&connection, INPUT).map_err(Failure::running)?;
     let http = settings.http.clone();
     let service = Service::start_prepared(settings, connection, runtime.handle().clone()).map_err(failure)?;
     let (stop, feeder) = start_feed(feed, arguments);
-    let served = runtime.block_on(serve_until_told(&http, &service, |address| {
+    let served = runtime.block_on(serve_until_told(&http, &service, &mut signals, |address| {
         eprintln!("The page: http://{address}/");
         eprintln!("The figures: curl -s 'http://{address}/v1/metrics?segment=all' | tail -c 2000");
         eprintln!("A user: curl -s http://{address}/v1/users/u0000001    The service: curl -s http://{address}/metrics");

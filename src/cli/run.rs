@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 
 use clap::Args;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::Failure;
 use super::settings::ConfigArgument;
-use crate::config::HttpSettings;
+use crate::config::{HttpSettings, Settings};
 use crate::io::http::Server;
 use crate::service::{History, Service, ServiceError};
 
@@ -32,11 +33,33 @@ pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     let runtime = runtime()?;
     let http = settings.http.clone();
     let history = if arguments.new_lineage { History::New } else { History::Continued };
-    let service = Service::start(settings, history, runtime.handle().clone()).map_err(failure)?;
-    let served = runtime.block_on(serve_until_told(&http, &service, |address| tracing::info!(%address, "listening")));
+    let mut signals = runtime.block_on(async { Signals::listen() }).map_err(Failure::running)?;
+    let Some(started) = runtime.block_on(start(settings, history, runtime.handle().clone(), &mut signals)) else {
+        tracing::info!("told to stop before the service had started");
+        // What still waits for brokers need not be waited for.
+        runtime.shutdown_background();
+        return Ok(());
+    };
+    let service = started.map_err(failure)?;
+    let served = runtime.block_on(serve_until_told(&http, &service, &mut signals, |address| tracing::info!(%address, "listening")));
     tracing::info!("stopping: the last commit, snapshots, leaving the group");
     service.stop().map_err(failure)?;
     served
+}
+
+/// Starts the service; `None` when a signal came first.
+async fn start(
+    settings: Settings,
+    history: History,
+    runtime: tokio::runtime::Handle,
+    signals: &mut Signals,
+) -> Option<Result<Service, ServiceError>> {
+    let starting = tokio::task::spawn_blocking(move || Service::start(settings, history, runtime));
+    tokio::select! {
+        biased;
+        started = starting => Some(started.unwrap_or_else(|panicked| Err(ServiceError::Ended(panicked.to_string())))),
+        () = signals.told() => None,
+    }
 }
 
 /// Logs on standard error, at the level of `RUST_LOG` or else `level`.
@@ -55,16 +78,17 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 pub(super) async fn serve_until_told(
     settings: &HttpSettings,
     service: &Service,
+    signals: &mut Signals,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<(), Failure> {
     let server = Server::bind(settings, service.view()).await.map_err(Failure::running)?;
     listening(server.address());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(server.run(async move { drop(stopped.await) }));
-    let told = until_told(service).await.map_err(Failure::running);
+    until_told(service, signals).await;
     drop(stop);
     drop(serving.await);
-    told
+    Ok(())
 }
 
 pub(super) fn failure(error: ServiceError) -> Failure {
@@ -74,15 +98,37 @@ pub(super) fn failure(error: ServiceError) -> Failure {
     }
 }
 
-/// Returns on SIGTERM, on Ctrl-C, and when the service has ended by itself.
-async fn until_told(service: &Service) -> std::io::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    let mut look = tokio::time::interval(LOOK);
-    loop {
+/// SIGTERM and Ctrl-C, noticed from the moment that it is made.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// To be called in a runtime.
+    pub(super) fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Returns when either has come.
+    async fn told(&mut self) {
         tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            interrupted = tokio::signal::ctrl_c() => return interrupted,
-            _ = look.tick() => if service.has_failed() { return Ok(()) },
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
+    }
+}
+
+/// Returns when it is told to end, and when the service has ended by itself.
+async fn until_told(service: &Service, signals: &mut Signals) {
+    let mut look = tokio::time::interval(LOOK);
+    let failed = async {
+        while !service.has_failed() {
+            look.tick().await;
+        }
+    };
+    tokio::select! {
+        () = signals.told() => {}
+        () = failed => {}
     }
 }

@@ -102,8 +102,7 @@ impl PartitionEngine {
     #[must_use]
     pub fn from_state(mut state: State, calendar: Arc<Calendar>) -> Self {
         state.population.rebuild();
-        let excluded = crate::model::event::EventType::ALL.iter();
-        let excluded = excluded.map(|(_, name, _)| state.settings.excluded_types.iter().any(|known| known == name)).collect();
+        let excluded = excluded_types(&state.settings);
         Self { state, calendar, excluded, effects: Vec::new(), closed_rows: Vec::new(), progress_told: false }
     }
 
@@ -119,10 +118,12 @@ impl PartitionEngine {
         &self.state.settings
     }
 
-    /// Takes over settings that decide no figure. Others belong to the history: the keys that differ are returned, and nothing is changed.
+    /// Counts by other settings from the next record on. To be done between records, and again at the same place in a replay, unless nothing but what is shown differs.
+    /// Some settings belong to the history: if those differ, their keys are returned, and nothing is changed.
     pub fn adopt(&mut self, settings: &EngineSettings) -> Result<(), Vec<&'static str>> {
-        let changed = self.state.settings.deciding_differences(settings);
+        let changed = self.state.settings.historical_differences(settings);
         if changed.is_empty() {
+            self.excluded = excluded_types(settings);
             self.state.settings = settings.clone();
             return Ok(());
         }
@@ -360,4 +361,10 @@ impl PartitionEngine {
         self.state.told_through = self.first_changeable().map(|first| first - 1);
         self.progress_told = false;
     }
+}
+
+/// For each event type, whether the settings say that it makes nobody active.
+fn excluded_types(settings: &EngineSettings) -> Vec<bool> {
+    let types = crate::model::event::EventType::ALL.iter();
+    types.map(|(_, name, _)| settings.excluded_types.iter().any(|known| known == name)).collect()
 }

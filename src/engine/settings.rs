@@ -54,25 +54,35 @@ pub enum DeletionPast {
 }
 
 impl EngineSettings {
-    /// The keys of the settings file that decide figures and differ from those of `other`. Publishing profiles and the silent ratio decide none that is kept.
+    /// The keys of the settings file that differ from those of `other` and belong to a history: what is known of users was made by them.
     #[must_use]
-    pub fn deciding_differences(&self, other: &Self) -> Vec<&'static str> {
-        let compared = [
+    pub fn historical_differences(&self, other: &Self) -> Vec<&'static str> {
+        differing([
             ("time.time_zone", self.time_zone != other.time_zone),
             ("time.mau_days", self.mau_days != other.mau_days),
-            ("time.grace", self.grace_ms != other.grace_ms),
             ("time.late_horizon_days", self.late_horizon_days != other.late_horizon_days),
-            ("time.future_tolerance", self.future_tolerance_ms != other.future_tolerance_ms),
-            ("activity.exclude", self.excluded_types != other.excluded_types),
             ("purchases.loyal_orders", self.loyal_orders != other.loyal_orders),
             ("purchases.lapse_days", self.lapse_days != other.lapse_days),
             ("purchases.return_days", self.return_days != other.return_days),
-            ("deletion.past", self.deletion_past != other.deletion_past),
             ("breakdowns", self.breakdowns != other.breakdowns),
-            ("breakdowns.max_values", self.max_values != other.max_values),
-        ];
-        compared.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+        ])
     }
+
+    /// The keys that differ and decide what becomes of the records that come next, but say nothing about those before: they may change between two records.
+    #[must_use]
+    pub fn onward_differences(&self, other: &Self) -> Vec<&'static str> {
+        differing([
+            ("time.grace", self.grace_ms != other.grace_ms),
+            ("time.future_tolerance", self.future_tolerance_ms != other.future_tolerance_ms),
+            ("activity.exclude", self.excluded_types != other.excluded_types),
+            ("deletion.past", self.deletion_past != other.deletion_past),
+            ("breakdowns.max_values", self.max_values != other.max_values),
+        ])
+    }
+}
+
+fn differing<const N: usize>(compared: [(&'static str, bool); N]) -> Vec<&'static str> {
+    compared.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
 }
 
 impl Default for EngineSettings {
@@ -104,8 +114,9 @@ mod tests {
     fn what_decides_figures_is_told_by_its_key() {
         let old = EngineSettings::default();
         let free = EngineSettings { publish_profiles: true, silent_ratio: 3, ..old.clone() };
-        assert!(old.deciding_differences(&free).is_empty());
+        assert!(old.historical_differences(&free).is_empty() && old.onward_differences(&free).is_empty());
         let new = EngineSettings { mau_days: 28, max_values: 7, time_zone: "Asia/Tokyo".into(), ..old.clone() };
-        assert_eq!(old.deciding_differences(&new), ["time.time_zone", "time.mau_days", "breakdowns.max_values"]);
+        assert_eq!(old.historical_differences(&new), ["time.time_zone", "time.mau_days"]);
+        assert_eq!(old.onward_differences(&new), ["breakdowns.max_values"]);
     }
 }

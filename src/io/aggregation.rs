@@ -49,7 +49,8 @@ pub enum AggregationError {
     Produce(#[from] ProduceError),
 }
 
-/// The newest metrics, by segment, then day as text: what the HTTP side shows. Only the process that aggregates fills it.
+/// The newest metrics, by segment, then day as text: what the HTTP side shows. Where another process aggregates, they come from the
+/// topic that it publishes to.
 #[derive(Debug, Default)]
 pub struct MetricsBoard(RwLock<BTreeMap<String, BTreeMap<String, Arc<Value>>>>);
 
@@ -81,7 +82,8 @@ impl MetricsBoard {
 pub fn run(settings: &Settings, connection: &Connection, board: &MetricsBoard, stop: &AtomicBool) -> Result<(), AggregationError> {
     let topic = election_topic(&settings.kafka.group_id);
     let mut member = GroupConsumer::join(connection, &topic, &topic, 1)?;
-    let mut session: Option<Session<'_>> = None;
+    let follow = || TopicReader::start(connection, &topic, &settings.topics.metrics).map(|metrics| Role::Follows(Box::new(metrics)));
+    let mut role = follow()?;
     while !stop.load(Ordering::Relaxed) {
         while let Some(event) = member.poll()? {
             match event {
@@ -90,21 +92,38 @@ pub fn run(settings: &Settings, connection: &Connection, board: &MetricsBoard, s
                     member.assign(&starts)?;
                     if !partitions.is_empty() {
                         tracing::info!("elected to aggregate");
-                        session = Some(Session::start(settings, connection, board)?);
+                        role = Role::Aggregates(Box::new(Session::start(settings, connection, board)?));
                     }
                 }
                 GroupEvent::Revoked(partitions) | GroupEvent::Lost(partitions) => {
-                    session = None;
+                    role = follow()?;
                     member.unassign(&partitions)?;
                 }
             }
         }
-        match &mut session {
-            Some(session) => session.step()?,
-            None => drop(member.next_batch(WAIT)),
+        match &mut role {
+            Role::Aggregates(session) => session.step()?,
+            Role::Follows(metrics) => {
+                metrics.read(WAIT, |record| show(record, board))?;
+            }
         }
     }
     Ok(())
+}
+
+/// What this process does about metrics.
+enum Role<'s> {
+    /// Another process aggregates; what it publishes is read, to be shown here as well.
+    Follows(Box<TopicReader>),
+    /// This one does.
+    Aggregates(Box<Session<'s>>),
+}
+
+/// Puts a published metric on the board.
+fn show(record: &Record<'_>, board: &MetricsBoard) {
+    if let Some(Ok(value)) = record.payload.map(serde_json::from_slice) {
+        board.put(value);
+    }
 }
 
 /// A metric as it was published last.

@@ -7,10 +7,11 @@ use super::forwarding::log_topic;
 use super::kafka::Record;
 use super::kafka::metadata::Lineage;
 use super::observations::PartitionSize;
-use super::worker::{Destination, Outputs, Processor, Processors, TopicIndex};
+use super::worker::{Destination, Outputs, Processor, Processors, TopicIndex, Undecodable};
 use crate::config::Settings;
 use crate::engine::effect::{Admission, Effect, Transition};
 use crate::engine::partition::{PartitionEngine, Placement};
+use crate::engine::settings::EngineSettings;
 use crate::model::event::Event;
 use crate::model::rejection::{Reason, Rejection};
 use crate::model::time::{Calendar, Day, EventTime, UnknownTimeZone};
@@ -78,22 +79,19 @@ impl Processors for EngineProcessors {
         let placement = Placement { partition: partition.cast_unsigned(), partitions, transfers: self.shared.internal };
         let Shared { settings, calendar, .. } = &*self.shared;
         let engine = PartitionEngine::new(settings.engine.clone(), placement, Arc::clone(calendar), lineage.bytes());
-        EngineProcessor { shared: Arc::clone(&self.shared), engine, partition, partitions, lineage, profiles: BTreeMap::new() }
+        EngineProcessor::new(&self.shared, engine, partition, partitions, lineage)
     }
 
-    fn decode(&self, partition: i32, lineage: Lineage, state: &[u8]) -> Result<EngineProcessor, String> {
+    fn decode(&self, partition: i32, lineage: Lineage, state: &[u8]) -> Result<EngineProcessor, Undecodable> {
         let current = Arc::clone(&self.shared.calendar);
         let calendar_of = |zone: &str| if zone == current.time_zone() { Ok(current) } else { Calendar::new(zone).map(Arc::new) };
-        let (head, engine) = snapshot::decode(state, calendar_of).map_err(|error| error.to_string())?;
+        let (head, engine) = snapshot::decode(state, calendar_of).map_err(|error| Undecodable::Damaged(error.to_string()))?;
         if head.lineage != lineage.to_string() || head.partition != partition.cast_unsigned() {
-            return Err(format!("it is of partition {} and history {}", head.partition, head.lineage));
+            return Err(Undecodable::Damaged(format!("it is of partition {} and history {}", head.partition, head.lineage)));
         }
-        let shared = Arc::clone(&self.shared);
-        Ok(EngineProcessor { shared, engine, partition, partitions: head.partitions, lineage, profiles: BTreeMap::new() })
-    }
-
-    fn adopt(&self, processor: &mut EngineProcessor) -> Result<(), String> {
-        processor.engine.adopt(&self.shared.settings.engine).map_err(|changed| changed.join(", "))
+        let mut processor = EngineProcessor::new(&self.shared, engine, partition, head.partitions, lineage);
+        processor.compare_settings().map_err(|changed| Undecodable::OtherSettings(changed.join(", ")))?;
+        Ok(processor)
     }
 }
 
@@ -115,6 +113,8 @@ pub struct EngineProcessor {
     lineage: Lineage,
     /// Users whose profile is due, by id: at most once a commit.
     profiles: BTreeMap<String, ProfileNews>,
+    /// Settings that are not those of the engine: new ones that wait for a barrier, or those before it. With the keys that differ.
+    aside: Option<(EngineSettings, Vec<&'static str>)>,
 }
 
 impl Processor for EngineProcessor {
@@ -182,6 +182,23 @@ impl Processor for EngineProcessor {
         PartitionSize { users: self.engine.users() as u64, state_bytes: self.engine.approximate_bytes() as u64 }
     }
 
+    fn waiting_settings(&self) -> &[&'static str] {
+        self.aside.as_ref().map_or(&[], |(_, keys)| keys)
+    }
+
+    fn exchange_settings(&mut self) {
+        let Some((settings, keys)) = self.aside.take() else { return };
+        let before = self.engine.settings().clone();
+        match self.engine.adopt(&settings) {
+            Ok(()) => self.aside = Some((before, keys)),
+            Err(changed) => tracing::error!(?changed, "settings that belong to the history cannot be exchanged"),
+        }
+    }
+
+    fn keep_settings(&mut self) {
+        self.aside = None;
+    }
+
     fn profile(&self, user_id: &str) -> Option<Vec<u8>> {
         let profile = self.engine.profile(user_id)?;
         serde_json::to_vec(&records::profile(&profile)).ok()
@@ -189,6 +206,26 @@ impl Processor for EngineProcessor {
 }
 
 impl EngineProcessor {
+    fn new(shared: &Arc<Shared>, engine: PartitionEngine, partition: i32, partitions: u32, lineage: Lineage) -> Self {
+        Self { shared: Arc::clone(shared), engine, partition, partitions, lineage, profiles: BTreeMap::new(), aside: None }
+    }
+
+    /// Takes over settings that decide nothing, and lays those aside that wait for a barrier. Those that belong to the history must not
+    /// differ: their keys.
+    fn compare_settings(&mut self) -> Result<(), Vec<&'static str>> {
+        let (ours, its) = (&self.shared.settings.engine, self.engine.settings());
+        let historical = its.historical_differences(ours);
+        if !historical.is_empty() {
+            return Err(historical);
+        }
+        let onward = its.onward_differences(ours);
+        if onward.is_empty() {
+            return self.engine.adopt(&ours.clone());
+        }
+        self.aside = Some((ours.clone(), onward));
+        Ok(())
+    }
+
     /// Hands an event to the engine: the name of its outcome, or why it is none.
     fn admit(
         &mut self,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::kafka::Record;
 use super::kafka::metadata::Lineage;
-use super::worker::{Destination, Outputs, Processor, Processors, TopicIndex};
+use super::worker::{Destination, Outputs, Processor, Processors, TopicIndex, Undecodable};
 use crate::config::Settings;
 use crate::model::event::Event;
 use crate::model::rejection::{Reason, Rejection};
@@ -65,8 +65,9 @@ impl Processors for Forwarders {
         Forwarder { shared: Arc::clone(&self.shared), newest: None }
     }
 
-    fn decode(&self, _: i32, _: Lineage, state: &[u8]) -> Result<Forwarder, String> {
-        let nanos = state.try_into().map(i64::from_le_bytes).map_err(|_| "it is not that of a forwarder".to_owned())?;
+    fn decode(&self, _: i32, _: Lineage, state: &[u8]) -> Result<Forwarder, Undecodable> {
+        let wrong = |_| Undecodable::Damaged("it is not that of a forwarder".to_owned());
+        let nanos = state.try_into().map(i64::from_le_bytes).map_err(wrong)?;
         let newest = (nanos != i64::MIN).then_some(EventTime::from_nanos(nanos));
         Ok(Forwarder { shared: Arc::clone(&self.shared), newest })
     }

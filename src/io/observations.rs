@@ -109,10 +109,12 @@ pub struct Observations {
     pub published: Counter,
     /// Time from the begin of a transaction to its end.
     pub commit_time: Durations,
-    /// Time from the arrival of a batch's oldest record here to its commit.
+    /// Time from a record's timestamp to the commit that publishes what it changed.
     pub publish_time: Durations,
     /// Snapshots that could not be stored.
     pub snapshot_failures: Counter,
+    /// Closings by the clock and new settings that could not be, each time they were due, because no snapshot can be stored.
+    pub barriers_put_off: Counter,
     /// The partitions of this process.
     partitions: Mutex<BTreeMap<i32, PartitionGauges>>,
     /// How much each of them holds.

@@ -23,10 +23,10 @@ use std::time::Duration;
 
 pub use error::WorkerError;
 pub use outputs::{Destination, Header, Outputs, TopicIndex};
-pub use processor::{Processor, Processors};
+pub use processor::{Processor, Processors, Undecodable};
 pub use recovery::Refusal;
 
-use self::partition::{Partition, Tally};
+use self::partition::{Arrivals, Partition, Tally};
 use self::snapshot::Stored;
 use crate::io::clock::{self, Stopwatch};
 use crate::io::kafka::Entry;
@@ -117,8 +117,8 @@ pub struct Worker<F: Processors> {
     since_ends: Stopwatch,
     since_partials: Stopwatch,
     since_housekeeping: Stopwatch,
-    /// Since the oldest record came that is not committed.
-    oldest: Option<Stopwatch>,
+    /// The timestamps of records that are not committed.
+    arrivals: Arrivals,
 }
 
 /// What a worker is made of, besides its settings.
@@ -170,7 +170,7 @@ impl<F: Processors> Worker<F> {
             since_ends: Stopwatch::start(),
             since_partials: Stopwatch::start(),
             since_housekeeping: Stopwatch::start(),
-            oldest: None,
+            arrivals: Arrivals::default(),
         })
     }
 
@@ -219,7 +219,7 @@ impl<F: Processors> Worker<F> {
 
     /// Takes in one batch.
     fn consume(&mut self) -> Result<(), WorkerError> {
-        let Self { consumer, partitions, outputs, scratch, tally, observations, oldest, .. } = self;
+        let Self { consumer, partitions, outputs, scratch, tally, observations, arrivals, .. } = self;
         let batch = consumer.next_batch(BATCH_WAIT);
         if batch.is_empty() {
             drop(batch);
@@ -231,7 +231,10 @@ impl<F: Processors> Worker<F> {
                 Entry::Record(record) => {
                     let Some(partition) = partitions.get_mut(&record.partition) else { continue };
                     match partition.take(&record, outputs, scratch) {
-                        Some(outcome) => tally.add(outcome),
+                        Some(outcome) => {
+                            tally.add(outcome);
+                            arrivals.add(record.timestamp_ms);
+                        }
                         None => replayed += 1,
                     }
                 }
@@ -241,7 +244,6 @@ impl<F: Processors> Worker<F> {
             }
         }
         observations.replayed.add(replayed);
-        oldest.get_or_insert_with(Stopwatch::start);
         Ok(())
     }
 
@@ -319,6 +321,7 @@ impl<F: Processors> Worker<F> {
     fn keep_house(&mut self) -> Result<(), WorkerError> {
         self.note_stored();
         self.begin_snapshots()?;
+        self.settle_settings()?;
         self.close_idle_partitions()?;
         self.set_gauges();
         Ok(())
@@ -327,15 +330,18 @@ impl<F: Processors> Worker<F> {
     /// Closes days of idle partitions by the clock, one barrier each.
     fn close_idle_partitions(&mut self) -> Result<(), WorkerError> {
         let now = EventTime::from_millis(clock::wall().millis());
-        let idle: Vec<i32> = self
+        let idle: Vec<(i32, bool)> = self
             .partitions
             .values()
             .filter(|partition| partition.is_live() && partition.at_end && partition.quiet.elapsed() >= self.settings.idle_after)
             .filter(|partition| partition.processor.next_clock_close().is_none_or(|close| close <= now))
-            .map(|partition| partition.id)
+            .map(|partition| (partition.id, partition.has_room_for_barrier()))
             .collect();
-        for partition in idle {
-            if self.is_at_log_end(partition)? {
+        for (partition, has_room) in idle {
+            if !has_room {
+                self.observations.barriers_put_off.add(1);
+                tracing::warn!(partition, "closing by the clock waits until a snapshot can be stored");
+            } else if self.is_at_log_end(partition)? {
                 self.close_by_clock(partition, now)?;
             }
         }
@@ -361,7 +367,7 @@ impl<F: Processors> Worker<F> {
         tracing::info!(partition, %now, "closing by the clock: the partition is idle");
         self.outputs.set_source(partition);
         one.processor.close_by_clock(now, &mut self.outputs);
-        one.metadata.barriers.push(Barrier { offset: one.next_offset, now });
+        one.metadata.push_barrier(Barrier { offset: one.next_offset, now });
         one.dirty = true;
         self.commit(true)?;
         self.begin_snapshot(partition);

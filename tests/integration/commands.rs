@@ -192,3 +192,52 @@ fn settings_that_decide_figures_belong_to_the_history() {
     assert!(second.log().contains("counted with other settings (time.mau_days)"), "{}", second.log());
     assert!(second.log().contains("run --new-lineage"), "{}", second.log());
 }
+
+/// The users with a transition, sorted.
+fn users_of(bootstrap: &str, topic: &str) -> Vec<String> {
+    let mut users: Vec<String> = read_committed(bootstrap, topic).into_iter().filter_map(|record| record.key).collect();
+    users.sort();
+    users
+}
+
+/// Waits until exactly `expected` users have a transition each.
+fn wait_for_users(process: &mut Process, bootstrap: &str, topic: &str, expected: &[&str]) {
+    let stopwatch = Stopwatch::start();
+    while users_of(bootstrap, topic) != expected {
+        process.assert_runs();
+        let found = users_of(bootstrap, topic);
+        assert!(stopwatch.elapsed() < PATIENCE, "{found:?}, not {expected:?}\n{}", process.log());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn settings_for_what_comes_change_between_two_records_and_stay() {
+    let bootstrap = Broker::shared().bootstrap();
+    let (topic, transitions) = ("commands-onward", "commands-onward-transitions");
+    create_topic(&bootstrap, topic, 1);
+    let send = |user: &str, kind: &str| {
+        let value = format!(r#"{{"user_id":"{user}","type":"{kind}","timestamp":"2026-01-01T00:00:00Z"}}"#);
+        produce(&bootstrap, topic, [Input { partition: 0, key: user, value: &value, timestamp_ms: 1_767_225_600_000 }]);
+    };
+    let group = Group::new(&bootstrap, topic, &[topic], "activity.exclude = []");
+    send("a", "feedback");
+    let mut first = group.start();
+    wait_for_users(&mut first, &bootstrap, transitions, &["a"]);
+    first.terminate();
+    group.write_settings(&group.settings().replace("activity.exclude = []", "activity.exclude = [\"feedback\"]"));
+    let mut second = group.start();
+    wait_for_line(&mut second, "new settings are in force");
+    send("b", "feedback");
+    send("c", "activity");
+    wait_for_users(&mut second, &bootstrap, transitions, &["a", "c"]);
+    second.kill9();
+    let mut third = group.start();
+    send("d", "feedback");
+    send("e", "activity");
+    wait_for_users(&mut third, &bootstrap, transitions, &["a", "c", "e"]);
+    assert!(!third.log().contains("new settings"), "they are in force already\n{}", third.log());
+    third.terminate();
+    let published = metrics(&bootstrap, topic);
+    assert_eq!(published["all|2026-01-01"]["dau"], 3, "{published:?}");
+}

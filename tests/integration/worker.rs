@@ -21,7 +21,7 @@ use stickiness::io::kafka::metadata::Lineage;
 use stickiness::io::observations::Observations;
 use stickiness::io::snapshots::Snapshots;
 use stickiness::io::worker::{
-    Destination, Guarantee, Outputs, Processor, Processors, TopicIndex, Worker, WorkerError, WorkerParts, WorkerSettings,
+    Destination, Guarantee, Outputs, Processor, Processors, TopicIndex, Undecodable, Worker, WorkerError, WorkerParts, WorkerSettings,
 };
 use stickiness::model::time::EventTime;
 
@@ -104,8 +104,8 @@ impl Processors for Countings {
         Counting::default()
     }
 
-    fn decode(&self, _partition: i32, _lineage: Lineage, state: &[u8]) -> Result<Counting, String> {
-        serde_json::from_slice(state).map_err(|error| error.to_string())
+    fn decode(&self, _partition: i32, _lineage: Lineage, state: &[u8]) -> Result<Counting, Undecodable> {
+        serde_json::from_slice(state).map_err(|error| Undecodable::Damaged(error.to_string()))
     }
 }
 

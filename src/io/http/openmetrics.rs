@@ -74,6 +74,7 @@ struct Readings {
     commits: u64,
     published: u64,
     snapshot_failures: u64,
+    barriers_put_off: u64,
     commit_time: Histogram<u64>,
     publish_time: Histogram<u64>,
     partitions: BTreeMap<i32, PartitionGauges>,
@@ -91,6 +92,7 @@ impl Readings {
             commits: observations.commits.get(),
             published: observations.published.get(),
             snapshot_failures: observations.snapshot_failures.get(),
+            barriers_put_off: observations.barriers_put_off.get(),
             commit_time: observations.commit_time.snapshot(),
             publish_time: observations.publish_time.snapshot(),
             partitions: observations.partitions(),
@@ -126,14 +128,16 @@ impl Readings {
         for (reason, count) in &self.aborts {
             count_of(&mut aborts, &[("reason", reason.as_str())], *count)?;
         }
-        page.counter("snapshot_failures", "Snapshots that could not be stored.", self.snapshot_failures)
+        page.counter("snapshot_failures", "Snapshots that could not be stored.", self.snapshot_failures)?;
+        let help = "Times that a closing by the clock or new settings had to wait for a snapshot to be stored.";
+        page.counter("barriers_put_off", help, self.barriers_put_off)
     }
 
     fn encode_durations(&self, page: &mut Page<'_>) -> fmt::Result {
         page.durations("commit_duration", "Time from the begin of a transaction to its end", &self.commit_time)?;
         page.durations(
             "publish_latency",
-            "Time from the arrival of a record here to the commit that publishes what it changed",
+            "Time from a record's Kafka timestamp to the commit that publishes what it changed",
             &self.publish_time,
         )
     }

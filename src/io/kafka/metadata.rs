@@ -139,6 +139,9 @@ pub struct CommitMetadata {
     pub sequence: u64,
     /// The closings by the clock, oldest first.
     pub barriers: Vec<Barrier>,
+    /// The first commit under the settings in force: a recovery cannot start from a snapshot of an earlier one, because the records
+    /// from there were counted by other settings.
+    pub settings_since: u64,
 }
 
 /// The text's fields. Unknown ones are ignored: a later version may add what an earlier need not know.
@@ -155,12 +158,38 @@ struct Written {
     sequence: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     barriers: Vec<Barrier>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    settings_since: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl CommitMetadata {
+    /// Notes a closing by the clock. It says all that earlier ones at the same offset did, because closings only go forward.
+    pub fn push_barrier(&mut self, barrier: Barrier) {
+        self.barriers.retain(|known| known.offset != barrier.offset);
+        self.barriers.push(barrier);
+        let excess = self.barriers.len().saturating_sub(BARRIERS);
+        self.barriers.drain(..excess);
+    }
+
+    /// Whether one more closing can be noted so that none gets lost of those at or after `offset`.
+    #[must_use]
+    pub fn has_room_for_barrier(&self, offset: i64) -> bool {
+        self.barriers.iter().filter(|known| known.offset >= offset).count() < BARRIERS
+    }
+
+    /// Whether every closing at or after `offset` is noted: earlier ones may have been dropped for want of room.
+    #[must_use]
+    pub fn knows_barriers_from(&self, offset: i64) -> bool {
+        self.barriers.len() < BARRIERS || self.barriers.first().is_none_or(|first| first.offset <= offset)
+    }
+
     /// The text to commit.
     pub fn encode(&self) -> Result<String, MetadataError> {
-        let recent = self.barriers.len().saturating_sub(BARRIERS);
         let written = Written {
             v: VERSION,
             lineage: self.lineage,
@@ -169,7 +198,8 @@ impl CommitMetadata {
             engine: self.engine_version,
             partitions: self.partitions,
             sequence: self.sequence,
-            barriers: self.barriers[recent..].to_vec(),
+            barriers: self.barriers.clone(),
+            settings_since: self.settings_since,
         };
         let text = serde_json::to_string(&written).map_err(|error| MetadataError::Unreadable(error.to_string()))?;
         if text.len() > LIMIT_BYTES { Err(MetadataError::TooLong { bytes: text.len() }) } else { Ok(text) }
@@ -190,8 +220,8 @@ impl CommitMetadata {
             return Err(MetadataError::OtherVersion { found });
         }
         let written: Written = serde_json::from_str(text).map_err(unreadable)?;
-        let Written { lineage, owner, snapshot, engine, partitions, sequence, barriers, .. } = written;
-        Ok(Self { lineage, owner, snapshot, engine_version: engine, partitions, sequence, barriers })
+        let Written { lineage, owner, snapshot, engine, partitions, sequence, barriers, settings_since, .. } = written;
+        Ok(Self { lineage, owner, snapshot, engine_version: engine, partitions, sequence, barriers, settings_since })
     }
 }
 
@@ -208,12 +238,13 @@ mod tests {
             partitions: 4,
             sequence: 7,
             barriers: vec![Barrier { offset: 42, now: EventTime::from_millis(1_767_225_600_000) }],
+            settings_since: 3,
         }
     }
 
     #[test]
     fn what_is_written_is_read() {
-        let released = CommitMetadata { owner: None, snapshot: None, barriers: Vec::new(), ..metadata() };
+        let released = CommitMetadata { owner: None, snapshot: None, barriers: Vec::new(), settings_since: 0, ..metadata() };
         for one in [metadata(), released] {
             let text = one.encode().expect("short enough");
             assert_eq!(CommitMetadata::parse(&text), Ok(one), "{text}");
@@ -223,10 +254,14 @@ mod tests {
     #[test]
     fn only_the_newest_barriers_are_kept() {
         let mut one = metadata();
-        one.barriers = (0..100).map(|offset| Barrier { offset, now: EventTime::from_millis(i64::MAX / 1_000_000) }).collect();
+        for number in 0..200 {
+            one.push_barrier(Barrier { offset: number / 2, now: EventTime::from_millis(i64::MAX / 1_000_000) });
+        }
         let text = one.encode().expect("short enough");
         let read = CommitMetadata::parse(&text).expect("readable");
         assert_eq!((read.barriers.len(), read.barriers[0].offset), (16, 84));
+        assert!(read.knows_barriers_from(84) && !read.knows_barriers_from(83));
+        assert!(read.has_room_for_barrier(85) && !read.has_room_for_barrier(84));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::RDKafkaErrorCode;
 
 use super::{ASK, Guarantee, Processor as _, Processors, Worker, WorkerError};
-use crate::io::clock::Stopwatch;
+use crate::io::clock::{self, Stopwatch};
 use crate::io::kafka::consumer::{CommitOffset, ConsumeError, GroupEvent};
 use crate::io::kafka::metadata::CommitMetadata;
 use crate::io::kafka::producer::ProduceError;
@@ -169,8 +169,11 @@ impl<F: Processors> Worker<F> {
         self.observations.published.add(self.outputs.len() as u64);
         self.observations.commit_time.record(stopwatch.elapsed(), 1);
         let outcomes = self.tally.take();
-        if let Some(oldest) = self.oldest.take() {
-            self.observations.publish_time.record(oldest.elapsed(), outcomes.values().sum::<u64>().max(1));
+        let now_ms = clock::wall().millis();
+        for (arrived_ms, count) in self.arrivals.take() {
+            // A producer's clock may be ahead.
+            let waited = Duration::from_millis(u64::try_from(now_ms - arrived_ms).unwrap_or(0));
+            self.observations.publish_time.record(waited, count);
         }
         self.observations.count_outcomes(&outcomes);
         self.outputs.clear();

@@ -8,6 +8,7 @@ use crate::io::clock::Stopwatch;
 use crate::io::kafka::Record;
 use crate::io::kafka::consumer::{CommitOffset, Progress};
 use crate::io::kafka::metadata::{Barrier, CommitMetadata, MetadataError};
+use crate::io::snapshots::SnapshotName;
 
 /// What becomes of a partition's records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,25 @@ impl Tally {
     }
 }
 
+/// The timestamps of records, in milliseconds since the epoch, with how many have each: many come in one millisecond.
+#[derive(Debug, Default)]
+pub(super) struct Arrivals(Vec<(i64, u64)>);
+
+impl Arrivals {
+    /// A record without a timestamp tells nothing.
+    pub(super) fn add(&mut self, timestamp_ms: Option<i64>) {
+        match (timestamp_ms, self.0.last_mut()) {
+            (None, _) => {}
+            (Some(at), Some((last, count))) if *last == at => *count += 1,
+            (Some(at), _) => self.0.push((at, 1)),
+        }
+    }
+
+    pub(super) fn take(&mut self) -> impl Iterator<Item = (i64, u64)> + '_ {
+        self.0.drain(..)
+    }
+}
+
 /// A partition that this worker reads.
 pub(super) struct Partition<P> {
     pub(super) id: i32,
@@ -59,6 +79,8 @@ pub(super) struct Partition<P> {
     pub(super) quiet: Stopwatch,
     /// Since the last snapshot was begun.
     pub(super) since_snapshot: Stopwatch,
+    /// Since new settings were last tried to be put in force.
+    pub(super) since_barrier: Option<Stopwatch>,
     /// The commit that the newest snapshot, stored or on its way, is of.
     pub(super) snapshot_sequence: u64,
     /// The wall clock of the newest snapshot in the store, in milliseconds, and its size in bytes.
@@ -116,6 +138,12 @@ impl<P: Processor> Partition<P> {
             self.quiet.restart();
         }
         scratch.clear();
+    }
+
+    /// Whether a closing by the clock can be noted: a recovery from the newest snapshot must find all closings since.
+    pub(super) fn has_room_for_barrier(&self) -> bool {
+        let stored = self.metadata.snapshot.as_deref().and_then(SnapshotName::parse);
+        stored.is_some_and(|stored| self.metadata.has_room_for_barrier(stored.offset))
     }
 
     /// What the next commit says about it, in the name of `owner`, or of nobody when it is given away.

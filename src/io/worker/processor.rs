@@ -25,6 +25,14 @@ pub trait Processor: Send + 'static {
     fn size(&self) -> PartitionSize {
         PartitionSize::default()
     }
+    /// The keys of settings that wait for a barrier; empty when it counts by those of the process.
+    fn waiting_settings(&self) -> &[&'static str] {
+        &[]
+    }
+    /// Puts the settings that wait in force, and sets aside those that were. A second call undoes the first.
+    fn exchange_settings(&mut self) {}
+    /// Forgets the settings set aside.
+    fn keep_settings(&mut self) {}
     /// A user's profile as JSON, if the user is known here.
     fn profile(&self, user_id: &str) -> Option<Vec<u8>>;
 }
@@ -39,11 +47,15 @@ pub trait Processors: Send + Sync + 'static {
     fn topics(&self) -> Vec<String>;
     /// One that has seen nothing, of a partition among `partitions`.
     fn empty(&self, partition: i32, partitions: u32, lineage: Lineage) -> Self::Processor;
-    /// The one that `state` was taken from.
-    fn decode(&self, partition: i32, lineage: Lineage, state: &[u8]) -> Result<Self::Processor, String>;
-    /// Gives a state the settings in force. Those that its history was counted by cannot change: the keys that differ.
-    fn adopt(&self, processor: &mut Self::Processor) -> Result<(), String> {
-        let _ = processor;
-        Ok(())
-    }
+    /// The one that `state` was taken from. It counts by the settings that it had then; new ones wait.
+    fn decode(&self, partition: i32, lineage: Lineage, state: &[u8]) -> Result<Self::Processor, Undecodable>;
+}
+
+/// Why bytes are no state to go on from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Undecodable {
+    /// They are no state of this partition and history.
+    Damaged(String),
+    /// The settings that its history belongs to are others than those of the process: the keys that differ.
+    OtherSettings(String),
 }

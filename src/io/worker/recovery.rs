@@ -121,10 +121,14 @@ pub(super) fn plan(committed: &Committed, any_snapshot: bool, new_lineage: bool,
     }
 }
 
-/// The snapshots that a recovery may start from, newest first: those at or before the commit.
+/// The snapshots that a recovery may start from, newest first: those at or before the commit, since which the settings were the same
+/// and every closing by the clock is known.
 pub(super) fn candidates(names: &[SnapshotName], committed: i64, metadata: &CommitMetadata) -> Vec<SnapshotName> {
-    let before = |name: &&SnapshotName| name.offset <= committed && name.sequence <= metadata.sequence;
-    let mut names: Vec<SnapshotName> = names.iter().filter(before).copied().collect();
+    let usable = |name: &&SnapshotName| {
+        let sequences = metadata.settings_since..=metadata.sequence;
+        name.offset <= committed && sequences.contains(&name.sequence) && metadata.knows_barriers_from(name.offset)
+    };
+    let mut names: Vec<SnapshotName> = names.iter().filter(usable).copied().collect();
     names.sort_unstable();
     names.reverse();
     names
@@ -166,6 +170,7 @@ mod tests {
             partitions: 4,
             sequence: 9,
             barriers: Vec::new(),
+            settings_since: 1,
         }
     }
 
@@ -187,8 +192,8 @@ mod tests {
     }
 
     #[test]
-    fn snapshots_after_the_commit_are_left_alone() {
-        let names = [(1, 1), (5, 9), (5, 8), (5, 10), (6, 9)].map(|(offset, sequence)| SnapshotName { offset, sequence });
+    fn snapshots_after_the_commit_and_of_other_settings_are_left_alone() {
+        let names = [(1, 1), (5, 9), (5, 8), (5, 10), (6, 9), (1, 0)].map(|(offset, sequence)| SnapshotName { offset, sequence });
         let found: Vec<(i64, u64)> = candidates(&names, 5, &metadata()).into_iter().map(|name| (name.offset, name.sequence)).collect();
         assert_eq!(found, [(5, 9), (5, 8), (1, 1)]);
     }

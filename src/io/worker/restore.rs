@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::partition::{Partition, Phase};
 use super::recovery::{Plan, Refusal, candidates, plan, replayable};
-use super::{ASK, FENCE, Guarantee, Processors, Worker, WorkerError};
+use super::{ASK, FENCE, Guarantee, Processors, Undecodable, Worker, WorkerError};
 use crate::io::clock::Stopwatch;
 use crate::io::kafka::connection::Isolation;
 use crate::io::kafka::consumer::{Committed, GroupConsumer};
@@ -74,6 +74,7 @@ impl<F: Processors> Worker<F> {
             partitions: self.partition_count,
             sequence: 0,
             barriers: Vec::new(),
+            settings_since: 0,
         };
         let mut one = restored(partition, processor, metadata, name, start);
         one.phase = Phase::Live;
@@ -110,11 +111,11 @@ impl<F: Processors> Worker<F> {
                 Err(error) => return Err(error.into()),
             };
             match self.processors.decode(partition, lineage, &state) {
-                Ok(mut processor) => match self.processors.adopt(&mut processor) {
-                    Ok(()) => return Ok((name, processor)),
-                    Err(changed) => return Err(Refusal::OtherSettings { partition, changed }.into()),
-                },
-                Err(reason) => tracing::error!(partition, %name, reason, "a snapshot cannot be read, taking the one before it"),
+                Ok(processor) => return Ok((name, processor)),
+                Err(Undecodable::OtherSettings(changed)) => return Err(Refusal::OtherSettings { partition, changed }.into()),
+                Err(Undecodable::Damaged(reason)) => {
+                    tracing::error!(partition, %name, reason, "a snapshot cannot be read, taking the one before it");
+                }
             }
         }
         let newest = metadata.snapshot.clone().unwrap_or_else(|| "none".to_owned());
@@ -144,6 +145,7 @@ fn restored<P>(id: i32, processor: P, metadata: CommitMetadata, name: SnapshotNa
         at_end: false,
         quiet: Stopwatch::start(),
         since_snapshot: Stopwatch::start(),
+        since_barrier: None,
         snapshot_sequence: name.sequence,
         snapshot_stored: None,
     }

@@ -1,9 +1,15 @@
 //! When snapshots are taken, and what is done when one is stored.
 
+use std::time::Duration;
+
+use super::partition::Partition;
 use super::{Processor as _, Processors, Worker, WorkerError};
-use crate::io::clock;
+use crate::io::clock::{self, Stopwatch};
 use crate::io::kafka::metadata::Lineage;
 use crate::io::snapshots::{SnapshotError, SnapshotName, Snapshots};
+
+/// How long a barrier waits for the store before it is tried again.
+const BARRIER_AGAIN: Duration = Duration::from_secs(5);
 
 /// A snapshot that was stored, or was not.
 pub(super) struct Stored {
@@ -43,14 +49,51 @@ impl<F: Processors> Worker<F> {
         });
     }
 
+    /// Puts new settings in force, one partition at a time: everything before is committed, the state under the new settings is stored,
+    /// and only then further records count. While the store fails, the old settings stay in force and records go on.
+    pub(super) fn settle_settings(&mut self) -> Result<(), WorkerError> {
+        let waits = |one: &&Partition<F::Processor>| one.is_live() && !one.processor.waiting_settings().is_empty();
+        let due = |one: &&Partition<F::Processor>| one.since_barrier.as_ref().is_none_or(|since| since.elapsed() >= BARRIER_AGAIN);
+        let Some(id) = self.partitions.values().filter(waits).find(due).map(|one| one.id) else { return Ok(()) };
+        if let Some(one) = self.partitions.get_mut(&id) {
+            one.since_barrier = Some(Stopwatch::start());
+            // A commit of its own, so that no snapshot on its way has the same name.
+            one.dirty = true;
+        }
+        self.commit(true)?;
+        let Some(one) = self.partitions.get_mut(&id).filter(|one| one.is_live() && !one.dirty) else { return Ok(()) };
+        let keys = one.processor.waiting_settings().to_vec();
+        one.processor.exchange_settings();
+        let is_stored = self.store_snapshot(id);
+        let Some(one) = self.partitions.get_mut(&id) else { return Ok(()) };
+        if is_stored {
+            one.processor.keep_settings();
+            one.metadata.settings_since = one.metadata.sequence;
+            one.dirty = true;
+            tracing::info!(partition = id, offset = one.committed, ?keys, "new settings are in force");
+        } else {
+            one.processor.exchange_settings();
+            self.observations.barriers_put_off.add(1);
+            tracing::warn!(partition = id, ?keys, "new settings wait until a snapshot can be stored");
+        }
+        Ok(())
+    }
+
     /// Takes snapshots of partitions of which nothing waits, and waits until they are stored. A store that fails is no reason
     /// to keep a partition: its next owner replays more.
     pub(super) fn store_snapshots(&mut self, partitions: &[i32]) {
         for &partition in partitions {
-            let Some((lineage, name, state)) = self.encode(partition) else { continue };
-            let result = self.runtime.block_on(store(&self.snapshots, partition, lineage, name, &state));
-            self.note(Stored { partition, lineage, name, bytes: state.len(), result });
+            self.store_snapshot(partition);
         }
+    }
+
+    /// The same for one. Whether it is stored.
+    fn store_snapshot(&mut self, partition: i32) -> bool {
+        let Some((lineage, name, state)) = self.encode(partition) else { return false };
+        let result = self.runtime.block_on(store(&self.snapshots, partition, lineage, name, &state));
+        let is_stored = result.is_ok();
+        self.note(Stored { partition, lineage, name, bytes: state.len(), result });
+        is_stored
     }
 
     fn encode(&mut self, partition: i32) -> Option<(Lineage, SnapshotName, Vec<u8>)> {
