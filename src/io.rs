@@ -3,6 +3,7 @@
 pub mod aggregation;
 pub mod clock;
 pub mod counting;
+pub mod failpoint;
 pub mod feed;
 pub mod files;
 pub mod forwarding;

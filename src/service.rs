@@ -89,6 +89,8 @@ struct Common {
     observations: Arc<Observations>,
     board: Arc<MetricsBoard>,
     stop: AtomicBool,
+    /// Told to the aggregator when the workers have said all that they have to say.
+    stop_aggregator: AtomicBool,
     /// Why everything must end.
     fatal: Mutex<Option<String>>,
     /// Where each worker takes questions.
@@ -105,6 +107,7 @@ impl Common {
         tracing::error!(reason, "cannot go on");
         self.fatal.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
         self.stop.store(true, Ordering::Relaxed);
+        self.stop_aggregator.store(true, Ordering::Relaxed);
     }
 
     /// Asks the workers of this process for a user's profile, as JSON. Waits at most two seconds.
@@ -144,6 +147,7 @@ pub struct Service {
     /// What is observed of the forwarding of each input.
     forwarding: Vec<(String, Arc<Observations>)>,
     threads: Vec<JoinHandle<()>>,
+    aggregator: Option<JoinHandle<()>>,
 }
 
 impl Service {
@@ -179,10 +183,11 @@ impl Service {
             observations: Arc::default(),
             board: Arc::default(),
             stop: AtomicBool::new(false),
+            stop_aggregator: AtomicBool::new(false),
             fatal: Mutex::default(),
             askers: Mutex::new((0..threads).map(|_| None).collect()),
         });
-        let mut service = Self { common: Arc::clone(&common), forwarding: Vec::new(), threads: Vec::new() };
+        let mut service = Self { common: Arc::clone(&common), forwarding: Vec::new(), threads: Vec::new(), aggregator: None };
         let engines = EngineProcessors::new(&common.settings)?;
         let kafka = &common.settings.kafka;
         let input = kafka.inputs.first().map_or("", String::as_str);
@@ -196,7 +201,7 @@ impl Service {
             let forwarders = Stage::new(&common, Forwarders::new(&common.settings, input), &group_id, input, observations, false)?;
             service.start_stage(threads, &forwarders)?;
         }
-        service.spawn("aggregator".to_owned(), supervise_aggregator)?;
+        service.aggregator = Some(service.spawn("aggregator".to_owned(), supervise_aggregator)?);
         Ok(service)
     }
 
@@ -206,7 +211,8 @@ impl Service {
         for number in 0..threads {
             let stage = Arc::clone(stage);
             let id = format!("{}-{process}-{number}", stage.group_id);
-            self.spawn(format!("{}-{number}", stage.topic), move |common| stage.supervise_worker(common, number, &id))?;
+            let thread = self.spawn(format!("{}-{number}", stage.topic), move |common| stage.supervise_worker(common, number, &id))?;
+            self.threads.push(thread);
         }
         Ok(())
     }
@@ -218,15 +224,14 @@ impl Service {
     }
 
     /// A thread that ends the service when it panics.
-    fn spawn(&mut self, name: String, work: impl FnOnce(&Common) + Send + 'static) -> Result<(), ServiceError> {
+    fn spawn(&self, name: String, work: impl FnOnce(&Common) + Send + 'static) -> Result<JoinHandle<()>, ServiceError> {
         let common = Arc::clone(&self.common);
         let thread = thread::Builder::new().name(name.clone()).spawn(move || {
             if catch_unwind(AssertUnwindSafe(|| work(&common))).is_err() {
                 common.fail(format!("{name} panicked; its message is above"));
             }
         });
-        self.threads.push(thread.map_err(ServiceError::Thread)?);
-        Ok(())
+        thread.map_err(ServiceError::Thread)
     }
 
     /// What is observed.
@@ -250,10 +255,10 @@ impl Service {
     /// Stops in good order: commits, stores snapshots, releases the partitions, leaves the group.
     pub fn stop(self) -> Result<(), ServiceError> {
         self.common.stop.store(true, Ordering::Relaxed);
-        for thread in self.threads {
-            // Panics are caught inside.
-            drop(thread.join());
-        }
+        // Panics are caught inside.
+        self.threads.into_iter().for_each(|thread| drop(thread.join()));
+        self.common.stop_aggregator.store(true, Ordering::Relaxed);
+        self.aggregator.into_iter().for_each(|thread| drop(thread.join()));
         let fatal = self.common.fatal.lock().unwrap_or_else(PoisonError::into_inner).take();
         fatal.map_or(Ok(()), |reason| Err(ServiceError::Ended(reason)))
     }
@@ -375,8 +380,9 @@ impl<F: Processors> Stage<F> {
 }
 
 fn supervise_aggregator(common: &Common) {
-    while !common.is_stopping() {
-        if let Err(error) = aggregation::run(&common.settings, &common.connection, &common.board, &common.stop) {
+    let stop = &common.stop_aggregator;
+    while !stop.load(Ordering::Relaxed) {
+        if let Err(error) = aggregation::run(&common.settings, &common.connection, &common.board, stop) {
             tracing::warn!(%error, "the aggregator failed, it runs for election again");
             common.pause();
         }

@@ -46,7 +46,7 @@ fn online(settings: &Settings) -> Result<(), Failure> {
         eprintln!("warning: {warning}");
     }
     let store = Snapshots::open(&settings.snapshots.url, &settings.kafka.group_id, "check", 1).map_err(Failure::running)?;
-    runtime.block_on(store.any(0)).map_err(Failure::running)?;
+    runtime.block_on(store.any_history(0)).map_err(Failure::running)?;
     if mistakes.is_empty() {
         eprintln!("the brokers at {} answer, and so does the snapshot store; {} warnings", connection.bootstrap_servers(), warnings.len());
         Ok(())

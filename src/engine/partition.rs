@@ -58,6 +58,12 @@ pub struct State {
 }
 
 impl State {
+    /// Where the engine stands among those of its log.
+    #[must_use]
+    pub fn placement(&self) -> Placement {
+        self.placement
+    }
+
     /// The IANA name of the zone whose days are counted.
     #[must_use]
     pub fn time_zone(&self) -> &str {

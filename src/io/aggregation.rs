@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::clock::Stopwatch;
 use super::counting::partials_topic;
+use super::failpoint::{Place, pass};
 use super::kafka::connection::Connection;
 use super::kafka::consumer::{ConsumeError, GroupConsumer, GroupEvent};
 use super::kafka::producer::{ProduceError, Producer};
@@ -31,6 +32,9 @@ const WAIT: Duration = Duration::from_millis(50);
 const FENCE: Duration = Duration::from_secs(60);
 /// The longest that metrics wait for a quiet moment.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// How long the last figures are read when the service stops.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// The topic whose one partition elects the aggregator. It never has a record.
 #[must_use]
@@ -78,7 +82,7 @@ impl MetricsBoard {
     }
 }
 
-/// Runs for election, and aggregates when elected, until `stop`.
+/// Runs for election, and aggregates when elected, until `stop`. What the partitions have told by then is published before it ends.
 pub fn run(settings: &Settings, connection: &Connection, board: &MetricsBoard, stop: &AtomicBool) -> Result<(), AggregationError> {
     let topic = election_topic(&settings.kafka.group_id);
     let mut member = GroupConsumer::join(connection, &topic, &topic, 1)?;
@@ -107,6 +111,9 @@ pub fn run(settings: &Settings, connection: &Connection, board: &MetricsBoard, s
                 metrics.read(WAIT, |record| show(record, board))?;
             }
         }
+    }
+    if let Role::Aggregates(session) = &mut role {
+        session.finish()?;
     }
     Ok(())
 }
@@ -194,6 +201,20 @@ impl<'s> Session<'s> {
         Ok(())
     }
 
+    /// Publishes what was told until now. Should that take long, whoever is elected next does it.
+    fn finish(&mut self) -> Result<(), AggregationError> {
+        let stopwatch = Stopwatch::start();
+        self.partials.look_again()?;
+        while !self.partials.caught_up() && stopwatch.elapsed() < LAST_WORDS {
+            let mut batch = Vec::new();
+            self.partials.read(WAIT, |record| batch.extend(told(record)))?;
+            for (partition, key, told) in batch {
+                self.take(partition, key, told);
+            }
+        }
+        self.publish()
+    }
+
     fn take(&mut self, partition: i32, key: String, told: Told) {
         let known = self.lineages.insert(partition, told.lineage.clone());
         self.aggregator.update(partition.cast_unsigned(), told.partial.clone());
@@ -232,7 +253,9 @@ impl<'s> Session<'s> {
                 value: Some(value.as_bytes()),
             })
             .collect();
+        pass(Place::MetricsBefore);
         self.transact(&records)?;
+        pass(Place::MetricsAfter);
         for (key, published, value) in changed {
             self.published.insert(key, published);
             self.board.put(value);

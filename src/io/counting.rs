@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::failpoint::{Place, pass};
 use super::forwarding::log_topic;
 use super::kafka::Record;
 use super::kafka::metadata::Lineage;
@@ -258,6 +259,7 @@ impl EngineProcessor {
             Ok(Envelope::Transfer(transfer)) => {
                 self.engine.receive(*transfer);
                 self.publish_effects(&[], None, outputs);
+                pass(Place::TransferReceived);
                 "transferred"
             }
             Err(error) => {
@@ -278,7 +280,10 @@ impl EngineProcessor {
                     let event = forwarded.map(|forwarded| Envelope::Event(Forwarded { value: payload, passed_on: true, ..*forwarded }));
                     self.push_envelope(&user_id, event, outputs);
                 }
-                Effect::Transfer { to, transfer } => self.push_envelope(&to, Some(Envelope::Transfer(transfer)), outputs),
+                Effect::Transfer { to, transfer } => {
+                    self.push_envelope(&to, Some(Envelope::Transfer(transfer)), outputs);
+                    pass(Place::TransferSent);
+                }
             }
         }
     }
@@ -308,6 +313,7 @@ impl EngineProcessor {
     }
 
     fn tell_aggregator(&mut self, outputs: &mut Outputs) {
+        pass(Place::PartialsBefore);
         for partial in self.engine.take_partials() {
             let key = partials::key(&partial);
             match partials::encode(&Told { lineage: self.lineage.to_string(), partial }) {
@@ -317,6 +323,7 @@ impl EngineProcessor {
                 Err(error) => tracing::error!(partition = self.partition, key, %error, "figures cannot be encoded"),
             }
         }
+        pass(Place::PartialsAfter);
     }
 }
 

@@ -123,11 +123,17 @@ impl Snapshots {
         Ok(names)
     }
 
-    /// Whether there is any snapshot of a partition, of whatever lineage.
-    pub async fn any(&self, partition: i32) -> Result<bool, SnapshotError> {
+    /// Whether there is any snapshot of a partition, of whatever lineage, that was taken after a commit. The one that a lineage begins
+    /// with says nothing: a crash may have come before the first commit.
+    pub async fn any_history(&self, partition: i32) -> Result<bool, SnapshotError> {
         let directory = self.directory(partition);
-        let first = self.store.list(Some(&directory)).try_next().await.map_err(|error| self.failed("list", error))?;
-        Ok(first.is_some())
+        let mut objects = self.store.list(Some(&directory));
+        while let Some(object) = objects.try_next().await.map_err(|error| self.failed("list", error))? {
+            if object.location.filename().and_then(SnapshotName::parse).is_some_and(|name| name.sequence > 0) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The state in a snapshot, verified.
@@ -195,13 +201,14 @@ mod tests {
     async fn the_newest_snapshots_are_kept_and_come_back_as_they_were() {
         let dir = tempfile::tempdir().expect("a directory");
         let snapshots = open(dir.path());
-        assert!(!snapshots.any(3).await.expect("listed"));
+        snapshots.put(3, LINEAGE, name(5, 0), b"nothing yet").await.expect("put");
+        assert!(!snapshots.any_history(3).await.expect("listed"), "before the first commit there is no history");
         for offset in [5, 50, 500] {
             snapshots.put(3, LINEAGE, name(offset, 1), format!("state {offset}").as_bytes()).await.expect("put");
         }
         snapshots.prune(3, LINEAGE).await.expect("pruned");
-        assert!(snapshots.any(3).await.expect("listed"));
-        assert!(!snapshots.any(4).await.expect("listed"));
+        assert!(snapshots.any_history(3).await.expect("listed"));
+        assert!(!snapshots.any_history(4).await.expect("listed"));
         assert_eq!(snapshots.list(3, LINEAGE).await.expect("listed"), [name(50, 1), name(500, 1)]);
         assert_eq!(snapshots.list(3, Lineage::from_bytes([8; 16])).await.expect("listed"), []);
         assert_eq!(snapshots.get(3, LINEAGE, name(500, 1)).await.expect("read"), b"state 500");

@@ -29,6 +29,7 @@ pub use recovery::Refusal;
 use self::partition::{Arrivals, Partition, Tally};
 use self::snapshot::Stored;
 use crate::io::clock::{self, Stopwatch};
+use crate::io::failpoint::{Place, pass};
 use crate::io::kafka::Entry;
 use crate::io::kafka::connection::Connection;
 use crate::io::kafka::consumer::{ConsumeError, GroupConsumer, GroupEvent};
@@ -225,6 +226,7 @@ impl<F: Processors> Worker<F> {
             drop(batch);
             return self.look_for_ends();
         }
+        pass(Place::Consume);
         let mut replayed = 0;
         for entry in batch.iter() {
             match entry {
@@ -369,7 +371,9 @@ impl<F: Processors> Worker<F> {
         one.processor.close_by_clock(now, &mut self.outputs);
         one.metadata.push_barrier(Barrier { offset: one.next_offset, now });
         one.dirty = true;
+        pass(Place::ClosingBefore);
         self.commit(true)?;
+        pass(Place::ClosingAfter);
         self.begin_snapshot(partition);
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 mod chaos;
 mod commands;
+mod crashes;
 mod kafka;
 mod service;
 mod support;

@@ -4,6 +4,7 @@ pub(crate) mod broker;
 pub(crate) mod outputs;
 pub(crate) mod process;
 pub(crate) mod records;
+pub(crate) mod recount;
 
 use std::collections::BTreeMap;
 

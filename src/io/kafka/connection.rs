@@ -219,6 +219,10 @@ impl LoggingContext {
 
 impl ClientContext for LoggingContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        // All clients are given the user's properties, whichever they are for.
+        if facility == "CONFWARN" && message.contains("property and will be ignored by this") {
+            return tracing::debug!(target: "librdkafka", facility, "{message}");
+        }
         match level {
             RDKafkaLogLevel::Emerg
             | RDKafkaLogLevel::Alert

@@ -21,18 +21,30 @@ pub struct TopicReader {
 impl TopicReader {
     /// Begins at the oldest records. `group_id` is not joined; the library wants a name.
     pub fn start(connection: &Connection, group_id: &str, topic: &str) -> Result<Self, ConsumeError> {
-        let mut consumer = GroupConsumer::alone(connection, group_id, topic, Isolation::Committed)?;
+        let consumer = GroupConsumer::alone(connection, group_id, topic, Isolation::Committed)?;
         let partitions = consumer.partition_count(ASK)?;
-        let (mut starts, mut behind) = (Vec::new(), BTreeMap::new());
-        for partition in 0..i32::try_from(partitions).unwrap_or(i32::MAX) {
-            let ends = consumer.watermarks(partition, ASK)?;
+        let mut reader = Self { consumer, behind: BTreeMap::new(), partitions };
+        let starts = reader.look_for_ends()?;
+        reader.consumer.assign(&starts)?;
+        Ok(reader)
+    }
+
+    /// From now on, caught up means everything that is committed now.
+    pub fn look_again(&mut self) -> Result<(), ConsumeError> {
+        self.look_for_ends().map(|_| ())
+    }
+
+    /// Notes where each partition ends, and says where it begins.
+    fn look_for_ends(&mut self) -> Result<Vec<(i32, i64)>, ConsumeError> {
+        let mut starts = Vec::new();
+        for partition in 0..i32::try_from(self.partitions).unwrap_or(i32::MAX) {
+            let ends = self.consumer.watermarks(partition, ASK)?;
             starts.push((partition, ends.low));
             if ends.low < ends.high {
-                behind.insert(partition, ends.high);
+                self.behind.insert(partition, ends.high);
             }
         }
-        consumer.assign(&starts)?;
-        Ok(Self { consumer, behind, partitions })
+        Ok(starts)
     }
 
     /// How many partitions the topic has.
@@ -41,7 +53,7 @@ impl TopicReader {
         self.partitions
     }
 
-    /// Whether everything was read that was committed at the start.
+    /// Whether everything was read that was committed at the start, or when the ends were last looked at.
     #[must_use]
     pub fn caught_up(&self) -> bool {
         self.behind.is_empty()

@@ -8,6 +8,7 @@ use rdkafka::error::RDKafkaErrorCode;
 
 use super::{ASK, Guarantee, Processor as _, Processors, Worker, WorkerError};
 use crate::io::clock::{self, Stopwatch};
+use crate::io::failpoint::{Place, pass};
 use crate::io::kafka::consumer::{CommitOffset, ConsumeError, GroupEvent};
 use crate::io::kafka::metadata::CommitMetadata;
 use crate::io::kafka::producer::ProduceError;
@@ -76,9 +77,13 @@ impl<F: Processors> Worker<F> {
     /// One transaction.
     fn attempt(&mut self, offsets: &[CommitOffset], group: &ConsumerGroupMetadata) -> Result<(), ProduceError> {
         self.producer.begin()?;
+        pass(Place::ProduceBefore);
         self.outputs.send(&mut self.producer, &self.topics)?;
+        pass(Place::OffsetsBefore);
         self.producer.send_offsets(&self.settings.topic, offsets, group)?;
+        pass(Place::CommitBefore);
         self.producer.commit()?;
+        pass(Place::CommitAfter);
         if self.settings.guarantee == Guarantee::AtLeastOnce {
             let committed = self.consumer.commit(offsets);
             committed.map_err(|error| ProduceError::Unavailable { waited: Duration::ZERO, reason: error.to_string() })?;

@@ -6,6 +6,7 @@ use super::partition::{Partition, Phase};
 use super::recovery::{Plan, Refusal, candidates, plan, replayable};
 use super::{ASK, FENCE, Guarantee, Processors, Undecodable, Worker, WorkerError};
 use crate::io::clock::Stopwatch;
+use crate::io::failpoint::{Place, pass};
 use crate::io::kafka::connection::Isolation;
 use crate::io::kafka::consumer::{Committed, GroupConsumer};
 use crate::io::kafka::metadata::{CommitMetadata, Lineage};
@@ -24,11 +25,12 @@ impl<F: Processors> Worker<F> {
         let mut starts = Vec::with_capacity(partitions.len());
         let committed = if partitions.is_empty() { Vec::new() } else { self.consumer.committed(partitions, FENCE)? };
         for committed in &committed {
-            let any = self.runtime.block_on(self.snapshots.any(committed.partition))?;
+            let any = self.runtime.block_on(self.snapshots.any_history(committed.partition))?;
             let (partition, start) = match plan(committed, any, self.settings.new_lineage, self.partition_count)? {
                 Plan::Fresh => self.begin_lineage(committed.partition)?,
                 Plan::Resume { committed: offset, metadata } => self.resume(committed, offset, metadata)?,
             };
+            pass(Place::Restored);
             tracing::info!(partition = partition.id, start, committed = ?committed.offset, "state restored, reading on");
             starts.push((partition.id, start));
             self.partitions.insert(partition.id, partition);
@@ -127,6 +129,7 @@ impl<F: Processors> Worker<F> {
         self.commit(true)?;
         let live: Vec<i32> = partitions.iter().copied().filter(|id| self.partitions.get(id).is_some_and(Partition::is_live)).collect();
         self.store_snapshots(&live);
+        pass(Place::ReleaseBefore);
         self.transact(live, false)?;
         self.forget(partitions);
         Ok(())

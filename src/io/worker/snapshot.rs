@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::partition::Partition;
 use super::{Processor as _, Processors, Worker, WorkerError};
 use crate::io::clock::{self, Stopwatch};
+use crate::io::failpoint::{Place, pass};
 use crate::io::kafka::metadata::Lineage;
 use crate::io::snapshots::{SnapshotError, SnapshotName, Snapshots};
 
@@ -128,6 +129,7 @@ impl<F: Processors> Worker<F> {
                 tracing::debug!(partition, %name, bytes, "snapshot stored");
                 one.metadata.snapshot = Some(name.to_string());
                 one.snapshot_stored = Some((clock::wall().millis(), bytes));
+                pass(Place::SnapshotNamed);
             }
             (Ok(()), None) => {}
             (Err(error), one) => {
@@ -142,6 +144,8 @@ impl<F: Processors> Worker<F> {
 }
 
 async fn store(snapshots: &Snapshots, partition: i32, lineage: Lineage, name: SnapshotName, state: &[u8]) -> Result<(), SnapshotError> {
+    pass(Place::SnapshotBefore);
     snapshots.put(partition, lineage, name, state).await?;
+    pass(Place::SnapshotStored);
     snapshots.prune(partition, lineage).await
 }

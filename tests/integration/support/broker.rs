@@ -194,6 +194,7 @@ fn properties(dir: &Path, port: u16, controller: u16) -> String {
         ("share.coordinator.state.topic.replication.factor", "1".to_owned()),
         ("share.coordinator.state.topic.min.isr", "1".to_owned()),
         ("group.initial.rebalance.delay.ms", "0".to_owned()),
+        ("group.min.session.timeout.ms", "1000".to_owned()),
         ("auto.create.topics.enable", "false".to_owned()),
         ("log.cleaner.dedupe.buffer.size", "8388608".to_owned()),
     ] {

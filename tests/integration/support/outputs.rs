@@ -22,7 +22,7 @@ pub(crate) struct Outputs {
 }
 
 /// Key, value and headers of a dead letter.
-type Dead = (Option<String>, Option<Vec<u8>>, Vec<(String, Vec<u8>)>);
+pub(crate) type Dead = (Option<String>, Option<Vec<u8>>, Vec<(String, Vec<u8>)>);
 
 impl Outputs {
     /// Reads everything that the group has committed.

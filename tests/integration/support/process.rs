@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use stickiness::io::clock::Stopwatch;
 
+use super::records::is_committed;
+
 /// How long a process may take to leave in good order.
 const LEAVE: Duration = Duration::from_secs(60);
 
@@ -48,6 +50,16 @@ impl Group {
         fs::write(self.path("settings.toml"), settings).expect("written");
     }
 
+    /// Whether everything in `topics`, inputs or the internal log, is committed. Past the last record there may be markers of transactions.
+    pub(crate) fn has_committed_all(&self, bootstrap: &str, topics: &[&str]) -> bool {
+        let repartition = self.settings().contains("kafka.repartition = true");
+        topics.iter().all(|topic| {
+            let is_input = !topic.ends_with(".events");
+            let group = if repartition && is_input { format!("{}.forward.{topic}", self.name) } else { self.name.clone() };
+            is_committed(bootstrap, &group, topic)
+        })
+    }
+
     /// A command of the binary with the group's settings.
     pub(crate) fn command(&self, name: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stickiness"));
@@ -62,10 +74,22 @@ impl Group {
 
     /// A process of the service, with more arguments.
     pub(crate) fn start_with(&self, arguments: &[&str]) -> Process {
+        self.launch(arguments, None)
+    }
+
+    fn launch(&self, arguments: &[&str], failpoint: Option<&str>) -> Process {
         let log = self.path(&format!("service-{}.log", self.started.fetch_add(1, Ordering::Relaxed)));
         let mut command = self.command("run");
+        if let Some(failpoint) = failpoint {
+            command.env("STICKINESS_FAILPOINT", failpoint);
+        }
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(fs::File::create(&log).expect("a log"));
         Process { child: command.spawn().expect("started"), log }
+    }
+
+    /// A process of the service that ends or hangs at a place, such as `commit.before@3`.
+    pub(crate) fn start_to_fail(&self, failpoint: &str) -> Process {
+        self.launch(&[], Some(failpoint))
     }
 
     /// What its processes have logged, one after the other.
@@ -88,12 +112,38 @@ impl Process {
         self.child.wait().expect("it is dead");
     }
 
+    /// Ends it like a power cut if it has not ended.
+    pub(crate) fn end(mut self) {
+        // It may have ended.
+        drop(self.child.kill());
+        self.child.wait().expect("it is dead");
+    }
+
+    /// Waits until it has logged a text.
+    pub(crate) fn wait_for_log(&self, text: &str, patience: Duration) {
+        let stopwatch = Stopwatch::start();
+        while !self.log().contains(text) {
+            assert!(stopwatch.elapsed() < patience, "`{text}` is logged\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Asks it to leave, and checks that it does, in good order.
     pub(crate) fn terminate(mut self) {
         self.assert_runs();
-        assert!(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("ran").success());
+        self.signal("-TERM");
         let status = self.wait(LEAVE);
         assert!(status.success(), "{status}\n{}", read(&self.log));
+    }
+
+    /// Sends it a signal, such as `-STOP`.
+    pub(crate) fn signal(&self, signal: &str) {
+        assert!(Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("ran").success());
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("asked").is_some()
     }
 
     /// What it has logged.

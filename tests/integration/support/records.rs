@@ -1,5 +1,6 @@
 //! Topics and records of a test.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
@@ -52,6 +53,8 @@ pub(crate) fn produce<'a>(bootstrap: &str, topic: &str, inputs: impl IntoIterato
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Output {
     pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) timestamp_ms: i64,
     pub(crate) key: Option<String>,
     pub(crate) value: Option<Vec<u8>>,
     pub(crate) headers: Vec<(String, Vec<u8>)>,
@@ -61,6 +64,27 @@ impl Output {
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(self.value.as_deref().expect("a value")).expect("text")
     }
+}
+
+/// How many partitions a topic has.
+pub(crate) fn partition_count(bootstrap: &str, topic: &str) -> usize {
+    let reader: BaseConsumer = ClientConfig::new().set("bootstrap.servers", bootstrap).create().expect("a client");
+    reader.fetch_metadata(Some(topic), PATIENCE).expect("metadata").topics()[0].partitions().len()
+}
+
+/// Whether a group has committed every record that can be read of a topic. Past the last there may be markers of transactions.
+pub(crate) fn is_committed(bootstrap: &str, group: &str, topic: &str) -> bool {
+    let reader: BaseConsumer = ClientConfig::new().set("bootstrap.servers", bootstrap).set("group.id", group).create().expect("a client");
+    let mut next = BTreeMap::<i32, i64>::new();
+    for record in read_committed(bootstrap, topic) {
+        next.insert(record.partition, record.offset + 1);
+    }
+    let mut list = TopicPartitionList::new();
+    for partition in next.keys() {
+        list.add_partition(topic, *partition);
+    }
+    let Ok(committed) = reader.committed_offsets(list, PATIENCE) else { return false };
+    committed.elements().iter().all(|element| matches!(element.offset(), Offset::Offset(offset) if offset >= next[&element.partition()]))
 }
 
 /// How many offsets of a topic were ever taken, by records, committed or not, and by the markers of transactions.
@@ -106,6 +130,8 @@ fn output(message: &rdkafka::message::BorrowedMessage<'_>) -> Output {
         .map(|headers| headers.iter().map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec())).collect());
     Output {
         partition: message.partition(),
+        offset: message.offset(),
+        timestamp_ms: message.timestamp().to_millis().expect("a timestamp"),
         key: message.key().map(|key| String::from_utf8_lossy(key).into_owned()),
         value: message.payload().map(<[u8]>::to_vec),
         headers: headers.unwrap_or_default(),
