@@ -53,6 +53,8 @@ pub struct Settings {
     pub http: HttpSettings,
     /// `workers.threads`: worker threads of this process; `None` is one for each core.
     pub worker_threads: Option<NonZeroU16>,
+    /// `workers.step_limit`: how long a thread may go without coming round before the process ends.
+    pub step_limit: Duration,
 }
 
 impl Settings {
@@ -71,14 +73,28 @@ impl Settings {
         let delivery = service::delivery(top.section("delivery"));
         let snapshots = service::snapshots(top.section("snapshots"));
         let http = service::http(top.section("http"));
-        let worker_threads = service::workers(top.section("workers"));
+        let (worker_threads, step_limit) = service::workers(top.section("workers"));
         top.finish();
         let counting::Counting { earliest, idle_after, currency } = counting;
         let mistakes = written.mistakes.into_inner();
         if !mistakes.is_empty() {
             return Err(Mistakes(mistakes));
         }
-        Ok(Self { kafka, topics, input, publish, earliest, idle_after, engine, currency, delivery, snapshots, http, worker_threads })
+        Ok(Self {
+            kafka,
+            topics,
+            input,
+            publish,
+            earliest,
+            idle_after,
+            engine,
+            currency,
+            delivery,
+            snapshots,
+            http,
+            worker_threads,
+            step_limit,
+        })
     }
 
     /// A decoder of the input that these settings describe.

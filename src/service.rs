@@ -1,6 +1,7 @@
 //! The service: starts workers and the aggregator, watches over them, and stops them. The only place that knows them all.
 
 mod preparation;
+mod watchdog;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +21,7 @@ use crate::io::kafka::probe::ProbeError;
 use crate::io::kafka::topics::TopicError;
 use crate::io::observations::{Observations, PartitionPhase};
 use crate::io::snapshots::{SnapshotError, Snapshots};
-use crate::io::worker::{Guarantee, Processors, ProfileQuery, Worker, WorkerError, WorkerParts, WorkerSettings};
+use crate::io::worker::{Guarantee, Processors, ProfileQuery, Pulse, Worker, WorkerError, WorkerParts, WorkerSettings};
 use crate::model::partition::partition_of;
 use crate::model::time::{Day, UnknownTimeZone};
 
@@ -95,11 +96,33 @@ struct Common {
     fatal: Mutex<Option<String>>,
     /// Where each worker takes questions.
     askers: Mutex<Vec<Option<Sender<ProfileQuery>>>>,
+    /// The threads that must not hang.
+    pulses: Mutex<Vec<watchdog::Named>>,
 }
 
 impl Common {
     fn is_stopping(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Whether all threads were told to end.
+    fn has_ended(&self) -> bool {
+        self.is_stopping() && self.stop_aggregator.load(Ordering::Relaxed)
+    }
+
+    /// The pulses of threads that have not ended: of others, only the list holds the pulse.
+    fn pulses(&self) -> Vec<watchdog::Named> {
+        let pulses = self.pulses.lock().unwrap_or_else(PoisonError::into_inner);
+        pulses.iter().filter(|(_, pulse)| Arc::strong_count(pulse) > 1).cloned().collect()
+    }
+
+    /// A pulse that is watched until the returned value is dropped.
+    fn watched(&self, name: String) -> Arc<Pulse> {
+        let pulse = Arc::<Pulse>::default();
+        let mut pulses = self.pulses.lock().unwrap_or_else(PoisonError::into_inner);
+        pulses.retain(|(_, pulse)| Arc::strong_count(pulse) > 1);
+        pulses.push((name, Arc::clone(&pulse)));
+        pulse
     }
 
     /// Ends everything.
@@ -186,6 +209,7 @@ impl Service {
             stop_aggregator: AtomicBool::new(false),
             fatal: Mutex::default(),
             askers: Mutex::new((0..threads).map(|_| None).collect()),
+            pulses: Mutex::default(),
         });
         let mut service = Self { common: Arc::clone(&common), forwarding: Vec::new(), threads: Vec::new(), aggregator: None };
         let engines = EngineProcessors::new(&common.settings)?;
@@ -201,6 +225,7 @@ impl Service {
             let forwarders = Stage::new(&common, Forwarders::new(&common.settings, input), &group_id, input, observations, false)?;
             service.start_stage(threads, &forwarders)?;
         }
+        service.spawn("watchdog".to_owned(), watchdog::watch)?;
         service.aggregator = Some(service.spawn("aggregator".to_owned(), supervise_aggregator)?);
         Ok(service)
     }
@@ -354,6 +379,7 @@ impl<F: Processors> Stage<F> {
             runtime: common.runtime.clone(),
             observations: Arc::clone(&self.observations),
             queries,
+            pulse: common.watched(format!("worker {number} of {}", self.topic)),
         };
         Worker::new(self.worker_settings(common, transactional_id), parts)?.run(&common.stop)
     }
@@ -382,7 +408,8 @@ impl<F: Processors> Stage<F> {
 fn supervise_aggregator(common: &Common) {
     let stop = &common.stop_aggregator;
     while !stop.load(Ordering::Relaxed) {
-        if let Err(error) = aggregation::run(&common.settings, &common.connection, &common.board, stop) {
+        let pulse = common.watched("the aggregator".to_owned());
+        if let Err(error) = aggregation::run(&common.settings, &common.connection, &common.board, &pulse, stop) {
             tracing::warn!(%error, "the aggregator failed, it runs for election again");
             common.pause();
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
+use std::time::Duration;
 
 use toml::Value;
 
@@ -182,8 +183,9 @@ pub(super) fn http(section: Section<'_>) -> HttpSettings {
     HttpSettings { listen, token: token.map(Secret) }
 }
 
-pub(super) fn workers(section: Section<'_>) -> Option<NonZeroU16> {
+pub(super) fn workers(section: Section<'_>) -> (Option<NonZeroU16>, Duration) {
     let threads = section.whole("threads", 1_u16..=1024, 0);
+    let step_limit = section.duration("step_limit", "1s"..="1h", "60s");
     section.finish();
-    NonZeroU16::new(threads)
+    (NonZeroU16::new(threads), step_limit)
 }

@@ -19,6 +19,7 @@ use super::kafka::consumer::{ConsumeError, GroupConsumer, GroupEvent};
 use super::kafka::producer::{ProduceError, Producer};
 use super::kafka::reader::TopicReader;
 use super::kafka::{Outgoing, Record};
+use super::worker::Pulse;
 use crate::config::Settings;
 use crate::engine::aggregator::{ALL, Aggregator, Metric};
 use crate::engine::settings::EngineSettings;
@@ -83,12 +84,20 @@ impl MetricsBoard {
 }
 
 /// Runs for election, and aggregates when elected, until `stop`. What the partitions have told by then is published before it ends.
-pub fn run(settings: &Settings, connection: &Connection, board: &MetricsBoard, stop: &AtomicBool) -> Result<(), AggregationError> {
+pub fn run(
+    settings: &Settings,
+    connection: &Connection,
+    board: &MetricsBoard,
+    pulse: &Pulse,
+    stop: &AtomicBool,
+) -> Result<(), AggregationError> {
+    pulse.wait_for("the brokers, to run for election");
     let topic = election_topic(&settings.kafka.group_id);
     let mut member = GroupConsumer::join(connection, &topic, &topic, 1)?;
     let follow = || TopicReader::start(connection, &topic, &settings.topics.metrics).map(|metrics| Role::Follows(Box::new(metrics)));
     let mut role = follow()?;
     while !stop.load(Ordering::Relaxed) {
+        pulse.beat();
         while let Some(event) = member.poll()? {
             match event {
                 GroupEvent::Assigned(partitions) => {
@@ -96,6 +105,7 @@ pub fn run(settings: &Settings, connection: &Connection, board: &MetricsBoard, s
                     member.assign(&starts)?;
                     if !partitions.is_empty() {
                         tracing::info!("elected to aggregate");
+                        pulse.wait_for("the brokers, to read what was published");
                         role = Role::Aggregates(Box::new(Session::start(settings, connection, board)?));
                     }
                 }
@@ -106,7 +116,7 @@ pub fn run(settings: &Settings, connection: &Connection, board: &MetricsBoard, s
             }
         }
         match &mut role {
-            Role::Aggregates(session) => session.step()?,
+            Role::Aggregates(session) => session.step(pulse)?,
             Role::Follows(metrics) => {
                 metrics.read(WAIT, |record| show(record, board))?;
             }
@@ -188,7 +198,7 @@ impl<'s> Session<'s> {
     }
 
     /// Reads a batch; publishes when there is a moment without records, so that half a transaction is hardly ever shown.
-    fn step(&mut self) -> Result<(), AggregationError> {
+    fn step(&mut self, pulse: &Pulse) -> Result<(), AggregationError> {
         let mut batch = Vec::new();
         let count = self.partials.read(WAIT, |record| batch.extend(told(record)))?;
         for (partition, key, told) in batch {
@@ -196,6 +206,7 @@ impl<'s> Session<'s> {
         }
         if self.partials.caught_up() && (count == 0 || self.since_publish.elapsed() >= LONGEST_WAIT) {
             self.since_publish.restart();
+            pulse.wait_for("the brokers, to take metrics");
             self.publish()?;
         }
         Ok(())

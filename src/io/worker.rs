@@ -11,6 +11,7 @@ mod error;
 mod outputs;
 mod partition;
 mod processor;
+mod pulse;
 mod recovery;
 mod restore;
 mod snapshot;
@@ -24,6 +25,7 @@ use std::time::Duration;
 pub use error::WorkerError;
 pub use outputs::{Destination, Header, Outputs, TopicIndex};
 pub use processor::{Processor, Processors, Undecodable};
+pub use pulse::Pulse;
 pub use recovery::Refusal;
 
 use self::partition::{Arrivals, Partition, Tally};
@@ -120,6 +122,7 @@ pub struct Worker<F: Processors> {
     since_housekeeping: Stopwatch,
     /// The timestamps of records that are not committed.
     arrivals: Arrivals,
+    pulse: Arc<Pulse>,
 }
 
 /// What a worker is made of, besides its settings.
@@ -136,12 +139,15 @@ pub struct WorkerParts<F> {
     pub observations: Arc<Observations>,
     /// Questions about users.
     pub queries: Receiver<ProfileQuery>,
+    /// Where it says that it goes on.
+    pub pulse: Arc<Pulse>,
 }
 
 impl<F: Processors> Worker<F> {
     /// Joins the group. Waits until the brokers answer, or `ASK` is over.
     pub fn new(settings: WorkerSettings, parts: WorkerParts<F>) -> Result<Self, WorkerError> {
-        let WorkerParts { connection, processors, snapshots, runtime, observations, queries } = parts;
+        let WorkerParts { connection, processors, snapshots, runtime, observations, queries, pulse } = parts;
+        pulse.wait_for("the brokers, to join the group");
         let partition_count =
             GroupConsumer::alone(&connection, &settings.group_id, &settings.topic, crate::io::kafka::connection::Isolation::Committed)?
                 .partition_count(ASK)?;
@@ -172,6 +178,7 @@ impl<F: Processors> Worker<F> {
             since_partials: Stopwatch::start(),
             since_housekeeping: Stopwatch::start(),
             arrivals: Arrivals::default(),
+            pulse,
         })
     }
 
@@ -194,6 +201,7 @@ impl<F: Processors> Worker<F> {
 
     /// One round of the loop.
     fn step(&mut self) -> Result<(), WorkerError> {
+        self.pulse.beat();
         self.poll_group()?;
         while let Some(event) = self.events.pop_front() {
             self.rebalance(event)?;
@@ -353,6 +361,7 @@ impl<F: Processors> Worker<F> {
     /// Whether the broker confirms that there is nothing more, not even in an open transaction.
     fn is_at_log_end(&self, partition: i32) -> Result<bool, WorkerError> {
         let Some(next_offset) = self.partitions.get(&partition).map(|partition| partition.next_offset) else { return Ok(false) };
+        self.pulse.wait_for("the brokers, to tell the end of a partition");
         let end = match self.consumer.watermarks(partition, Duration::from_secs(10)) {
             Ok(watermarks) => watermarks.high,
             Err(ConsumeError::Unavailable { .. }) => return Ok(false),

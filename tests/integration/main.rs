@@ -6,4 +6,5 @@ mod crashes;
 mod kafka;
 mod service;
 mod support;
+mod trouble;
 mod worker;

@@ -1,6 +1,7 @@
 //! What the integration tests share.
 
 pub(crate) mod broker;
+pub(crate) mod feed;
 pub(crate) mod outputs;
 pub(crate) mod process;
 pub(crate) mod records;

@@ -174,6 +174,7 @@ impl Bench {
             runtime: runtime.handle().clone(),
             observations: Arc::clone(observations),
             queries,
+            pulse: Arc::default(),
         };
         Worker::new(settings, parts)
     }

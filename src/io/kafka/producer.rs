@@ -62,6 +62,12 @@ pub enum ProduceError {
         /// What the library said.
         reason: String,
     },
+    /// A topic is not there. Nothing was produced to it.
+    #[error("topic `{topic}` does not exist; create it with `stickiness topics`")]
+    MissingTopic {
+        /// The topic.
+        topic: String,
+    },
     /// Neither another attempt nor another producer helps.
     #[error("{reason}")]
     Fatal {
@@ -176,7 +182,7 @@ impl Producer {
         let found = metadata.topics().iter().find(|found| found.name() == topic && found.error().is_none());
         let partitions = found.map_or(0, |found| u32::try_from(found.partitions().len()).unwrap_or(u32::MAX));
         if partitions == 0 {
-            return Err(ProduceError::Fatal { reason: format!("topic `{topic}` does not exist; create it with `stickiness topics`") });
+            return Err(ProduceError::MissingTopic { topic: topic.to_owned() });
         }
         self.topics.insert(topic.to_owned(), (handle, partitions));
         Ok(partitions)

@@ -44,6 +44,8 @@ impl<F: Processors> Worker<F> {
     pub(super) fn transact(&mut self, mut partitions: Vec<i32>, keep: bool) -> Result<(), WorkerError> {
         let stopwatch = Stopwatch::start();
         let mut pause = Duration::from_millis(10);
+        // Every call below has a time limit of its own, and all together have GIVE_UP.
+        self.pulse.wait_for("the brokers, to take a transaction");
         loop {
             partitions.retain(|partition| self.partitions.contains_key(partition));
             if partitions.is_empty() {
@@ -64,6 +66,7 @@ impl<F: Processors> Worker<F> {
             pause = (pause * 2).min(LONGEST_PAUSE);
             self.drop_lost()?;
         }
+        self.pulse.beat();
         self.note_commit(&partitions, &stopwatch);
         Ok(())
     }
@@ -100,7 +103,9 @@ impl<F: Processors> Worker<F> {
                 if code == RDKafkaErrorCode::MessageSizeTooLarge && !self.outputs.cut_large() {
                     return Err(ProduceError::Fatal { reason }.into());
                 }
-                self.abort()?;
+                // Records that nobody takes: a new producer asks anew whether their topic is there.
+                let undelivered = [RDKafkaErrorCode::OperationTimedOut, RDKafkaErrorCode::UnknownTopic, RDKafkaErrorCode::UnknownTopicOrPartition];
+                if undelivered.contains(&code) { self.replace_producer() } else { self.abort() }?;
                 Ok(Next::Retry)
             }
             ProduceError::Indeterminate { reason } => {
@@ -115,7 +120,7 @@ impl<F: Processors> Worker<F> {
                 self.abort()?;
                 Ok(Next::Retry)
             }
-            error @ (ProduceError::Fenced { .. } | ProduceError::Fatal { .. }) => Err(error.into()),
+            error @ (ProduceError::Fenced { .. } | ProduceError::MissingTopic { .. } | ProduceError::Fatal { .. }) => Err(error.into()),
         }
     }
 

@@ -41,7 +41,8 @@ impl WorkerError {
         match self {
             Self::Refused(_) | Self::Metadata(_) => false,
             Self::Consume(error) => !matches!(error, ConsumeError::MissingTopic { .. }),
-            Self::Produce(_) | Self::Snapshot(_) | Self::Partition { .. } => true,
+            Self::Produce(error) => !matches!(error, ProduceError::MissingTopic { .. }),
+            Self::Snapshot(_) | Self::Partition { .. } => true,
         }
     }
 }

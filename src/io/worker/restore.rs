@@ -20,8 +20,10 @@ impl<F: Processors> Worker<F> {
     /// Takes over partitions: ends what their last owner left open, loads their states, and reads on where those end.
     pub(super) fn restore(&mut self, partitions: &[i32]) -> Result<(), WorkerError> {
         if !partitions.is_empty() {
+            self.check_partition_count(partitions)?;
             self.fence_owners(partitions)?;
         }
+        self.pulse.wait_for("the brokers and the snapshot store, to take partitions over");
         let mut starts = Vec::with_capacity(partitions.len());
         let committed = if partitions.is_empty() { Vec::new() } else { self.consumer.committed(partitions, FENCE)? };
         for committed in &committed {
@@ -35,11 +37,23 @@ impl<F: Processors> Worker<F> {
             starts.push((partition.id, start));
             self.partitions.insert(partition.id, partition);
         }
+        self.pulse.beat();
         Ok(self.consumer.assign(&starts)?)
+    }
+
+    /// A topic that grew while this worker ran sends users to partitions that do not know them.
+    fn check_partition_count(&self, partitions: &[i32]) -> Result<(), WorkerError> {
+        let known = self.partition_count;
+        if partitions.iter().all(|partition| partition.cast_unsigned() < known) {
+            return Ok(());
+        }
+        let now = self.consumer.partition_count(ASK)?;
+        Err(Refusal::OtherPartitionCount { before: known, now }.into())
     }
 
     /// An owner that died may have left a transaction open, which would hold up everyone for ten seconds and more.
     fn fence_owners(&self, partitions: &[i32]) -> Result<(), WorkerError> {
+        self.pulse.wait_for("the brokers, to end what the last owners left open");
         if self.settings.guarantee == Guarantee::AtLeastOnce {
             return Ok(());
         }

@@ -91,7 +91,9 @@ impl<F: Processors> Worker<F> {
     /// The same for one. Whether it is stored.
     fn store_snapshot(&mut self, partition: i32) -> bool {
         let Some((lineage, name, state)) = self.encode(partition) else { return false };
+        self.pulse.wait_for("the snapshot store");
         let result = self.runtime.block_on(store(&self.snapshots, partition, lineage, name, &state));
+        self.pulse.beat();
         let is_stored = result.is_ok();
         self.note(Stored { partition, lineage, name, bytes: state.len(), result });
         is_stored

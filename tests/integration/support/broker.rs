@@ -65,6 +65,16 @@ impl Broker {
         self.reap();
     }
 
+    /// Holds it up: it answers nothing until [`Self::go_on`].
+    pub(crate) fn hold(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn go_on(&self) {
+        self.signal("-CONT");
+    }
+
     /// Ends it in good order.
     pub(crate) fn stop(&mut self) {
         self.signal("-15");

@@ -1,0 +1,1 @@
+//! A network that delays, cuts and swallows, and answers that never come.

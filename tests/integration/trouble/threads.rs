@@ -1,0 +1,51 @@
+//! Threads that hang or panic end the process; waits are told, and end when what is waited for comes.
+
+use std::time::Duration;
+
+use crate::support::broker::Broker;
+use crate::support::feed::{Feed, MORE, PATIENCE, wait_until_counted};
+use crate::support::process::Group;
+use crate::support::recount::{Closing, assert_counts_input};
+
+#[test]
+fn a_worker_that_hangs_ends_the_process_and_the_next_goes_on() {
+    let bootstrap = Broker::shared().bootstrap();
+    let mut feed = Feed::new(&bootstrap, "trouble-hang", 2, true, 21);
+    let group = Group::new(&bootstrap, "trouble-hang", &["trouble-hang"], &format!("{MORE}\nworkers.step_limit = \"2s\""));
+    feed.feed(1_000);
+    let mut hangs = group.start_to_fail("consume=hang");
+    assert_eq!(hangs.wait(PATIENCE).code(), Some(1), "{}", hangs.log());
+    let said = hangs.log();
+    assert!(said.contains("error: worker") && said.contains("of trouble-hang has hung for"), "{said}");
+    let mut panics = group.start_to_fail("consume=panic");
+    feed.feed(100);
+    assert_eq!(panics.wait(PATIENCE).code(), Some(1), "{}", panics.log());
+    assert!(panics.log().contains("panicked; its message is above"), "{}", panics.log());
+    let mut process = group.start();
+    wait_until_counted(&mut process, &bootstrap, &group, &["trouble-hang"]);
+    process.terminate();
+    assert_counts_input(&bootstrap, &group, "trouble-hang", Closing::ByEvents);
+}
+
+#[test]
+fn a_broker_that_is_held_up_is_waited_for_and_told() {
+    let broker = Broker::start();
+    let bootstrap = broker.bootstrap();
+    let mut feed = Feed::new(&bootstrap, "trouble-stall", 2, true, 22);
+    // A session longer than the stall: nobody else takes over.
+    let more = MORE.replace("\"2000\"", "\"30000\"");
+    let group = Group::new(&bootstrap, "trouble-stall", &["trouble-stall"], &format!("{more}\nworkers.step_limit = \"2s\""));
+    let mut process = group.start();
+    feed.feed(1_000);
+    wait_until_counted(&mut process, &bootstrap, &group, &["trouble-stall"]);
+    feed.feed(3_000);
+    broker.hold();
+    std::thread::sleep(Duration::from_secs(8));
+    process.assert_runs();
+    broker.go_on();
+    feed.feed(500);
+    wait_until_counted(&mut process, &bootstrap, &group, &["trouble-stall"]);
+    assert!(process.log().contains("waiting for the brokers, to take"), "{}", process.log());
+    process.terminate();
+    assert_counts_input(&bootstrap, &group, "trouble-stall", Closing::ByEvents);
+}
