@@ -4,6 +4,7 @@ pub(crate) mod broker;
 pub(crate) mod feed;
 pub(crate) mod outputs;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod records;
 pub(crate) mod recount;
 

@@ -104,7 +104,8 @@ impl<F: Processors> Worker<F> {
                     return Err(ProduceError::Fatal { reason }.into());
                 }
                 // Records that nobody takes: a new producer asks anew whether their topic is there.
-                let undelivered = [RDKafkaErrorCode::OperationTimedOut, RDKafkaErrorCode::UnknownTopic, RDKafkaErrorCode::UnknownTopicOrPartition];
+                let undelivered =
+                    [RDKafkaErrorCode::OperationTimedOut, RDKafkaErrorCode::UnknownTopic, RDKafkaErrorCode::UnknownTopicOrPartition];
                 if undelivered.contains(&code) { self.replace_producer() } else { self.abort() }?;
                 Ok(Next::Retry)
             }

@@ -21,6 +21,8 @@ const KEEPER: &str = r#"java "$@" & pid=$!; echo "$pid" > "$PID_FILE.new"; mv "$
 pub(crate) struct Broker {
     dir: tempfile::TempDir,
     port: u16,
+    /// Where no proxy is between.
+    direct: u16,
     keeper: Option<Child>,
 }
 
@@ -35,21 +37,36 @@ impl Broker {
 
     /// Formats a new storage, starts a broker on it and waits until it answers.
     pub(crate) fn start() -> Self {
+        Self::start_with(None, "")
+    }
+
+    /// The same, which sends whoever comes by [`Self::port`] to another port from then on: that of a proxy.
+    pub(crate) fn start_behind(proxy: u16) -> Self {
+        Self::start_with(Some(proxy), "")
+    }
+
+    fn start_with(proxy: Option<u16>, more: &str) -> Self {
         if let Ok(filter) = std::env::var("STICKINESS_TEST_LOG") {
             drop(tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).try_init());
         }
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let (port, controller) = (free_port(), free_port());
-        fs::write(dir.path().join("server.properties"), properties(dir.path(), port, controller)).expect("written");
-        let mut broker = Self { dir, port, keeper: None };
+        let ports = Ports { main: free_port(), direct: free_port(), controller: free_port() };
+        let text = properties(dir.path(), &ports, proxy) + more;
+        fs::write(dir.path().join("server.properties"), text).expect("written");
+        let mut broker = Self { dir, port: ports.main, direct: ports.direct, keeper: None };
         broker.format();
         broker.launch();
         broker
     }
 
-    /// Where clients find it.
+    /// Where clients find it, without a proxy between.
     pub(crate) fn bootstrap(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("127.0.0.1:{}", self.direct)
+    }
+
+    /// Where a proxy leads to.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     /// Where it keeps the partitions of a topic.
@@ -186,14 +203,25 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
 }
 
-fn properties(dir: &Path, port: u16, controller: u16) -> String {
+/// Where a broker listens.
+struct Ports {
+    /// For those who come through a proxy, if there is one.
+    main: u16,
+    direct: u16,
+    controller: u16,
+}
+
+fn properties(dir: &Path, ports: &Ports, proxy: Option<u16>) -> String {
+    let Ports { main, direct, controller } = ports;
     let mut text = Vec::new();
     for (key, value) in [
         ("process.roles", "broker,controller".to_owned()),
         ("node.id", "1".to_owned()),
         ("controller.quorum.voters", format!("1@127.0.0.1:{controller}")),
-        ("listeners", format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}")),
-        ("advertised.listeners", format!("PLAINTEXT://127.0.0.1:{port}")),
+        ("listeners", format!("MAIN://127.0.0.1:{main},DIRECT://127.0.0.1:{direct},CONTROLLER://127.0.0.1:{controller}")),
+        ("advertised.listeners", format!("MAIN://127.0.0.1:{},DIRECT://127.0.0.1:{direct}", proxy.unwrap_or(*main))),
+        ("listener.security.protocol.map", "MAIN:PLAINTEXT,DIRECT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned()),
+        ("inter.broker.listener.name", "DIRECT".to_owned()),
         ("controller.listener.names", "CONTROLLER".to_owned()),
         ("log.dirs", dir.join("logs").display().to_string()),
         ("offsets.topic.replication.factor", "1".to_owned()),
