@@ -85,6 +85,8 @@ pub fn connection(settings: &Settings) -> Result<Connection, ServiceError> {
 struct Common {
     settings: Settings,
     history: History,
+    /// How long the log keeps its records.
+    retention: Option<Duration>,
     connection: Connection,
     runtime: tokio::runtime::Handle,
     observations: Arc<Observations>,
@@ -181,18 +183,19 @@ impl Service {
             return Err(ServiceError::Unsupported("several kafka.inputs need kafka.repartition = true"));
         }
         let connection = connection(&settings)?;
-        runtime.block_on(prepare(&settings, history, &connection))?;
-        Self::start_with(settings, history, connection, runtime)
+        let retention = runtime.block_on(prepare(&settings, history, &connection))?;
+        Self::start_with(settings, history, retention, connection, runtime)
     }
 
     /// As [`Self::start`], with topics that are there already.
     pub fn start_prepared(settings: Settings, connection: Connection, runtime: tokio::runtime::Handle) -> Result<Self, ServiceError> {
-        Self::start_with(settings, History::Continued, connection, runtime)
+        Self::start_with(settings, History::Continued, None, connection, runtime)
     }
 
     fn start_with(
         settings: Settings,
         history: History,
+        retention: Option<Duration>,
         connection: Connection,
         runtime: tokio::runtime::Handle,
     ) -> Result<Self, ServiceError> {
@@ -201,6 +204,7 @@ impl Service {
         let common = Arc::new(Common {
             settings,
             history,
+            retention,
             connection,
             runtime,
             observations: Arc::default(),
@@ -399,6 +403,8 @@ impl<F: Processors> Stage<F> {
             output_limit: OUTPUT_LIMIT,
             idle_after: settings.idle_after,
             snapshot_interval: settings.snapshots.interval,
+            // The forwarders' state is next to nothing: their inputs are not replayed.
+            retention: common.retention.filter(|_| self.answers),
             // What is forwarded already stays in the internal log: only that is counted again.
             new_lineage: common.history == History::New && self.answers,
         }

@@ -86,7 +86,10 @@ impl Processors for EngineProcessors {
     fn decode(&self, partition: i32, lineage: Lineage, state: &[u8]) -> Result<EngineProcessor, Undecodable> {
         let current = Arc::clone(&self.shared.calendar);
         let calendar_of = |zone: &str| if zone == current.time_zone() { Ok(current) } else { Calendar::new(zone).map(Arc::new) };
-        let (head, engine) = snapshot::decode(state, calendar_of).map_err(|error| Undecodable::Damaged(error.to_string()))?;
+        let (head, engine) = snapshot::decode(state, calendar_of).map_err(|error| match error {
+            snapshot::SnapshotError::Version { found } => Undecodable::OtherVersion(found),
+            other => Undecodable::Damaged(other.to_string()),
+        })?;
         if head.lineage != lineage.to_string() || head.partition != partition.cast_unsigned() {
             return Err(Undecodable::Damaged(format!("it is of partition {} and history {}", head.partition, head.lineage)));
         }

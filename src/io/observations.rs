@@ -79,6 +79,8 @@ pub struct PartitionGauges {
     pub snapshot_at_ms: Option<i64>,
     /// Bytes of the newest snapshot.
     pub snapshot_bytes: usize,
+    /// Whether no snapshot was stored for half of the log's retention.
+    pub snapshot_overdue: bool,
 }
 
 /// How much a partition's state holds.

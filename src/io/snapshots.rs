@@ -5,16 +5,20 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::TryStreamExt as _;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload, parse_url_opts};
+use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload, RetryConfig, parse_url_opts};
 use url::Url;
 
 use crate::io::kafka::metadata::Lineage;
 
 /// The mark of the format.
 const MARK: &[u8; 8] = b"STKSTOR1";
+/// How long a request to a store that fails is repeated.
+const RETRY: Duration = Duration::from_secs(20);
 /// Bytes of the checksum at the end.
 const CRC_BYTES: usize = 4;
 
@@ -90,7 +94,8 @@ impl Snapshots {
         let parsed =
             if url.contains("://") { Url::parse(url).map_err(|error| wrong(error.to_string()))? } else { directory(url).map_err(wrong)? };
         let credentials = std::env::vars().filter(|(key, _)| key.starts_with("AWS_")).map(|(key, value)| (key.to_ascii_lowercase(), value));
-        let (store, root) = parse_url_opts(&parsed, credentials).map_err(|error| wrong(error.to_string()))?;
+        let (store, root) = if parsed.scheme() == "s3" { s3(&parsed, credentials) } else { parse_url_opts(&parsed, credentials) }
+            .map_err(|error| wrong(error.to_string()))?;
         Ok(Self { store: store.into(), below: root.join(group_id).join(topic), keep: keep.max(1) })
     }
 
@@ -157,6 +162,16 @@ impl Snapshots {
     fn failed(&self, attempted: &'static str, reason: object_store::Error) -> SnapshotError {
         SnapshotError::Store { attempted, store: self.store.to_string(), reason: Box::new(reason) }
     }
+}
+
+/// A bucket, with the region, endpoint and credentials of the usual variables. A store that is away is told after some seconds, and not, as the
+/// library would, after some minutes: records go on meanwhile, and the next snapshot is tried soon.
+fn s3(url: &Url, options: impl Iterator<Item = (String, String)>) -> object_store::Result<(Box<dyn ObjectStore>, Path)> {
+    let retry = RetryConfig { max_retries: 3, retry_timeout: RETRY, ..RetryConfig::default() };
+    let builder = AmazonS3Builder::new().with_url(url.as_str()).with_retry(retry);
+    let known = options.filter_map(|(key, value)| Some((key.parse::<AmazonS3ConfigKey>().ok()?, value)));
+    let store = known.fold(builder, |builder, (key, value)| builder.with_config(key, value)).build()?;
+    Ok((Box::new(store), Path::parse(url.path())?))
 }
 
 /// The URL of a directory, which is made.

@@ -84,6 +84,8 @@ pub struct WorkerSettings {
     pub idle_after: Duration,
     /// How far apart the snapshots of a partition are.
     pub snapshot_interval: Duration,
+    /// How long the log keeps its records: a snapshot of half that age is an alarm. `None` when it keeps them for good.
+    pub retention: Option<Duration>,
     /// Whether a partition without a commit begins a new history although there are snapshots of an old one.
     pub new_lineage: bool,
 }
@@ -331,6 +333,7 @@ impl<F: Processors> Worker<F> {
     fn keep_house(&mut self) -> Result<(), WorkerError> {
         self.note_stored();
         self.begin_snapshots()?;
+        self.warn_of_old_snapshots();
         self.settle_settings()?;
         self.close_idle_partitions()?;
         self.set_gauges();
@@ -399,6 +402,7 @@ impl<F: Processors> Worker<F> {
                 watermark_ms: partition.processor.watermark().map(EventTime::millis),
                 snapshot_at_ms: partition.snapshot_stored.map(|(at, _)| at),
                 snapshot_bytes: partition.snapshot_stored.map_or(0, |(_, bytes)| bytes),
+                snapshot_overdue: partition.is_snapshot_overdue(self.settings.retention),
             };
             self.observations.set_partition(partition.id, gauges);
             self.observations.set_size(partition.id, partition.processor.size());

@@ -47,7 +47,8 @@ fn wait_for_brokers(connection: &Connection) -> Result<(), ProbeError> {
 }
 
 /// Waits for the brokers, creates what is missing besides the input, and forgets what was counted if it shall.
-pub(super) async fn prepare(settings: &Settings, history: History, connection: &Connection) -> Result<(), ServiceError> {
+/// Says how long the log keeps its records; `None` when for good.
+pub(super) async fn prepare(settings: &Settings, history: History, connection: &Connection) -> Result<Option<Duration>, ServiceError> {
     wait_for_brokers(connection)?;
     let topics = Topics::new(connection)?;
     let counts = topics.partition_counts()?;
@@ -66,5 +67,8 @@ pub(super) async fn prepare(settings: &Settings, history: History, connection: &
         let forgotten = topics.forget_group(&settings.kafka.group_id).await?;
         tracing::warn!(forgotten, "the log is counted again from its start, snapshots of before are not used");
     }
-    Ok(())
+    let log = if settings.kafka.repartition { log_topic(&settings.kafka.group_id) } else { settings.kafka.inputs[0].clone() };
+    let state = topics.describe(&[&log]).await?.pop();
+    let retention_ms = state.and_then(|state| state.settings.get("retention.ms")?.parse::<u64>().ok());
+    Ok(retention_ms.map(Duration::from_millis))
 }

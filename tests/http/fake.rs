@@ -114,6 +114,7 @@ fn observations(now_ms: i64) -> Observations {
             watermark_ms: Some(now_ms - 900),
             snapshot_at_ms: (partition > 0).then_some(now_ms - 41_000),
             snapshot_bytes: 1 << 20,
+            snapshot_overdue: false,
         };
         observations.set_partition(partition, gauges);
         observations.set_size(partition, PartitionSize { users: 600, state_bytes: 600 * 211 });

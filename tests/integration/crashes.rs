@@ -11,7 +11,7 @@ use stickiness::io::clock::Stopwatch;
 use stickiness::io::failpoint::Place;
 
 use crate::support::broker::Broker;
-use crate::support::feed::{Feed, MORE, PATIENCE, wait_until_closed, wait_until_counted};
+use crate::support::feed::{Feed, MORE, PATIENCE, finish, wait_until_closed, wait_until_counted};
 use crate::support::process::{Group, Process};
 use crate::support::recount::{Closing, assert_counts_forwarded, assert_counts_input};
 
@@ -40,8 +40,7 @@ fn a_process_killed_at_each_place_publishes_what_its_input_says() {
     let mut process = group.start();
     let log = format!("{}.events", group.name);
     wait_until_counted(&mut process, &bootstrap, &group, &["crash-places"]);
-    wait_until_counted(&mut process, &bootstrap, &group, &[&log]);
-    process.terminate();
+    finish(process, &bootstrap, &group, &[&log]);
     // From now on nothing comes, and every partition is idle.
     group.write_settings(&group.settings().replace("idle_after = \"1d\"", "idle_after = \"1s\""));
     for (name, _) in closings {
@@ -77,9 +76,8 @@ fn a_process_killed_at_random_publishes_what_its_input_says() {
         println!("crash {crash}: {failpoint}{}", if process.has_ended() { "" } else { ", not reached" });
         process.end();
     }
-    let mut process = group.start();
-    wait_until_counted(&mut process, &bootstrap, &group, &["crash-random"]);
-    process.terminate();
+    let process = group.start();
+    finish(process, &bootstrap, &group, &["crash-random"]);
     println!("{} events", feed.fed);
     assert_counts_input(&bootstrap, &group, "crash-random", Closing::ByEvents);
 }

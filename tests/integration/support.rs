@@ -7,6 +7,7 @@ pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod records;
 pub(crate) mod recount;
+pub(crate) mod store;
 
 use std::collections::BTreeMap;
 

@@ -3,5 +3,7 @@
 
 mod members;
 mod network;
+mod snapshots;
 mod threads;
+mod time;
 mod topics;

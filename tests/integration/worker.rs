@@ -163,6 +163,7 @@ impl Bench {
             output_limit: 500,
             idle_after: self.idle_after,
             snapshot_interval: Duration::from_millis(500),
+            retention: None,
             new_lineage: false,
         };
         // A dropped sender means that nobody asks.

@@ -159,7 +159,10 @@ impl Readings {
             snapshot_age,
         )?;
         let snapshot_size = |gauges: &PartitionGauges| gauges.snapshot_at_ms.map(|_| gauges.snapshot_bytes);
-        page.each("snapshot_size", "Size of the newest snapshot that this process stored.", Some(&Unit::Bytes), partitions, snapshot_size)
+        page.each("snapshot_size", "Size of the newest snapshot that this process stored.", Some(&Unit::Bytes), partitions, snapshot_size)?;
+        let overdue = |gauges: &PartitionGauges| Some(u64::from(gauges.snapshot_overdue));
+        let help = "Whether no snapshot was stored for half of the log's retention: 1, or 0 while all is well.";
+        page.each("snapshot_overdue", help, None, partitions, overdue)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "bytes of memory are below 2^53")]

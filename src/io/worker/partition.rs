@@ -1,6 +1,7 @@
 //! One partition of a worker: its processor, where it stands, and how far a replay has come.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use super::Processor;
 use super::outputs::Outputs;
@@ -79,6 +80,10 @@ pub(super) struct Partition<P> {
     pub(super) quiet: Stopwatch,
     /// Since the last snapshot was begun.
     pub(super) since_snapshot: Stopwatch,
+    /// Since a snapshot was last stored, or the partition was taken over.
+    pub(super) since_stored: Stopwatch,
+    /// Since it was last told that no snapshot is stored.
+    pub(super) since_alarm: Option<Stopwatch>,
     /// Since new settings were last tried to be put in force.
     pub(super) since_barrier: Option<Stopwatch>,
     /// The commit that the newest snapshot, stored or on its way, is of.
@@ -138,6 +143,14 @@ impl<P: Processor> Partition<P> {
             self.quiet.restart();
         }
         scratch.clear();
+    }
+
+    /// Whether no snapshot was stored for half of the time that the log keeps records, although there is something to store: a recovery
+    /// might not find the records that it needs.
+    pub(super) fn is_snapshot_overdue(&self, retention: Option<Duration>) -> bool {
+        let stored = self.metadata.snapshot.as_deref().and_then(SnapshotName::parse);
+        let behind = stored.is_none_or(|stored| stored.offset < self.committed);
+        behind && retention.is_some_and(|retention| self.since_stored.elapsed() > retention / 2)
     }
 
     /// Whether a closing by the clock can be noted: a recovery from the newest snapshot must find all closings since.

@@ -56,6 +56,8 @@ pub trait Processors: Send + Sync + 'static {
 pub enum Undecodable {
     /// They are no state of this partition and history.
     Damaged(String),
+    /// Another version wrote them, in this format.
+    OtherVersion(u32),
     /// The settings that its history belongs to are others than those of the process: the keys that differ.
     OtherSettings(String),
 }

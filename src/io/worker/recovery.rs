@@ -60,6 +60,19 @@ pub enum Refusal {
         /// The keys that differ.
         changed: String,
     },
+    /// The state is of a format that this version does not read.
+    #[error(
+        "partition {partition}: its state was stored by a version with format {theirs}, and this one reads {ours}: run a version that reads \
+         it, or count the log again from its start with `run --new-lineage`"
+    )]
+    OtherVersion {
+        /// The partition.
+        partition: i32,
+        /// The format of the snapshot.
+        theirs: u32,
+        /// The format of this version.
+        ours: u32,
+    },
     /// Users live in other partitions than their states.
     #[error(
         "the topic had {before} partitions when its users were counted and has {now}: users may now be in \

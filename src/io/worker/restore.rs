@@ -129,6 +129,9 @@ impl<F: Processors> Worker<F> {
             match self.processors.decode(partition, lineage, &state) {
                 Ok(processor) => return Ok((name, processor)),
                 Err(Undecodable::OtherSettings(changed)) => return Err(Refusal::OtherSettings { partition, changed }.into()),
+                Err(Undecodable::OtherVersion(theirs)) => {
+                    return Err(Refusal::OtherVersion { partition, theirs, ours: self.processors.version() }.into());
+                }
                 Err(Undecodable::Damaged(reason)) => {
                     tracing::error!(partition, %name, reason, "a snapshot cannot be read, taking the one before it");
                 }
@@ -162,6 +165,8 @@ fn restored<P>(id: i32, processor: P, metadata: CommitMetadata, name: SnapshotNa
         at_end: false,
         quiet: Stopwatch::start(),
         since_snapshot: Stopwatch::start(),
+        since_stored: Stopwatch::start(),
+        since_alarm: None,
         since_barrier: None,
         snapshot_sequence: name.sequence,
         snapshot_stored: None,

@@ -9,6 +9,8 @@ use crate::io::failpoint::{Place, pass};
 use crate::io::kafka::metadata::Lineage;
 use crate::io::snapshots::{SnapshotError, SnapshotName, Snapshots};
 
+/// How often it is told that snapshots are too old.
+const ALARM_AGAIN: Duration = Duration::from_secs(3600);
 /// How long a barrier waits for the store before it is tried again.
 const BARRIER_AGAIN: Duration = Duration::from_secs(5);
 
@@ -37,6 +39,23 @@ impl<F: Processors> Worker<F> {
         self.commit(true)?;
         self.begin_snapshot(partition);
         Ok(())
+    }
+
+    /// Tells, once an hour, of partitions whose newest snapshot is so old that their log may soon not reach back to it.
+    pub(super) fn warn_of_old_snapshots(&mut self) {
+        let retention = self.settings.retention;
+        for one in self.partitions.values_mut().filter(|one| one.is_snapshot_overdue(retention)) {
+            if one.since_alarm.as_ref().is_none_or(|since| since.elapsed() >= ALARM_AGAIN) {
+                one.since_alarm = Some(Stopwatch::start());
+                let age = one.since_stored.elapsed();
+                tracing::error!(
+                    partition = one.id,
+                    ?age,
+                    ?retention,
+                    "no snapshot was stored for half of the log's retention: see to the snapshot store, or a restart will find too little of the log"
+                );
+            }
+        }
     }
 
     /// Takes a snapshot of a partition of which nothing waits, and stores it beside the loop.
@@ -130,6 +149,8 @@ impl<F: Processors> Worker<F> {
             (Ok(()), Some(one)) => {
                 tracing::debug!(partition, %name, bytes, "snapshot stored");
                 one.metadata.snapshot = Some(name.to_string());
+                one.since_stored.restart();
+                one.since_alarm = None;
                 one.snapshot_stored = Some((clock::wall().millis(), bytes));
                 pass(Place::SnapshotNamed);
             }

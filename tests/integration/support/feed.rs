@@ -85,6 +85,13 @@ pub(crate) fn wait_until_counted(process: &mut Process, bootstrap: &str, group: 
     }
 }
 
+/// Waits until everything fed so far is committed and the last process of a group aggregates, then stops it: what it leaves is complete.
+pub(crate) fn finish(mut process: Process, bootstrap: &str, group: &Group, inputs: &[&str]) {
+    wait_until_counted(&mut process, bootstrap, group, inputs);
+    process.wait_for_log("io::aggregation: aggregating", PATIENCE);
+    process.terminate();
+}
+
 /// Waits until the clock has closed yesterday.
 pub(crate) fn wait_until_closed(process: &mut Process, bootstrap: &str, group: &Group) {
     let (stopwatch, yesterday) = (Stopwatch::start(), format!("all|{}", today() - 1));

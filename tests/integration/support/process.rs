@@ -1,6 +1,8 @@
 //! The service as processes: a group with its topics, settings and state in a directory of its own.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,6 +18,8 @@ const LEAVE: Duration = Duration::from_secs(60);
 /// A group of processes that share settings and state. Its output topics are called `GROUP-metrics` and so on.
 pub(crate) struct Group {
     pub(crate) name: String,
+    /// Variables of its processes.
+    pub(crate) environment: Vec<(String, String)>,
     dir: tempfile::TempDir,
     started: AtomicU32,
 }
@@ -32,7 +36,7 @@ impl Group {
              snapshots.url = \"{}\"\n{more}\n",
             dir.path().join("state").display()
         );
-        let group = Self { name: name.to_owned(), dir, started: AtomicU32::new(0) };
+        let group = Self { name: name.to_owned(), environment: Vec::new(), dir, started: AtomicU32::new(0) };
         group.write_settings(&settings);
         group
     }
@@ -63,6 +67,7 @@ impl Group {
     /// A command of the binary with the group's settings.
     pub(crate) fn command(&self, name: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stickiness"));
+        command.envs(self.environment.iter().map(|(key, value)| (key, value)));
         command.arg(name).arg("--config").arg(self.path("settings.toml"));
         command
     }
@@ -139,6 +144,18 @@ impl Process {
     /// Sends it a signal, such as `-STOP`.
     pub(crate) fn signal(&self, signal: &str) {
         assert!(Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("ran").success());
+    }
+
+    /// A number that it tells Prometheus, by the name of the series; `None` while it tells none.
+    pub(crate) fn metric(&self, series: &str) -> Option<f64> {
+        let log = self.log();
+        let address = log.lines().find_map(|line| line.split_once("listening address="))?.1.trim().to_owned();
+        let mut stream = TcpStream::connect(address).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        answer.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.trim().parse().ok())
     }
 
     /// Whether it has ended.

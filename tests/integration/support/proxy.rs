@@ -116,17 +116,11 @@ impl Shared {
 
     /// What to do with bytes at hand; `false` when they are swallowed.
     fn weathers(&self) -> bool {
-        loop {
-            let weather = *self.weather.lock().expect("whole");
-            match weather {
-                Weather::Fine | Weather::NoAnswerToEndTxn => return true,
-                Weather::Slow(delay) => {
-                    std::thread::sleep(delay);
-                    return true;
-                }
-                Weather::BlackHole => return false,
-            }
+        let weather = *self.weather.lock().expect("whole");
+        if let Weather::Slow(delay) = weather {
+            std::thread::sleep(delay);
         }
+        weather != Weather::BlackHole
     }
 
     /// Requests, one by one: length, then the number of the request.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
@@ -28,6 +28,14 @@ pub(crate) fn create_topic(bootstrap: &str, name: &str, partitions: i32) {
     for result in results {
         result.expect("the topic is created");
     }
+}
+
+/// Changes a setting of a topic.
+pub(crate) fn alter_topic(bootstrap: &str, name: &str, key: &str, value: &str) {
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new().set("bootstrap.servers", bootstrap).create().expect("a client");
+    let change = AlterConfig::new(ResourceSpecifier::Topic(name)).set(key, value);
+    let results = block_on(admin.alter_configs([&change], &AdminOptions::new().operation_timeout(Some(PATIENCE)))).expect("an answer");
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
 }
 
 /// A record to produce: partition, key, value, and milliseconds since the epoch.

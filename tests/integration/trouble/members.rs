@@ -5,7 +5,7 @@ use std::time::Duration;
 use stickiness::io::clock::Stopwatch;
 
 use crate::support::broker::Broker;
-use crate::support::feed::{Feed, MORE, PATIENCE, wait_until_counted};
+use crate::support::feed::{Feed, MORE, PATIENCE, finish, wait_until_counted};
 use crate::support::process::{Group, Process};
 use crate::support::records::is_committed;
 use crate::support::recount::{Closing, assert_counts_forwarded, assert_counts_input};
@@ -74,7 +74,6 @@ fn members_that_come_and_go_every_second_lose_nothing() {
     assert!(joined > 20 && left > 18, "{joined} joined, {left} left");
     let log = format!("{}.events", group.name);
     wait_until_counted(&mut last, &bootstrap, &group, &["trouble-churn"]);
-    wait_until_counted(&mut last, &bootstrap, &group, &[&log]);
-    last.terminate();
+    finish(last, &bootstrap, &group, &[&log]);
     assert_counts_forwarded(&bootstrap, &group, &["trouble-churn"], Closing::ByEvents);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use stickiness::io::clock::Stopwatch;
 
 use crate::support::broker::Broker;
-use crate::support::feed::{Feed, MORE, PATIENCE, wait_until_counted};
+use crate::support::feed::{Feed, MORE, PATIENCE, finish};
 use crate::support::process::{Group, Process};
 use crate::support::proxy::{Proxy, Weather};
 use crate::support::recount::{Closing, assert_counts_input};
@@ -39,13 +39,11 @@ impl Bench {
     }
 
     /// In fine weather again, everything is as if nothing had been.
-    fn finish(mut self, mut process: Process) {
+    fn finish(mut self, process: Process) {
         self.proxy.set(Weather::Fine);
         self.feed.feed(100);
         let bootstrap = self.broker.bootstrap();
-        wait_until_counted(&mut process, &bootstrap, &self.group, &[&self.group.name]);
-        process.terminate();
-        println!("{} events", self.feed.fed);
+        finish(process, &bootstrap, &self.group, &[&self.group.name]);
         assert_counts_input(&bootstrap, &self.group, &self.group.name, Closing::ByEvents);
     }
 }

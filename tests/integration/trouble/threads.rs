@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::broker::Broker;
-use crate::support::feed::{Feed, MORE, PATIENCE, wait_until_counted};
+use crate::support::feed::{Feed, MORE, PATIENCE, finish, wait_until_counted};
 use crate::support::process::Group;
 use crate::support::recount::{Closing, assert_counts_input};
 
@@ -21,9 +21,8 @@ fn a_worker_that_hangs_ends_the_process_and_the_next_goes_on() {
     feed.feed(100);
     assert_eq!(panics.wait(PATIENCE).code(), Some(1), "{}", panics.log());
     assert!(panics.log().contains("panicked; its message is above"), "{}", panics.log());
-    let mut process = group.start();
-    wait_until_counted(&mut process, &bootstrap, &group, &["trouble-hang"]);
-    process.terminate();
+    let process = group.start();
+    finish(process, &bootstrap, &group, &["trouble-hang"]);
     assert_counts_input(&bootstrap, &group, "trouble-hang", Closing::ByEvents);
 }
 

@@ -33,7 +33,7 @@ fn partitions_added_are_told_and_not_split_silently() {
     feed.feed(500);
     wait_until_counted(&mut process, &bootstrap, &group, &["trouble-grows"]);
     let grown = block_on(admin(&bootstrap).create_partitions(&[NewPartitions::new("trouble-grows", 3)], &options())).expect("an answer");
-    grown.into_iter().for_each(|result| _ = result.expect("grown"));
+    assert!(grown.iter().all(Result::is_ok), "{grown:?}");
     assert_eq!(process.wait(PATIENCE).code(), Some(1), "{}", process.log());
     let told = "had 2 partitions when its users were counted and has 3";
     assert!(process.log().contains(told) && process.log().contains("--new-lineage"), "{}", process.log());
@@ -51,7 +51,7 @@ fn an_input_deleted_under_the_service_ends_it_with_its_name() {
     feed.feed(500);
     wait_until_counted(&mut process, &bootstrap, &group, &["trouble-deleted"]);
     let deleted = block_on(admin(&bootstrap).delete_topics(&["trouble-deleted"], &options())).expect("an answer");
-    deleted.into_iter().for_each(|result| _ = result.expect("deleted"));
+    assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
     assert_eq!(process.wait(PATIENCE).code(), Some(1), "{}", process.log());
     assert!(process.log().contains("topic `trouble-deleted` does not exist"), "{}", process.log());
 }
@@ -65,7 +65,7 @@ fn an_output_deleted_under_the_service_ends_it_with_its_name() {
     feed.feed(500);
     wait_until_counted(&mut process, &bootstrap, &group, &["trouble-output"]);
     let deleted = block_on(admin(&bootstrap).delete_topics(&["trouble-output-transitions"], &options())).expect("an answer");
-    deleted.into_iter().for_each(|result| _ = result.expect("deleted"));
+    assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
     feed.feed(2_000);
     assert_eq!(process.wait(Duration::from_secs(120)).code(), Some(1), "{}", process.log());
     assert!(process.log().contains("topic `trouble-output-transitions` does not exist"), "{}", process.log());
