@@ -5,6 +5,7 @@ mod apply;
 mod clock;
 pub mod closing;
 pub mod component;
+mod consistency;
 pub mod count;
 pub mod deletion;
 pub mod effect;

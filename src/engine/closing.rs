@@ -51,6 +51,12 @@ pub struct RevenueToDate {
 }
 
 impl RevenueToDate {
+    /// Whether every buyer has a slot below `count`.
+    pub(super) fn buyers_are_below(&self, count: usize) -> bool {
+        let open = self.open.values().flatten().map(|(slot, _)| slot);
+        self.settled.keys().chain(open).all(|slot| (*slot as usize) < count)
+    }
+
     /// Notes a change of a buyer's net revenue by an event of `day`, the days through `closed` being closed.
     pub fn change(&mut self, buyer: Slot, day: Day, difference: Money, closed: Day) {
         if difference == Money::ZERO {

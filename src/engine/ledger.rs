@@ -172,6 +172,11 @@ impl Ledger {
         Self { base, level: Counts::default(), steps: VecDeque::new(), changed: None }
     }
 
+    /// Whether every day has every quantity.
+    pub(super) fn is_whole(&self) -> bool {
+        self.level.numbers.len() == QUANTITIES && self.steps.iter().all(|step| step.numbers.len() == QUANTITIES)
+    }
+
     /// The first day that can still change.
     #[must_use]
     pub fn base(&self) -> Day {

@@ -94,6 +94,46 @@ impl Population {
         }
     }
 
+    /// How many slots there are, or what makes the parts of the population not fit each other.
+    pub(super) fn check(&self) -> Result<usize, &'static str> {
+        let ids = self.ids.len();
+        if self.habits.len() != ids || self.standings.len() != ids {
+            return Err("not a habit and a standing for each id");
+        }
+        let known = |slot: &Slot| (*slot as usize) < ids;
+        let whole = |component: &Component| {
+            let inside = |slot: Slot| component.members.contains(&slot);
+            component.members.len() > 1
+                && component.members.iter().all(known)
+                && inside(component.root)
+                && component.edges.iter().all(|edge| inside(edge.from) && inside(edge.into))
+        };
+        let listed = |(slot, number): (&Slot, &u32)| self.components.get(number).is_some_and(|one| one.members.contains(slot));
+        if !self.components.values().all(whole) || !self.component_of.iter().all(listed) {
+            return Err("merged ids that do not fit each other");
+        }
+        if !self.free.iter().all(known) || !self.moved.keys().all(known) {
+            return Err("a slot that is not there");
+        }
+        Ok(ids)
+    }
+
+    /// Whether any id has been active or has facts.
+    pub(super) fn counts_anything(&self) -> bool {
+        self.habits.iter().any(|habit| !habit.is_empty())
+    }
+
+    /// Whether all segments that users were active in, ordered in or complained in have a number below `count`.
+    pub(super) fn segments_are_below(&self, count: usize) -> bool {
+        let below = |segment: &u32| *segment > 0 && (*segment as usize) < count;
+        let rare = self.habits.iter().filter_map(|habit| habit.rare.as_deref());
+        rare.into_iter().all(|rare| {
+            rare.segments.iter().all(|(segment, _)| below(segment))
+                && rare.purchases.segments().iter().all(below)
+                && rare.complaints.all().iter().all(|complaint| complaint.opening.segments.iter().all(below))
+        })
+    }
+
     fn index_slot(&mut self, slot: Slot) {
         let hash = self.index.hasher.hash_one(&*self.ids[slot as usize]);
         let (ids, hasher) = (&self.ids, &self.index.hasher);

@@ -66,6 +66,16 @@ impl Segments {
         number
     }
 
+    /// What makes the segments not fit each other or the breakdowns, of which there are as many.
+    pub(super) fn check(&self, breakdowns: usize) -> Result<(), &'static str> {
+        let names = self.names.iter().all(|(property, _)| usize::from(*property) < self.properties.len());
+        let numbers = self.properties.iter().flat_map(|property| property.numbers.values());
+        let fits = self.properties.len() == breakdowns
+            && names
+            && numbers.into_iter().all(|number| (1..self.count()).contains(&(*number as usize)));
+        if fits { Ok(()) } else { Err("segments that do not fit the breakdowns") }
+    }
+
     /// How many there are, `all` included.
     #[must_use]
     pub fn count(&self) -> usize {

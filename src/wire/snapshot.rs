@@ -15,8 +15,11 @@ const MAGIC: &[u8; 8] = b"STKSNAP1";
 pub const VERSION: u32 = 1;
 /// How hard the body is compressed: speed first.
 const COMPRESSION: i32 = 1;
-/// The most that a body may grow to when it is decompressed, in bytes.
-const LARGEST_BODY: u64 = 64 << 30;
+/// How many times its size a body may grow to when it is decompressed: states compress to a third or so, and what grows more than this was
+/// made to exhaust memory.
+const EXPANSION: u64 = 200;
+/// What any body may grow to, in bytes.
+const EMPTY_BODY: u64 = 1 << 20;
 
 /// What a snapshot is of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,8 +100,13 @@ pub fn decode<E: std::fmt::Display>(
     let undecodable = |error: &dyn std::fmt::Display| SnapshotError::Undecodable(error.to_string());
     let decoder = zstd::Decoder::new(body).map_err(|error| undecodable(&error))?;
     let mut plain = Vec::new();
-    std::io::Read::read_to_end(&mut std::io::Read::take(decoder, LARGEST_BODY), &mut plain).map_err(|error| undecodable(&error))?;
+    let largest = EMPTY_BODY + EXPANSION * body.len() as u64;
+    std::io::Read::read_to_end(&mut std::io::Read::take(decoder, largest), &mut plain).map_err(|error| undecodable(&error))?;
+    if plain.len() as u64 == largest {
+        return Err(SnapshotError::Undecodable(format!("it grows to more than {EXPANSION} times its size when it is decompressed")));
+    }
     let state: State = postcard::from_bytes(&plain).map_err(|error| undecodable(&error))?;
+    state.check().map_err(|reason| undecodable(&reason))?;
     let calendar = calendar_of(state.time_zone()).map_err(|error| undecodable(&error))?;
     Ok((head, PartitionEngine::from_state(state, calendar)))
 }

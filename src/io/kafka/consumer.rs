@@ -46,6 +46,9 @@ pub enum ConsumeError {
         /// What the library said.
         reason: Box<KafkaError>,
     },
+    /// The group went on without this member.
+    #[error("the group gave this member up and gave its partitions to others")]
+    GivenUp,
     /// Anything else; trying again does not help.
     #[error("cannot {attempted}: {reason}")]
     Failed {

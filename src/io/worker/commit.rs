@@ -15,6 +15,8 @@ use crate::io::kafka::producer::ProduceError;
 
 /// How long one commit is tried before the worker gives up; another then goes on from the last commit.
 const GIVE_UP: Duration = Duration::from_secs(300);
+/// How long a worker that is in no group tries to commit for one: its partitions are others' by then.
+const OUTSIDE: Duration = Duration::from_secs(3);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -44,6 +46,7 @@ impl<F: Processors> Worker<F> {
     pub(super) fn transact(&mut self, mut partitions: Vec<i32>, keep: bool) -> Result<(), WorkerError> {
         let stopwatch = Stopwatch::start();
         let mut pause = Duration::from_millis(10);
+        let mut outside: Option<Stopwatch> = None;
         // Every call below has a time limit of its own, and all together have GIVE_UP.
         self.pulse.wait_for("the brokers, to take a transaction");
         loop {
@@ -53,11 +56,17 @@ impl<F: Processors> Worker<F> {
             }
             let offsets = self.offsets(&partitions, keep)?;
             // While the group is joined again, nothing can be committed, and partitions may be lost: `drop_lost` finds out.
-            if let Some(group) = self.consumer.group_metadata() {
-                let Err(error) = self.attempt(&offsets, &group) else { break };
-                if let Next::Done = self.after(error, &offsets)? {
-                    break;
+            match self.consumer.group_metadata() {
+                Some(group) => {
+                    outside = None;
+                    let Err(error) = self.attempt(&offsets, &group) else { break };
+                    if let Next::Done = self.after(error, &offsets)? {
+                        break;
+                    }
                 }
+                // The library tells that partitions are lost only after an event that may be the very one acted on now.
+                None if outside.get_or_insert_with(Stopwatch::start).elapsed() > OUTSIDE => return Err(ConsumeError::GivenUp.into()),
+                None => {}
             }
             if stopwatch.elapsed() > GIVE_UP {
                 return Err(ProduceError::Unavailable { waited: GIVE_UP, reason: "no commit succeeded".to_owned() }.into());
