@@ -10,7 +10,7 @@ pub mod distribution;
 mod linear;
 pub mod regression;
 
-use self::distribution::Expectation;
+use self::distribution::{Expectation, to_double};
 use self::regression::{Baseline, Trend};
 use super::time::Day;
 
@@ -34,7 +34,7 @@ pub struct SpikeRules {
     pub minimum_history_days: u16,
     /// A day with a smaller count is never an alarm.
     pub minimum_count: u64,
-    /// A group with fewer users at risk is never judged.
+    /// A group with fewer users at risk is never an alarm. 0 for series whose exposure is no group of users.
     pub minimum_at_risk: u64,
 }
 
@@ -50,7 +50,7 @@ impl Default for SpikeRules {
 pub struct Judgement {
     /// What the past says about the day.
     pub expectation: Expectation,
-    /// P(a count at least as high as the day's), from 0 to 1; 1 when the count is below the minimum.
+    /// P(a count at least as high as the day's), from 0 to 1; 1 when the count or the group is below the minimum.
     pub p_value: f64,
 }
 
@@ -65,7 +65,8 @@ pub struct Judgement {
 pub fn judge(rules: &SpikeRules, past: &[DayCount], shifts: &[Day], today: DayCount) -> Option<Judgement> {
     let baseline = Baseline::fit(&window(rules, past, today.day, 0)?, shifts, Trend::WhenSignificant)?;
     let expectation = baseline.expect(today.day, today.exposure)?.at_least_poisson();
-    let p_value = if today.count < rules.minimum_count { 1.0 } else { expectation.at_least(today.count) };
+    let is_small = today.count < rules.minimum_count || today.exposure < to_double(rules.minimum_at_risk);
+    let p_value = if is_small { 1.0 } else { expectation.at_least(today.count) };
     Some(Judgement { expectation, p_value })
 }
 

@@ -70,7 +70,8 @@ pub struct DeficitJudgement {
 
 /// Standardises a day's deficit. A model's probabilities know no weekday and may be off by some factor, so the expectation is calibrated on the
 /// past days, whose `exposure` is what was expected of them and whose `count` what was observed; the days just before (`LAG_DAYS`) are left out. The standard deviation is the
-/// larger of what the probabilities say and what the past days showed. `None` while there is too little history.
+/// larger of what the probabilities say and what the past days showed. In a group too small, or with fewer expected returns than the minimum count, the
+/// deficit is 0. `None` while there is too little history.
 #[must_use]
 pub fn judge_returns(rules: &SpikeRules, past: &[DayCount], shifts: &[Day], today: Day, returns: &Returns) -> Option<DeficitJudgement> {
     let baseline = Baseline::fit(&window(rules, past, today, LAG_DAYS)?, shifts, Trend::Never)?;
@@ -78,6 +79,7 @@ pub fn judge_returns(rules: &SpikeRules, past: &[DayCount], shifts: &[Day], toda
     let own = (returns.variance / returns.expected).clamp(0.0, 1.0);
     let variance = expectation.mean * expectation.dispersion.max(own);
     let deficit = (expectation.mean - to_double(returns.observed)) / variance.sqrt().max(f64::MIN_POSITIVE);
-    let deficit = if deficit.is_finite() { deficit } else { 0.0 };
+    let is_small = returns.silent < rules.minimum_at_risk || expectation.mean < to_double(rules.minimum_count);
+    let deficit = if deficit.is_finite() && !is_small { deficit } else { 0.0 };
     Some(DeficitJudgement { expected: expectation.mean, deficit, p_value: normal_tail(deficit) })
 }
