@@ -1,6 +1,7 @@
 //! Everything that touches the world.
 
 pub mod aggregation;
+pub mod alertmanager;
 pub mod clock;
 pub mod counting;
 pub mod feed;

@@ -123,7 +123,7 @@ fn count(counted: &mut DayOfUsers, user: &User, day: i32, is_active: bool) {
     }
 }
 
-/// P(active on the next day), MBG/NBD: x repeat days, the last of them t_x days after the first, T days known.
+/// P(active on the next day), MBG/NBD: x repeat days, the last of them `last` days after the first, `known` days known.
 fn hazard(x: i32, last: i32, known: i32) -> f64 {
     let (x, last, known) = (f64::from(x), f64::from(last), f64::from(known));
     let alive = 1.0 / (1.0 + A / (B + x) * ((ALPHA + known) / (ALPHA + last)).powf(R + x));

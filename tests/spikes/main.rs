@@ -1,6 +1,7 @@
-//! What the alerts are worth: seeded simulations whose truth is known, and real series whose incidents others labelled. The labelled series are
+//! What the alerts are worth: seeded simulations whose truth is known, and real series whose incidents others
+//! labelled, and a real Alertmanager that gets them. The labelled series are
 //! not part of the repository: where they are absent their tests are listed as ignored, unless `STICKINESS_REQUIRE_DATA` is set.
-#![allow(missing_docs, reason = "a test")]
+#![allow(missing_docs, clippy::print_stdout, reason = "a test, whose figures are to be read")]
 #![allow(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -9,6 +10,7 @@
     reason = "small numbers"
 )]
 
+mod alertmanager;
 mod exodus;
 mod labelled;
 mod rivals;
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         labelled("spikes of a simulated series", spikes::simulated),
         labelled("an exodus of a simulated population", exodus::simulated),
         labelled("incidents of a web shop", labelled::shop).with_ignored_flag(is_ignored),
+        labelled("a real Alertmanager", alertmanager::real).with_ignored_flag(alertmanager::is_ignored()),
         labelled("windows of the Numenta benchmark", labelled::numenta).with_ignored_flag(is_ignored),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
