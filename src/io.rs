@@ -4,6 +4,7 @@ pub mod aggregation;
 pub mod alertmanager;
 pub mod clock;
 pub mod counting;
+pub mod daily_series;
 pub mod feed;
 pub mod files;
 pub mod forwarding;

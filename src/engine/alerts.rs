@@ -5,7 +5,9 @@
 
 mod alert;
 mod discoveries;
+pub mod history;
 mod track;
+pub mod tuning;
 
 use std::collections::BTreeMap;
 
