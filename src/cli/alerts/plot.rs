@@ -10,7 +10,7 @@ use crate::model::time::Day;
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 160.0;
 /// Left of the plot, for its numbers.
-const MARGIN: f64 = 70.0;
+const MARGIN: f64 = 120.0;
 /// Height of a threshold's row of marks.
 const ROW: f64 = 14.0;
 

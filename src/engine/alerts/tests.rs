@@ -170,7 +170,25 @@ fn among_many_children_chance_is_allowed_for() {
         told.log
     };
     assert_eq!(judged(1), ["60+a=0"]);
+    assert_eq!(with_tiny_siblings(), ["60+a=0"], "siblings too small to alarm are none to allow for");
     assert_eq!(judged(100), Vec::<String>::new());
+}
+
+/// The same day among a hundred siblings with ten users each.
+fn with_tiny_siblings() -> Vec<String> {
+    let mut told = Told::new(AlertSettings::default());
+    for number in 0..61 {
+        let odd = if number == 60 { 142 } else { usual(number) };
+        let tiny = |child: i32| SegmentDay {
+            entered_churned: Entries { count: 1, at_risk: 10 },
+            entered_high: Entries { count: 1, at_risk: 10 },
+            returns: Returns::default(),
+            ..churned(&format!("a={child}"), number, 1)
+        };
+        let segments: Vec<SegmentDay> = (1..100).map(tiny).chain([churned("a=0", number, odd)]).collect();
+        told.tell(&segments);
+    }
+    told.log
 }
 
 #[test]
@@ -215,6 +233,18 @@ fn missing_returns_are_found_and_dated() {
     let last = told.changes.last().expect("an alert");
     assert_eq!(last.kind, AlertChangeKind::Ended, "{:?}", told.log);
     assert!(last.alert.day.number() < 76 && told.book.firing().count() == 0, "{:?}", told.log);
+}
+
+#[test]
+fn a_low_bound_does_not_end_what_it_started() {
+    let mut told = Told::new(AlertSettings { cusum: Cusum { k: 0.5, h: 2.0 }, ..AlertSettings::default() });
+    for number in 0..68 {
+        let observed = if number < 60 { 900 + usual(number) } else { 930 };
+        let returns = Returns { silent: USERS, observed, expected: 1_000.0, variance: 900.0 };
+        told.tell(&[SegmentDay { returns, ..churned(ALL, number, usual(number)) }]);
+    }
+    let kinds: Vec<AlertChangeKind> = told.changes.iter().map(|change| change.kind).collect();
+    assert!(kinds.len() >= 6 && kinds[1..].iter().all(|kind| *kind == AlertChangeKind::GoesOn), "{:?}", told.log);
 }
 
 #[test]

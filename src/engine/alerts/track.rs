@@ -103,8 +103,13 @@ impl Track {
         self.episode.is_none() && self.past.back().is_none_or(|past| past.count.day < oldest)
     }
 
-    /// Judges a day by the days that are remembered; moves the sum of deficits on.
+    /// Judges a day by the days that are remembered; moves the sum of deficits on. A group too small to alarm is not judged, and so is not one more
+    /// that chance is allowed for among its siblings; while an alert is open it is, to end it.
     pub(super) fn judge(&mut self, measured: &Measured, settings: &AlertSettings) -> Option<Verdict> {
+        if measured.at_risk < settings.rules.minimum_at_risk && !self.is_open() {
+            (self.sum, self.rising_since) = (0.0, None);
+            return None;
+        }
         let past: Vec<DayCount> = self.past.iter().filter(|past| !past.is_excluded).map(|past| past.count).collect();
         let Measured { count, at_risk, returns } = *measured;
         let Some(returns) = returns else {
@@ -132,7 +137,7 @@ impl Track {
         let Some(episode) = self.episode.as_mut() else {
             return if fires { self.open(day, verdict, may_publish) } else { None };
         };
-        if verdict.p_value > settings.resolve_p {
+        if verdict.p_value > calm_p(verdict, settings) {
             episode.calm_days += 1;
         } else {
             (episode.calm_days, episode.last_bad) = (0, day);
@@ -193,6 +198,12 @@ impl Track {
             episode.alert = Some(change.alert.clone());
         }
     }
+}
+
+/// The probability above which a day is calm: never below that at which an alert starts, so that a low `cusum_h` does not end what it just started.
+fn calm_p(verdict: &Verdict, settings: &AlertSettings) -> f64 {
+    let starts = if verdict.expectation.is_some() { settings.fire_p } else { settings.cusum.p_value(settings.cusum.h) };
+    settings.resolve_p.max(starts)
 }
 
 /// The oldest day that the baseline of the day after `day` looks at.

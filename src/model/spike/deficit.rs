@@ -28,7 +28,7 @@ pub struct Returns {
     pub variance: f64,
 }
 
-/// A page of Page's CUSUM: its reference value and the bound at which it is an alarm, both in standard deviations.
+/// The rules of Page's CUSUM: its reference value and the bound at which it is an alarm, both in standard deviations.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cusum {
     /// What is taken off each day's deficit; 0.5 is best for finding a shift of one standard deviation.
