@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds everything, fetches the Kafka broker that the tests start, and runs all tests, formatting and lints included.
-# Needs: Rust, a C compiler, make and perl to build; Java 17 and Maven for the broker. Says what is missing.
+# Needs: Rust, a C compiler, make and perl to build; Java 17 and Maven for the broker; Alertmanager, which root gets by apt-get. Says what is missing.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -18,6 +18,12 @@ need make "apt-get install make"
 need perl "apt-get install perl"
 need java "apt-get install openjdk-17-jre-headless"
 need mvn "apt-get install maven"
+# Debian's package starts a service of its own where it can; the tests start the program themselves, on a free port.
+if ! command -v prometheus-alertmanager >/dev/null 2>&1 && [[ "$(id -u)" == 0 ]] && command -v apt-get >/dev/null 2>&1; then
+    echo "installing prometheus-alertmanager for the tests of alerts" >&2
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus-alertmanager; } >&2 || true
+fi
+need prometheus-alertmanager "apt-get install prometheus-alertmanager, as root; the tests of alerts start it"
 [[ "$missing" == 0 ]] || exit 1
 for component in fmt clippy; do
     cargo "$component" --version >/dev/null 2>&1 || {
@@ -35,5 +41,5 @@ scripts/fetch-broker.sh
 step "lints"
 cargo clippy --locked --all-targets -- -D warnings
 step "tests"
-cargo test --locked
+STICKINESS_REQUIRE_ALERTMANAGER=1 cargo test --locked
 step "done"

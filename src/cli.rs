@@ -1,5 +1,6 @@
 //! One module a command.
 
+mod alerts;
 mod check;
 mod demo;
 mod generate;
@@ -32,6 +33,7 @@ enum Command {
     Demo(demo::DemoArguments),
     Run(run::RunArguments),
     Replay(replay::ReplayArguments),
+    Alerts(alerts::AlertsArguments),
     Check(check::CheckArguments),
     Schema(schema::SchemaArguments),
     Generate(generate::GenerateArguments),
@@ -62,6 +64,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Replay(arguments) => replay::run(arguments),
+        Command::Alerts(arguments) => alerts::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),

@@ -2,6 +2,7 @@
 //!
 //! [`Settings::read`] finds every mistake at once; what it returns holds only values that are allowed.
 
+mod alerts;
 mod counting;
 mod duration;
 mod input;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 pub use mistakes::{Mistake, Mistakes};
 
+use crate::engine::alerts::AlertSettings;
 use crate::engine::settings::EngineSettings;
 use crate::model::time::{Day, EventTime};
 use crate::wire::decode::{Decoder, DecoderLimits};
@@ -43,6 +45,10 @@ pub struct Settings {
     pub idle_after: Duration,
     /// What decides the figures: the rest of `[time]`, `[activity]`, `[purchases]`, `[complaints]`, `[deletion]`, `[breakdowns]`, `[profiles]`.
     pub engine: EngineSettings,
+    /// `[alerts]`, without where they go; `None` when `alerts.enabled` is false.
+    pub alerts: Option<AlertSettings>,
+    /// `alerts.alertmanager_…`: where alerts are sent beside their topic.
+    pub alertmanager: Option<AlertmanagerSettings>,
     /// `purchases.currency`: the only currency that orders may name; `None` takes all.
     pub currency: Option<String>,
     /// `[delivery]`
@@ -70,6 +76,7 @@ impl Settings {
         let input = input::input(top.section("input"));
         let publish = service::publish(top.section("publish"));
         let (engine, counting) = counting::counting(&top);
+        let (alerts, alertmanager) = alerts::alerts(top.section("alerts"));
         let delivery = service::delivery(top.section("delivery"));
         let snapshots = service::snapshots(top.section("snapshots"));
         let http = service::http(top.section("http"));
@@ -88,6 +95,8 @@ impl Settings {
             earliest,
             idle_after,
             engine,
+            alerts,
+            alertmanager,
             currency,
             delivery,
             snapshots,
@@ -146,6 +155,8 @@ pub struct TopicNames {
     pub metrics: String,
     /// Changes of users' states.
     pub transitions: String,
+    /// Churn spikes and return deficits that started, go on or ended.
+    pub alerts: String,
     /// Whole profiles, when `profiles.publish` is on.
     pub profiles: String,
     /// Records that are no events, or came too late.
@@ -215,11 +226,40 @@ pub struct HttpSettings {
     pub token: Option<Secret>,
 }
 
+/// `alerts.alertmanager_…`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertmanagerSettings {
+    /// Where an Alertmanager listens, `http` or `https`, with a path when it runs below one; without credentials.
+    pub url: url::Url,
+    /// What requests carry to be let in.
+    pub credentials: Option<Credentials>,
+}
+
+/// What lets requests in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credentials {
+    /// `Authorization: Bearer TOKEN`
+    Bearer(Secret),
+    /// `Authorization: Basic …`
+    Basic {
+        /// The user's name.
+        username: String,
+        /// The password.
+        password: Secret,
+    },
+}
+
 /// A text that is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
+    /// A secret.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
     /// The text itself.
     #[must_use]
     pub fn reveal(&self) -> &str {

@@ -1,6 +1,7 @@
 //! The engine, without I/O: events and time go in, effects and counts come out.
 
 pub mod aggregator;
+pub mod alerts;
 mod apply;
 mod clock;
 pub mod closing;

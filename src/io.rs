@@ -1,8 +1,10 @@
 //! Everything that touches the world.
 
 pub mod aggregation;
+pub mod alertmanager;
 pub mod clock;
 pub mod counting;
+pub mod daily_series;
 pub mod failpoint;
 pub mod feed;
 pub mod files;

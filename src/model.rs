@@ -10,6 +10,7 @@ pub mod purchases;
 pub mod rejection;
 pub mod retention;
 pub mod revenue_share;
+pub mod spike;
 pub mod survey;
 pub mod time;
 pub mod windows;

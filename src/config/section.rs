@@ -12,7 +12,7 @@ use super::duration;
 use super::mistakes::{Mistake, did_you_mean, shown};
 
 /// Keys of the format that a later version reads; this one says so.
-const LATER: [&str; 7] = ["churn", "alerts", "clv", "segments", "publish.churn_risk", "topics.churn_risk", "topics.alerts"];
+const LATER: [&str; 5] = ["churn", "clv", "segments", "publish.churn_risk", "topics.churn_risk"];
 
 /// An environment variable.
 pub(super) struct Variable {
@@ -68,6 +68,11 @@ impl<'w> Section<'w> {
     pub(super) fn mistake(&self, key: &str, allowed: impl Into<String>) {
         let value = self.table.and_then(|table| table.get(key));
         self.written.mistake(&self.path_of(key), value, allowed);
+    }
+
+    /// Notes a mistake in the value of `key`, which may hold a secret and is not shown.
+    pub(super) fn secret_mistake(&self, key: &str, allowed: impl Into<String>) {
+        self.written.mistake(&self.path_of(key), None, allowed);
     }
 
     /// Notes a mistake in one item of the list or table at `key`.
@@ -126,6 +131,15 @@ impl<'w> Section<'w> {
         let number = value.as_integer().and_then(|number| T::try_from(number).ok()).filter(|number| range.contains(number));
         let allowed = format!("a whole number from {} to {}", range.start(), range.end());
         self.expect(key, number, &allowed).unwrap_or(default)
+    }
+
+    /// A number, whole or not, in a range.
+    pub(super) fn number(&self, key: &'static str, range: RangeInclusive<f64>, default: f64) -> f64 {
+        let Some(value) = self.value(key) else { return default };
+        #[expect(clippy::cast_precision_loss, reason = "settings are small numbers")]
+        let number = value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64));
+        let allowed = format!("a number from {} to {}", range.start(), range.end());
+        self.expect(key, number.filter(|number| range.contains(number)), &allowed).unwrap_or(default)
     }
 
     /// A duration in a range; all three as text.

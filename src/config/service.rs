@@ -105,6 +105,7 @@ pub(super) fn topics(section: Section<'_>, inputs: &[String]) -> TopicNames {
     let names = TopicNames {
         metrics: name("metrics", "stickiness.metrics"),
         transitions: name("transitions", "stickiness.transitions"),
+        alerts: name("alerts", "stickiness.alerts"),
         profiles: name("profiles", "stickiness.profiles"),
         dead_letters: name("dead_letters", "stickiness.dead-letters"),
     };

@@ -25,7 +25,7 @@ fn the_example_shows_every_key() {
     let example = include_str!("../../config/stickiness.toml");
     // A key that nobody knows makes each section tell the keys that it knows.
     let sections = ["kafka", "topics", "input", "input.fields", "publish", "time", "activity", "purchases", "complaints", "deletion"];
-    let more = ["breakdowns", "profiles", "delivery", "snapshots", "http", "workers"];
+    let more = ["breakdowns", "alerts", "profiles", "delivery", "snapshots", "http", "workers"];
     let text = sections.iter().chain(&more).map(|section| format!("[{section}]\nzzzzzzzzzzzz = 1\n")).collect::<Vec<_>>().concat();
     for mistake in read(&text).expect_err("unknown keys").0 {
         let known = mistake.allowed.strip_prefix("unknown key; known here: ").expect("the known keys");

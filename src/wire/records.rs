@@ -1,14 +1,15 @@
-//! Records out: metrics, transitions and profiles as JSON, one object a record.
+//! Records out: metrics, transitions, alerts and profiles as JSON, one object a record.
 
 use serde_json::{Map, Value, json};
 
 use crate::engine::aggregator::{ALL, Metric};
+use crate::engine::alerts::{Alert, TopSegment};
 use crate::engine::effect::{Change, Transition};
 use crate::engine::ledger::{HISTOGRAM_DAYS, LIFECYCLE_DAYS, Quantity, RETENTION_DAYS};
 use crate::engine::profile::Profile;
 use crate::engine::settings::EngineSettings;
 use crate::model::lifecycle::Lifecycle;
-use crate::model::time::Day;
+use crate::model::time::{Calendar, Day};
 
 /// The key of a metrics record: `segment|day`.
 #[must_use]
@@ -148,6 +149,32 @@ pub fn transition_selector(transition: &Transition) -> (&'static str, &'static s
         Change::Loyal { to: false } => ("loyal", "false"),
         Change::Purchase { to, .. } => ("purchase", to.name()),
     }
+}
+
+/// An alert record, `stickiness.alerts.v1`, whose key is the fingerprint. The days of its start and end are told by their bounds.
+#[must_use]
+pub fn alert(alert: &Alert, calendar: &Calendar) -> Value {
+    let labels: Map<String, Value> = alert.labels.pairs().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+    let top_segment =
+        |top: &TopSegment| json!({"segment": top.segment, "observed": top.observed, "expected": top.expected, "p_value": top.p_value});
+    json!({
+        "schema": "stickiness.alerts.v1",
+        "fingerprint": alert.fingerprint,
+        "name": alert.name.name(),
+        "status": alert.status.name(),
+        "severity": alert.severity.name(),
+        "labels": labels,
+        "starts_at": calendar.start_of(alert.starts).to_string(),
+        "ends_at": alert.ends.map(|ends| calendar.start_of(ends).to_string()),
+        "day": alert.day.to_string(),
+        "observed": alert.observed,
+        "expected": alert.expected,
+        "upper": alert.upper,
+        "p_value": alert.p_value,
+        "at_risk": alert.at_risk,
+        "top_segments": alert.top_segments.iter().map(top_segment).collect::<Vec<_>>(),
+        "summary": alert.summary,
+    })
 }
 
 /// A profile record, `stickiness.profiles.v1`.

@@ -1,5 +1,6 @@
 //! JSON Schemas (2020-12) of everything that goes in and out, and an `AsyncAPI` 3 document of the topics.
 
+mod alerts;
 mod asyncapi;
 mod event;
 mod metrics;
@@ -13,16 +14,19 @@ pub use asyncapi::{Channels, asyncapi};
 pub const METRICS: &str = "stickiness.metrics.v1";
 /// `schema` of a transition record.
 pub const TRANSITIONS: &str = "stickiness.transitions.v1";
+/// `schema` of an alert record.
+pub const ALERTS: &str = "stickiness.alerts.v1";
 /// `schema` of a profile record.
 pub const PROFILES: &str = "stickiness.profiles.v1";
 
-/// Every schema by its name: `event`, `metrics`, `transitions`, `profiles`, `dead-letters`.
+/// Every schema by its name: `event`, `metrics`, `transitions`, `alerts`, `profiles`, `dead-letters`.
 #[must_use]
-pub fn all() -> [(&'static str, Value); 5] {
+pub fn all() -> [(&'static str, Value); 6] {
     [
         ("event", event::event()),
         ("metrics", metrics::metrics()),
         ("transitions", user::transition()),
+        ("alerts", alerts::alert()),
         ("profiles", user::profile()),
         ("dead-letters", dead_letter_headers()),
     ]

@@ -8,7 +8,12 @@ use golden::{check_golden, run, run_with};
 
 #[test]
 fn help_tells_the_commands() {
-    for (arguments, name) in [(&["--help"][..], "help"), (&["check", "--help"], "help-check"), (&["generate", "--help"], "help-generate")] {
+    for (arguments, name) in [
+        (&["--help"][..], "help"),
+        (&["check", "--help"], "help-check"),
+        (&["generate", "--help"], "help-generate"),
+        (&["alerts", "tune", "--help"], "help-alerts-tune"),
+    ] {
         let done = run(arguments);
         assert_eq!((done.status, done.stderr.as_str()), (0, ""), "{arguments:?}");
         check_golden(&format!("cli/{name}.txt"), &done.stdout);
@@ -63,7 +68,7 @@ fn check_reads_the_environment_and_hides_secrets() {
 
 #[test]
 fn schemas_are_printed() {
-    for name in ["event", "metrics", "transitions", "profiles", "dead-letters"] {
+    for name in ["event", "metrics", "transitions", "alerts", "profiles", "dead-letters"] {
         let done = run(&["schema", name]);
         let schema: serde_json::Value = serde_json::from_str(&done.stdout).expect("JSON");
         assert!(jsonschema::meta::is_valid(&schema), "{name}");
@@ -96,4 +101,48 @@ fn generated_events_are_the_same_each_time() {
 fn generated_events_come_at_the_given_rate() {
     let done = run(&["generate", "--rate", "400", "--duration", "1", "--users", "10"]);
     assert_eq!((done.status, done.stdout.lines().count()), (0, 400));
+}
+
+#[test]
+fn tuning_a_series_names_its_alarms() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (series, page) = (directory.path().join("lapses.csv"), directory.path().join("plot.html"));
+    let day = |number: i32| stickiness::model::time::Day::from_number(19_723 + number);
+    let count = |number: i32| if number == 80 { 260 } else { 100 + number * 37 % 21 };
+    let rows: Vec<String> = (0..120).map(|number| format!("{},{},20000\n", day(number), count(number))).collect();
+    fs::write(&series, format!("day,count,at_risk\n{}", rows.concat())).expect("disk");
+    let done = run(&["alerts", "tune", "--series", series.to_str().expect("UTF-8"), "--html", page.to_str().expect("UTF-8")]);
+    let told: serde_json::Value = serde_json::from_str(&done.stdout).expect("JSON");
+    assert_eq!((done.status, &told["judged_days"]), (0, &92.into()));
+    let trials = told["churn_spike"].as_array().expect("trials");
+    assert_eq!(trials.iter().map(|trial| trial["value"].as_f64().expect("a number")).collect::<Vec<_>>(), [1e-2, 1e-3, 1e-4, 1e-5, 1e-6]);
+    for trial in trials {
+        let alarm = trial["alarms"].as_array().and_then(|alarms| alarms.iter().find(|alarm| alarm["raised"] == "2024-03-21"));
+        let alarm = alarm.expect("the day that stands out");
+        assert_eq!((&alarm["observed"], &alarm["level"], &alarm["ends"]), (&260.into(), &"churned".into(), &"2024-03-22".into()));
+    }
+    assert_eq!(told["return_deficit"][0]["alarms"], serde_json::json!([]));
+    assert!(done.stderr.contains("\n*   0.0001       1     4.0  2024-03-21 churned 260 for 1"), "{}", done.stderr);
+    let page = fs::read_to_string(page).expect("the page");
+    assert_eq!((page.matches("<svg").count(), page.matches("class=\"set\"").count()), (1, 1));
+    assert!(page.matches("class=\"alarm\"").count() >= 5 && !page.contains("NaN") && !page.contains("http"), "a mark for each threshold");
+}
+
+#[test]
+fn tuning_on_events_counts_silences() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let events = directory.path().join("events.ndjson");
+    let path = events.to_str().expect("UTF-8");
+    assert_eq!(run(&["generate", "--events", "20000", "--users", "800", "--days", "150", "--seed", "3", "--output", path]).status, 0);
+    let done = run(&["alerts", "tune", "--lapse-days", "10", path]);
+    let told: serde_json::Value = serde_json::from_str(&done.stdout).expect("JSON");
+    assert_eq!((done.status, &told["from"], &told["days"]), (0, &"2024-01-01".into(), &150.into()), "{}", done.stderr);
+    let counts: Vec<usize> =
+        told["return_deficit"].as_array().expect("trials").iter().map(|trial| trial["alarms"].as_array().map_or(0, Vec::len)).collect();
+    assert!(counts.len() == 6 && counts.is_sorted_by(|one, other| one >= other), "{counts:?}");
+    let nobody = directory.path().join("nobody.ndjson");
+    fs::write(&nobody, "{\"user_id\":\"u\",\"type\":\"price_changed\",\"timestamp\":1714564800000}\n").expect("disk");
+    let done = run(&["alerts", "tune", nobody.to_str().expect("UTF-8")]);
+    assert_eq!((done.status, done.stderr.contains("no day to be judged")), (1, true), "{}", done.stderr);
+    assert_eq!(run(&["alerts", "tune"]).status, 2);
 }

@@ -159,9 +159,9 @@ fn rows() -> Vec<Vec<u8>> {
 
 /// A header, and a row under it.
 fn read_csv(bytes: &[u8]) {
+    static ROWS: LazyLock<Decoder> = LazyLock::new(|| decoder("[input]\nformat = \"csv\""));
     let at = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
     let Ok(header) = Header::parse(&bytes[..at]) else { return };
-    static ROWS: LazyLock<Decoder> = LazyLock::new(|| decoder("[input]\nformat = \"csv\""));
     drop(ROWS.decode_row(&header, bytes.get(at + 1..).unwrap_or_default()));
 }
 
@@ -253,13 +253,14 @@ fn states() -> Vec<Vec<u8>> {
 }
 
 /// A state as the snapshot that would hold it.
+#[expect(clippy::needless_pass_by_value, reason = "targets are finished by value")]
 fn wrapped(state: Vec<u8>) -> Vec<u8> {
     let head =
         format!(r#"{{"version":{},"lineage":"","topic":"events","partition":0,"partitions":2,"offset":0,"users":0}}"#, snapshot::VERSION);
     let mut bytes = b"STKSNAP1".to_vec();
     bytes.extend(u32::try_from(head.len()).expect("short").to_le_bytes());
     bytes.extend(head.as_bytes());
-    bytes.extend(zstd::encode_all(&state[..], 1).expect("compressed"));
+    bytes.extend(zstd::encode_all(&*state, 1).expect("compressed"));
     bytes.extend([0; 4]);
     signed(bytes)
 }
