@@ -1,8 +1,10 @@
 //! Values and formulas: no clock, no I/O, no JSON, no Kafka.
 
+pub mod churn;
 pub mod complaints;
 pub mod day_set;
 pub mod event;
+pub mod gamma;
 pub mod lifecycle;
 pub mod money;
 pub mod partition;
@@ -10,6 +12,7 @@ pub mod purchases;
 pub mod rejection;
 pub mod retention;
 pub mod revenue_share;
+pub mod spend;
 pub mod survey;
 pub mod time;
 pub mod windows;
