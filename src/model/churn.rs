@@ -3,10 +3,38 @@
 //! A process is what makes the days: activity, or orders. [`ChurnProcess`] answers for one of them; its formulas are in [`closed_form`].
 
 pub mod closed_form;
+pub mod counts;
+pub mod fit;
 
 use serde::{Deserialize, Serialize};
 
 use closed_form::{ClosedForm, Span};
+
+/// What makes the days of a habit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ProcessKind {
+    /// Distinct active days.
+    Activity,
+    /// Distinct days with an order that stands.
+    Purchase,
+}
+
+impl ProcessKind {
+    /// Both processes with their names.
+    pub const NAMES: [(Self, &'static str); 2] = [(Self::Activity, "activity"), (Self::Purchase, "purchase")];
+
+    /// The name in settings and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        name_in(&Self::NAMES, self)
+    }
+
+    /// The process of a name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        from_name_in(&Self::NAMES, name)
+    }
+}
 
 /// A model of how days of a process come and end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -5,6 +5,8 @@
 //!
 //! Source: Fader, Hardie (2013), The Gamma-Gamma model of monetary value.
 
+pub mod fit;
+
 use serde::{Deserialize, Serialize};
 
 use super::churn::{ChurnProcess, History};
@@ -71,19 +73,20 @@ impl Valuation {
     /// (30.4375 days) / `(1 + discount)^(k / 12)`, in money.
     #[must_use]
     pub fn lifetime_value(&self, process: &ChurnProcess, history: &History, parameters: &SpendParameters, spend: &Spend) -> f64 {
-        let months = (1..=MONTHS).map(|month| (month, process.expected_days(history, f64::from(month) * MONTH_DAYS)));
-        self.margin * parameters.expected(spend) * self.discounted(months)
+        let up_to = (1..=MONTHS).map(|month| process.expected_days(history, f64::from(month) * MONTH_DAYS));
+        self.margin * parameters.expected(spend) * self.discounted(up_to)
     }
 
-    /// The sum of what is added in each month, discounted, from what is expected up to the end of each.
-    fn discounted(&self, up_to: impl Iterator<Item = (u8, f64)>) -> f64 {
-        let mut before = 0.0;
-        let value = |(month, expected): (u8, f64)| {
-            let added = expected - before;
+    /// The sum of what is added in each month, discounted at its end, from what is expected up to the end of the first month, the second, ….
+    #[must_use]
+    pub fn discounted(&self, up_to: impl IntoIterator<Item = f64>) -> f64 {
+        let (mut sum, mut before, mut month) = (0.0, 0.0, 0.0);
+        for expected in up_to {
+            month += 1.0;
+            sum += (expected - before) * libm::exp(-libm::log1p(self.discount_annual) * month / 12.0);
             before = expected;
-            added * libm::exp(-libm::log1p(self.discount_annual) * f64::from(month) / 12.0)
-        };
-        up_to.map(value).sum()
+        }
+        sum
     }
 }
 
@@ -127,7 +130,7 @@ mod tests {
         assert!((value(0.5, 0.1) * 2.0 - value(1.0, 0.1)).abs() < 1e-9);
         let (low, high) = (undiscounted / 1.1, undiscounted / 1.1_f64.powf(1.0 / 12.0));
         assert!((low..high).contains(&value(1.0, 0.1)));
-        let steady = Valuation { margin: 1.0, discount_annual: 0.21 }.discounted((1..=12).map(|month| (month, f64::from(month))));
+        let steady = Valuation { margin: 1.0, discount_annual: 0.21 }.discounted((1..=12).map(f64::from));
         let expected: f64 = (1..=12).map(|month| 1.21_f64.powf(-f64::from(month) / 12.0)).sum();
         assert!((steady - expected).abs() < 1e-12);
     }

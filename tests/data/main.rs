@@ -11,6 +11,7 @@
 
 mod logs;
 mod posthog;
+mod published;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
     let mut tests: Vec<Named> = Vec::new();
     logs::add(&mut tests);
     posthog::add(&mut tests);
+    published::add(&mut tests);
     let trial = |(name, test): Named| {
         let run = move || {
             if !present {

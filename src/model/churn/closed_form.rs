@@ -79,11 +79,19 @@ impl ClosedForm {
     /// Worked number: BG/NBD with r = .25, α = 4, a = .8, b = 2.5 and x = 0, T = 40 is .25 ln(4 / 44) = -.599474.
     #[must_use]
     pub fn log_likelihood(&self, span: &Span) -> f64 {
+        self.log_likelihood_of_repeats(span.repeats) + self.log_likelihood_of_times(span)
+    }
+
+    /// The part of the log-likelihood that many users have in common: what depends on the repeats alone.
+    pub(super) fn log_likelihood_of_repeats(&self, repeats: f64) -> f64 {
         let ChurnParameters { r, alpha, a, b } = self.parameters;
-        let alive = ln_rising(r, span.repeats) + ln_beta_rising(a, b, self.survived(span.repeats))
-            - r * libm::log1p(span.age / alpha)
-            - span.repeats * libm::log(alpha + span.age);
-        alive + softplus(self.ln_dead_odds(span))
+        ln_rising(r, repeats) + ln_beta_rising(a, b, self.survived(repeats)) + r * libm::log(alpha)
+    }
+
+    /// The rest of the log-likelihood.
+    pub(super) fn log_likelihood_of_times(&self, span: &Span) -> f64 {
+        let ChurnParameters { r, alpha, .. } = self.parameters;
+        softplus(self.ln_dead_odds(span)) - (r + span.repeats) * libm::log(alpha + span.age)
     }
 
     /// The expected number of days of the process within `ahead` of now: `p_alive` times what a user who is alive has left.
