@@ -2,7 +2,9 @@
 
 mod check;
 mod demo;
+mod fit;
 mod generate;
+mod histories;
 mod replay;
 mod run;
 mod schema;
@@ -32,6 +34,7 @@ enum Command {
     Demo(demo::DemoArguments),
     Run(run::RunArguments),
     Replay(replay::ReplayArguments),
+    Fit(fit::FitArguments),
     Check(check::CheckArguments),
     Schema(schema::SchemaArguments),
     Generate(generate::GenerateArguments),
@@ -62,6 +65,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Replay(arguments) => replay::run(arguments),
+        Command::Fit(arguments) => fit::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),

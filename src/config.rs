@@ -2,6 +2,7 @@
 //!
 //! [`Settings::read`] finds every mistake at once; what it returns holds only values that are allowed.
 
+mod churn;
 mod counting;
 mod duration;
 mod input;
@@ -22,6 +23,7 @@ use std::time::Duration;
 pub use mistakes::{Mistake, Mistakes};
 
 use crate::engine::settings::EngineSettings;
+use crate::model::churn::settings::{ChurnSettings, ClvSettings};
 use crate::model::time::{Day, EventTime};
 use crate::wire::decode::{Decoder, DecoderLimits};
 use crate::wire::mapping::InputMapping;
@@ -43,6 +45,10 @@ pub struct Settings {
     pub idle_after: Duration,
     /// What decides the figures: the rest of `[time]`, `[activity]`, `[purchases]`, `[complaints]`, `[deletion]`, `[breakdowns]`, `[profiles]`.
     pub engine: EngineSettings,
+    /// `[churn]`
+    pub churn: ChurnSettings,
+    /// `[clv]`
+    pub clv: ClvSettings,
     /// `purchases.currency`: the only currency that orders may name; `None` takes all.
     pub currency: Option<String>,
     /// `[delivery]`
@@ -68,6 +74,8 @@ impl Settings {
         let input = input::input(top.section("input"));
         let publish = service::publish(top.section("publish"));
         let (engine, counting) = counting::counting(&top);
+        let churn = churn::churn(top.section("churn"));
+        let clv = churn::clv(top.section("clv"));
         let delivery = service::delivery(top.section("delivery"));
         let snapshots = service::snapshots(top.section("snapshots"));
         let http = service::http(top.section("http"));
@@ -78,7 +86,22 @@ impl Settings {
         if !mistakes.is_empty() {
             return Err(Mistakes(mistakes));
         }
-        Ok(Self { kafka, topics, input, publish, earliest, idle_after, engine, currency, delivery, snapshots, http, worker_threads })
+        Ok(Self {
+            kafka,
+            topics,
+            input,
+            publish,
+            earliest,
+            idle_after,
+            engine,
+            churn,
+            clv,
+            currency,
+            delivery,
+            snapshots,
+            http,
+            worker_threads,
+        })
     }
 
     /// A decoder of the input that these settings describe.

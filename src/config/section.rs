@@ -12,7 +12,7 @@ use super::duration;
 use super::mistakes::{Mistake, did_you_mean, shown};
 
 /// Keys of the format that a later version reads; this one says so.
-const LATER: [&str; 7] = ["churn", "alerts", "clv", "segments", "publish.churn_risk", "topics.churn_risk", "topics.alerts"];
+const LATER: [&str; 5] = ["alerts", "segments", "publish.churn_risk", "topics.churn_risk", "topics.alerts"];
 
 /// An environment variable.
 pub(super) struct Variable {
@@ -77,7 +77,10 @@ impl<'w> Section<'w> {
 
     /// The value of `key`, whatever it is; the key is known from now on.
     pub(super) fn value(&self, key: &'static str) -> Option<&'w Value> {
-        self.known.borrow_mut().push(key);
+        let mut known = self.known.borrow_mut();
+        if !known.contains(&key) {
+            known.push(key);
+        }
         self.table?.get(key)
     }
 
@@ -126,6 +129,15 @@ impl<'w> Section<'w> {
         let number = value.as_integer().and_then(|number| T::try_from(number).ok()).filter(|number| range.contains(number));
         let allowed = format!("a whole number from {} to {}", range.start(), range.end());
         self.expect(key, number, &allowed).unwrap_or(default)
+    }
+
+    /// A number in a range, whole or with decimals.
+    pub(super) fn decimal(&self, key: &'static str, (low, high): (f64, f64), default: f64) -> f64 {
+        let Some(value) = self.value(key) else { return default };
+        #[expect(clippy::cast_precision_loss, reason = "of the numbers beyond 2^53, none is in any range")]
+        let whole = || value.as_integer().map(|number| number as f64);
+        let number = value.as_float().or_else(whole).filter(|number| (low..=high).contains(number));
+        self.expect(key, number, &format!("a number from {low} to {high}")).unwrap_or(default)
     }
 
     /// A duration in a range; all three as text.

@@ -5,8 +5,12 @@
 pub mod closed_form;
 pub mod counts;
 pub mod fit;
+pub mod settings;
+
+use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use closed_form::{ClosedForm, Span};
 
@@ -158,7 +162,26 @@ pub struct ChurnProcess {
     pub lapse_days: u16,
 }
 
+/// What names a model in records: model, unit, and the first 8 bytes of a SHA-256 of the parameters' bits, such as `mbg-nbd-week-5f1d1c3e0a9b7c42`. Equal
+/// parameters have equal ids, wherever they come from.
+#[must_use]
+pub fn model_id(model: ChurnModel, unit: TimeUnit, parameters: &ChurnParameters) -> String {
+    let ChurnParameters { r, alpha, a, b } = *parameters;
+    let bits = [r, alpha, a, b].into_iter().fold(Sha256::new(), |hash, parameter| hash.chain_update(parameter.to_bits().to_le_bytes()));
+    let mut id = format!("{}-{}-", model.name(), unit.name());
+    for byte in &bits.finalize()[..8] {
+        _ = write!(id, "{byte:02x}");
+    }
+    id
+}
+
 impl ChurnProcess {
+    /// The id of the model with its parameters.
+    #[must_use]
+    pub fn model_id(&self) -> String {
+        model_id(self.model, self.unit, &self.parameters)
+    }
+
     /// The closed forms, over spans in the model's unit.
     #[must_use]
     pub fn closed_form(&self) -> ClosedForm {

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::closed_form::{ClosedForm, Span};
-use super::{ChurnModel, ChurnParameters, History, TimeUnit};
+use super::{ChurnModel, ChurnParameters, History, TimeUnit, model_id};
 use crate::model::maximise::{Maximum, maximise};
 
 /// Lowest and highest value of r, a and b, and of α in the model's unit. Beyond them the likelihood is flat: users, or their dropouts, are all alike.
@@ -59,6 +59,14 @@ pub struct Fit {
     pub log_likelihood: f64,
     /// Users whose histories were fitted.
     pub users: u64,
+}
+
+impl Fit {
+    /// The id of the parameters.
+    #[must_use]
+    pub fn model_id(&self) -> String {
+        model_id(self.model, self.unit, &self.parameters)
+    }
 }
 
 /// Why data say nothing about the parameters, or not everything.

@@ -70,6 +70,14 @@ fn names_lead_back() {
 }
 
 #[test]
+fn an_id_names_the_parameters() {
+    let id = |r| process(ChurnModel::MbgNbd, TimeUnit::Week, ChurnParameters { r, ..CDNOW }, 90).model_id();
+    assert_eq!(id(0.525), model_id(ChurnModel::MbgNbd, TimeUnit::Week, &CDNOW));
+    assert_ne!(id(0.525), id(0.525_000_000_000_000_1));
+    assert!(id(0.525).starts_with("mbg-nbd-week-") && id(0.525).len() == 13 + 16, "{}", id(0.525));
+}
+
+#[test]
 fn a_level_may_never_be_reached() {
     let slow = process(ChurnModel::BgNbd, TimeUnit::Day, ChurnParameters { r: 1.0, alpha: 0.1, a: 0.5, b: 5.0 }, 30);
     assert_eq!(slow.first_silence_reaching(0, 0, 0.999, 100), None);
