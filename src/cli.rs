@@ -1,5 +1,6 @@
 //! One module a command.
 
+mod backtest;
 mod check;
 mod demo;
 mod fit;
@@ -35,6 +36,7 @@ enum Command {
     Run(run::RunArguments),
     Replay(replay::ReplayArguments),
     Fit(fit::FitArguments),
+    Backtest(backtest::BacktestArguments),
     Check(check::CheckArguments),
     Schema(schema::SchemaArguments),
     Generate(generate::GenerateArguments),
@@ -66,6 +68,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Replay(arguments) => replay::run(arguments),
         Command::Fit(arguments) => fit::run(&arguments),
+        Command::Backtest(arguments) => backtest::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),

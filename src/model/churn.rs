@@ -2,6 +2,7 @@
 //!
 //! A process is what makes the days: activity, or orders. [`ChurnProcess`] answers for one of them; its formulas are in [`closed_form`].
 
+pub mod backtest;
 pub mod closed_form;
 pub mod counts;
 pub mod fit;
@@ -16,6 +17,7 @@ use closed_form::{ClosedForm, Span};
 
 /// What makes the days of a habit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ProcessKind {
     /// Distinct active days.
     Activity,
@@ -42,6 +44,7 @@ impl ProcessKind {
 
 /// A model of how days of a process come and end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ChurnModel {
     /// Modified BG/NBD: a user may drop out after every day, the first included.
     MbgNbd,
@@ -68,6 +71,7 @@ impl ChurnModel {
 
 /// The unit of time that a model's parameters are in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum TimeUnit {
     /// Calendar days.
     Day,
@@ -216,21 +220,25 @@ impl ChurnProcess {
     /// when it is below it to the end. By bisection, since risk rises with silence.
     #[must_use]
     pub fn first_silence_reaching(&self, repeats: u32, recency_days: i32, level: f64, at_most_days: i32) -> Option<i32> {
-        let reaches = |silent_days| self.risk(&History { repeats, recency_days, silent_days }) >= level;
-        if at_most_days < 0 || !reaches(at_most_days) {
-            return None;
-        }
-        let (mut low, mut high) = (0, at_most_days);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if reaches(middle) {
-                high = middle;
-            } else {
-                low = middle + 1;
-            }
-        }
-        Some(high)
+        first_reaching(at_most_days, |silent_days| self.risk(&History { repeats, recency_days, silent_days }) >= level)
     }
+}
+
+/// The smallest of 0 to `at_most` from which on `reaches` holds; `None` when it does not at the end.
+fn first_reaching(at_most: i32, reaches: impl Fn(i32) -> bool) -> Option<i32> {
+    if at_most < 0 || !reaches(at_most) {
+        return None;
+    }
+    let (mut low, mut high) = (0, at_most);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if reaches(middle) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    Some(high)
 }
 
 #[cfg(test)]

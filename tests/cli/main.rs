@@ -1,5 +1,6 @@
 //! The commands as a user runs them: exit status, standard output, standard error.
 
+mod churn;
 mod golden;
 
 use std::fs;
@@ -8,7 +9,13 @@ use golden::{check_golden, run, run_with};
 
 #[test]
 fn help_tells_the_commands() {
-    for (arguments, name) in [(&["--help"][..], "help"), (&["check", "--help"], "help-check"), (&["generate", "--help"], "help-generate")] {
+    for (arguments, name) in [
+        (&["--help"][..], "help"),
+        (&["check", "--help"], "help-check"),
+        (&["generate", "--help"], "help-generate"),
+        (&["fit", "--help"], "help-fit"),
+        (&["backtest", "--help"], "help-backtest"),
+    ] {
         let done = run(arguments);
         assert_eq!((done.status, done.stderr.as_str()), (0, ""), "{arguments:?}");
         check_golden(&format!("cli/{name}.txt"), &done.stdout);
@@ -24,6 +31,10 @@ fn bad_usage_is_status_2() {
         &["schema", "weather"],
         &["generate", "--events", "x"],
         &["generate", "--rate", "5"],
+        &["fit", "x.csv"],
+        &["fit", "--until", "2024-1-1", "x.csv"],
+        &["fit", "--until", "2024-01-01", "x.parquet"],
+        &["backtest", "--split", "2024-01-02", "--until", "2024-01-02", "x.csv"],
     ] {
         let done = run(arguments);
         assert_eq!((done.status, done.stdout.as_str()), (2, ""), "{arguments:?}");

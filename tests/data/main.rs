@@ -9,6 +9,7 @@
     reason = "small numbers"
 )]
 
+mod backtest;
 mod logs;
 mod posthog;
 mod published;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     let present = data().is_dir();
     let required = std::env::var_os("STICKINESS_REQUIRE_DATA").is_some();
     let mut tests: Vec<Named> = Vec::new();
+    backtest::add(&mut tests);
     logs::add(&mut tests);
     posthog::add(&mut tests);
     published::add(&mut tests);

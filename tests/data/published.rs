@@ -123,7 +123,7 @@ fn day(text: &str) -> Day {
 }
 
 /// The histories of a log whose purchases are orders, up to a day.
-fn histories(log: &str, until: &str) -> Histories {
+pub(crate) fn histories(log: &str, until: &str) -> Histories {
     let text = "[input]\nformat = \"csv\"\n[input.fields]\ntimestamp = \"event_time\"\ntype = \"event_type\"\n[input.types]\npurchase = \"order_placed\"\n";
     let settings = Settings::read(text, []).expect("valid settings");
     let path = data().join(log).join("events.csv.gz");

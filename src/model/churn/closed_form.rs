@@ -123,7 +123,7 @@ impl ClosedForm {
         let alive = libm::exp(ln_beta_rising(a, b, survived));
         // E[p (1 - p)^(survived - 1)]: the last of the chances to drop out was taken.
         let dropped = if survived < 1.0 { 0.0 } else { alive * a / (b + survived - 1.0) };
-        days.probability() * alive + (days.probability() + days.above) * dropped
+        days.probability * alive + (days.probability + days.above) * dropped
     }
 }
 
@@ -132,21 +132,22 @@ struct NegativeBinomial {
     shape: f64,
     z: f64,
     count: f64,
-    /// The logarithm of P(N = count); minus infinity once it is too small for one.
+    /// P(N = count); of those before the mode it may be too small for a double.
+    probability: f64,
+    /// Its logarithm, as long as that is needed.
     ln_probability: f64,
     /// P(N > count).
     above: f64,
 }
 
+/// The logarithm of a probability that is surely no denormal, from which the next ones can be multiplied up.
+const LN_SMALL: f64 = -600.0;
+
 impl NegativeBinomial {
     /// `ln_rest` is `-ln(1 - z)`.
     fn new(shape: f64, z: f64, ln_rest: f64) -> Self {
         let ln_probability = -shape * ln_rest;
-        Self { shape, z, count: 0.0, ln_probability, above: -libm::expm1(ln_probability) }
-    }
-
-    fn probability(&self) -> f64 {
-        libm::exp(self.ln_probability)
+        Self { shape, z, count: 0.0, probability: libm::exp(ln_probability), ln_probability, above: -libm::expm1(ln_probability) }
     }
 
     fn ratio(&self) -> f64 {
@@ -154,22 +155,31 @@ impl NegativeBinomial {
     }
 
     fn step(&mut self) {
-        self.ln_probability += libm::log(self.ratio());
+        if self.ln_probability < LN_SMALL {
+            self.ln_probability += libm::log(self.ratio());
+            self.probability = libm::exp(self.ln_probability);
+        } else {
+            self.probability *= self.ratio();
+        }
         self.count += 1.0;
-        self.above = (self.above - self.probability()).max(0.0);
+        self.above = (self.above - self.probability).max(0.0);
     }
 
     /// `Σ P(N > k) E[(1 - p)^k]` with p ~ Beta(a, b).
     fn expected_until_dropout(mut self, a: f64, b: f64) -> f64 {
         let (mut sum, mut kept) = (0.0, 1.0);
         for _ in 0..MOST_TERMS {
-            let term = self.above * kept;
-            sum += term;
-            // Past the mode the terms shrink at least as fast as a geometric series of this ratio.
-            let ratio = self.ratio();
-            if term <= 0.0 || (ratio < 1.0 && self.count > self.shape * self.z / (1.0 - self.z) && term < 1e-16 * sum * (1.0 - ratio)) {
-                break;
+            // From here on the probabilities shrink at least as fast as by this ratio, so what is above is less than a geometric series. The
+            // difference that `above` is kept as never gets that small.
+            let ratio = self.ratio().max(self.z);
+            if ratio < 1.0 {
+                let tail = self.probability * ratio / (1.0 - ratio);
+                self.above = self.above.min(tail);
+                if kept * tail < 1e-16 * sum * (1.0 - ratio) {
+                    break;
+                }
             }
+            sum += self.above * kept;
             kept *= (b + self.count) / (a + b + self.count);
             self.step();
         }

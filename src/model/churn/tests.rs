@@ -69,6 +69,27 @@ fn names_lead_back() {
     assert_eq!((ChurnModel::from_name("pareto-nbd"), TimeUnit::from_name("month")), (None, None));
 }
 
+/// Against the integral that the series is: the mean over p ~ Beta(a, b) of `(1 - (A / (A + p t))^R) / p`, here for a horizon of 300 times α.
+#[test]
+fn expected_days_are_the_integral_far_ahead() {
+    let parameters = ChurnParameters { r: 0.65, alpha: 16.5, a: 0.66, b: 0.4 };
+    let found = process(ChurnModel::MbgNbd, TimeUnit::Day, parameters, 30)
+        .expected_days(&History { repeats: 0, recency_days: 0, silent_days: 0 }, 5000.0);
+    let (a, b) = (0.66, 1.4);
+    let step = 0.001_f64;
+    let term = |index: i32| {
+        // p by its log-odds, where the integrand falls off on both sides.
+        let odds = (f64::from(index) * step).exp();
+        let p = odds / (1.0 + odds);
+        let density = (a * p.ln() + b * (1.0 / (1.0 + odds)).ln() - crate::model::gamma::ln_beta(a, b)).exp();
+        density * (1.0 - (16.5 / (16.5 + p * 5000.0)).powf(0.65)) / p * step
+    };
+    let integral: f64 = (-60_000..=30_000).map(term).sum();
+    // In MBG/NBD the first day may already have been the last.
+    let expected = integral * 0.4 / (0.4 + 0.66);
+    assert!((found / expected - 1.0).abs() < 1e-9, "{found} for {expected}");
+}
+
 #[test]
 fn an_id_names_the_parameters() {
     let id = |r| process(ChurnModel::MbgNbd, TimeUnit::Week, ChurnParameters { r, ..CDNOW }, 90).model_id();
