@@ -1,9 +1,12 @@
 //! One module a command.
 
 mod alerts;
+mod backtest;
 mod check;
 mod demo;
+mod fit;
 mod generate;
+mod histories;
 mod replay;
 mod run;
 mod schema;
@@ -34,6 +37,8 @@ enum Command {
     Run(run::RunArguments),
     Replay(replay::ReplayArguments),
     Alerts(alerts::AlertsArguments),
+    Fit(fit::FitArguments),
+    Backtest(backtest::BacktestArguments),
     Check(check::CheckArguments),
     Schema(schema::SchemaArguments),
     Generate(generate::GenerateArguments),
@@ -65,6 +70,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Replay(arguments) => replay::run(arguments),
         Command::Alerts(arguments) => alerts::run(&arguments),
+        Command::Fit(arguments) => fit::run(&arguments),
+        Command::Backtest(arguments) => backtest::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),

@@ -3,6 +3,7 @@
 //! [`Settings::read`] finds every mistake at once; what it returns holds only values that are allowed.
 
 mod alerts;
+mod churn;
 mod counting;
 mod duration;
 mod input;
@@ -24,6 +25,7 @@ pub use mistakes::{Mistake, Mistakes};
 
 use crate::engine::alerts::AlertSettings;
 use crate::engine::settings::EngineSettings;
+use crate::model::churn::settings::{ChurnSettings, ClvSettings};
 use crate::model::time::{Day, EventTime};
 use crate::wire::decode::{Decoder, DecoderLimits};
 use crate::wire::mapping::InputMapping;
@@ -49,6 +51,10 @@ pub struct Settings {
     pub alerts: Option<AlertSettings>,
     /// `alerts.alertmanager_…`: where alerts are sent beside their topic.
     pub alertmanager: Option<AlertmanagerSettings>,
+    /// `[churn]`
+    pub churn: ChurnSettings,
+    /// `[clv]`
+    pub clv: ClvSettings,
     /// `purchases.currency`: the only currency that orders may name; `None` takes all.
     pub currency: Option<String>,
     /// `[delivery]`
@@ -77,6 +83,8 @@ impl Settings {
         let publish = service::publish(top.section("publish"));
         let (engine, counting) = counting::counting(&top);
         let (alerts, alertmanager) = alerts::alerts(top.section("alerts"));
+        let churn = churn::churn(top.section("churn"));
+        let clv = churn::clv(top.section("clv"));
         let delivery = service::delivery(top.section("delivery"));
         let snapshots = service::snapshots(top.section("snapshots"));
         let http = service::http(top.section("http"));
@@ -97,6 +105,8 @@ impl Settings {
             engine,
             alerts,
             alertmanager,
+            churn,
+            clv,
             currency,
             delivery,
             snapshots,

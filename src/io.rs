@@ -10,6 +10,7 @@ pub mod feed;
 pub mod files;
 pub mod forwarding;
 pub mod generate;
+pub mod histories;
 pub mod http;
 pub mod kafka;
 pub mod observations;

@@ -1,15 +1,20 @@
 //! Values and formulas: no clock, no I/O, no JSON, no Kafka.
 
+pub mod churn;
 pub mod complaints;
 pub mod day_set;
 pub mod event;
+pub mod gamma;
+pub mod histories;
 pub mod lifecycle;
+pub mod maximise;
 pub mod money;
 pub mod partition;
 pub mod purchases;
 pub mod rejection;
 pub mod retention;
 pub mod revenue_share;
+pub mod spend;
 pub mod spike;
 pub mod survey;
 pub mod time;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::Failure;
-use super::settings::ConfigArgument;
+use super::settings::{ConfigArgument, day};
 use crate::io::files::{FileRecords, Input, Progress};
 use crate::io::replay::{Order, ReplayOptions, replay};
 use crate::model::time::Day;
@@ -38,10 +38,6 @@ enum OrderArgument {
     File,
     /// By their timestamps; all events are held in memory
     EventTime,
-}
-
-fn day(text: &str) -> Result<Day, String> {
-    Day::parse(text).ok_or_else(|| "a day is written YYYY-MM-DD, such as 2026-01-31".to_owned())
 }
 
 pub(super) fn run(arguments: ReplayArguments) -> Result<(), Failure> {

@@ -8,6 +8,12 @@ use clap::Args;
 
 use super::Failure;
 use crate::config::Settings;
+use crate::model::time::Day;
+
+/// Reads an argument that is a day.
+pub(super) fn day(text: &str) -> Result<Day, String> {
+    Day::parse(text).ok_or_else(|| "a day is written YYYY-MM-DD, such as 2026-01-31".to_owned())
+}
 
 /// `--config`
 #[derive(Args, Debug)]

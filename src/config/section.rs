@@ -12,7 +12,7 @@ use super::duration;
 use super::mistakes::{Mistake, did_you_mean, shown};
 
 /// Keys of the format that a later version reads; this one says so.
-const LATER: [&str; 5] = ["churn", "clv", "segments", "publish.churn_risk", "topics.churn_risk"];
+const LATER: [&str; 3] = ["segments", "publish.churn_risk", "topics.churn_risk"];
 
 /// An environment variable.
 pub(super) struct Variable {
@@ -82,7 +82,10 @@ impl<'w> Section<'w> {
 
     /// The value of `key`, whatever it is; the key is known from now on.
     pub(super) fn value(&self, key: &'static str) -> Option<&'w Value> {
-        self.known.borrow_mut().push(key);
+        let mut known = self.known.borrow_mut();
+        if !known.contains(&key) {
+            known.push(key);
+        }
         self.table?.get(key)
     }
 

@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::engine::settings::{Breakdown, DeletionPast};
+use crate::model::churn::settings::prior;
+use crate::model::churn::{ChurnModel, ChurnParameters, ProcessKind, TimeUnit};
 use crate::model::event::EventType;
+use crate::model::spend::Valuation;
 
 fn read(text: &str) -> Result<Settings, Mistakes> {
     Settings::read(text, [])
@@ -25,7 +28,19 @@ fn the_example_shows_every_key() {
     let example = include_str!("../../config/stickiness.toml");
     // A key that nobody knows makes each section tell the keys that it knows.
     let sections = ["kafka", "topics", "input", "input.fields", "publish", "time", "activity", "purchases", "complaints", "deletion"];
-    let more = ["breakdowns", "alerts", "profiles", "delivery", "snapshots", "http", "workers"];
+    let more = [
+        "churn",
+        "churn.activity",
+        "churn.purchase",
+        "clv",
+        "breakdowns",
+        "alerts",
+        "profiles",
+        "delivery",
+        "snapshots",
+        "http",
+        "workers",
+    ];
     let text = sections.iter().chain(&more).map(|section| format!("[{section}]\nzzzzzzzzzzzz = 1\n")).collect::<Vec<_>>().concat();
     for mistake in read(&text).expect_err("unknown keys").0 {
         let known = mistake.allowed.strip_prefix("unknown key; known here: ").expect("the known keys");
@@ -48,6 +63,7 @@ fn the_examples_comments_hold_settings_that_are_allowed() {
     assert_eq!(settings.input.default_type, Some(EventType::Activity));
     assert_eq!(settings.currency.as_deref(), Some("EUR"));
     assert_eq!(settings.worker_threads, NonZeroU16::new(4));
+    assert!(settings.churn.activity.parameters_set && settings.churn.purchase.parameters_set && settings.clv.spend_set);
 }
 
 #[test]
@@ -80,6 +96,19 @@ fn every_section_is_read() {
         [breakdowns]
         properties = ["country", "plan"]
         values.plan = ["pro", 1, true]
+        [churn]
+        process = "purchase"
+        medium = 0.4
+        [churn.activity]
+        unit = "week"
+        [churn.purchase]
+        model = "bg-nbd"
+        r = 1
+        alpha = 2.5
+        a = 3
+        b = 4
+        [clv]
+        margin = 0.3
         [http]
         listen = "0.0.0.0:9000"
         token = "hunter2"
@@ -98,6 +127,13 @@ fn every_section_is_read() {
     let plan = vec!["1".to_owned(), "pro".to_owned(), "true".to_owned()];
     let country = Breakdown { property: "country".to_owned(), values: None };
     assert_eq!(settings.engine.breakdowns, [country, Breakdown { property: "plan".to_owned(), values: Some(plan) }]);
+    let churn = &settings.churn;
+    assert_eq!((churn.process, churn.medium.to_string().as_str(), churn.high.to_string().as_str()), (ProcessKind::Purchase, "0.4", "0.8"));
+    assert_eq!(churn.purchase.process.parameters, ChurnParameters { r: 1.0, alpha: 2.5, a: 3.0, b: 4.0 });
+    assert!(churn.purchase.parameters_set && !churn.activity.parameters_set);
+    let weekly = churn.activity.process.parameters.alpha * 7.0;
+    assert!((weekly - prior(ProcessKind::Activity, ChurnModel::MbgNbd, TimeUnit::Day).alpha).abs() < 1e-12);
+    assert_eq!(settings.clv.valuation, Valuation { margin: 0.3, discount_annual: 0.1 });
     assert!(!format!("{settings:?}").contains("hunter2"));
 }
 

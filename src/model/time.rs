@@ -18,6 +18,9 @@ impl EventTime {
     /// The smallest instant.
     pub const MIN: Self = Self(i64::MIN);
 
+    /// The largest instant.
+    pub const MAX: Self = Self(i64::MAX);
+
     /// The instant `nanos` nanoseconds after the epoch.
     #[must_use]
     pub const fn from_nanos(nanos: i64) -> Self {

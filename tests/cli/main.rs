@@ -1,5 +1,6 @@
 //! The commands as a user runs them: exit status, standard output, standard error.
 
+mod churn;
 mod golden;
 
 use std::fs;
@@ -13,6 +14,8 @@ fn help_tells_the_commands() {
         (&["check", "--help"], "help-check"),
         (&["generate", "--help"], "help-generate"),
         (&["alerts", "tune", "--help"], "help-alerts-tune"),
+        (&["fit", "--help"], "help-fit"),
+        (&["backtest", "--help"], "help-backtest"),
     ] {
         let done = run(arguments);
         assert_eq!((done.status, done.stderr.as_str()), (0, ""), "{arguments:?}");
@@ -29,6 +32,10 @@ fn bad_usage_is_status_2() {
         &["schema", "weather"],
         &["generate", "--events", "x"],
         &["generate", "--rate", "5"],
+        &["fit", "x.csv"],
+        &["fit", "--until", "2024-1-1", "x.csv"],
+        &["fit", "--until", "2024-01-01", "x.parquet"],
+        &["backtest", "--split", "2024-01-02", "--until", "2024-01-02", "x.csv"],
     ] {
         let done = run(arguments);
         assert_eq!((done.status, done.stdout.as_str()), (2, ""), "{arguments:?}");

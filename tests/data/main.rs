@@ -9,8 +9,10 @@
     reason = "small numbers"
 )]
 
+mod backtest;
 mod logs;
 mod posthog;
+mod published;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,8 +31,10 @@ fn main() -> ExitCode {
     let present = data().is_dir();
     let required = std::env::var_os("STICKINESS_REQUIRE_DATA").is_some();
     let mut tests: Vec<Named> = Vec::new();
+    backtest::add(&mut tests);
     logs::add(&mut tests);
     posthog::add(&mut tests);
+    published::add(&mut tests);
     let trial = |(name, test): Named| {
         let run = move || {
             if !present {
