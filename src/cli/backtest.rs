@@ -17,6 +17,7 @@ use super::settings::{ConfigArgument, day};
 use crate::io::files::LineFile;
 use crate::model::churn::backtest::{Origin, Plan, Scores, TrackedWeek, backtest, tracking};
 use crate::model::churn::{ChurnModel, ProcessKind, TimeUnit};
+use crate::model::histories::Histories;
 use crate::model::time::Day;
 
 /// Fit a churn model to the past in files, judge it on the days after, and print how it did beside rules without a model
@@ -108,35 +109,15 @@ impl Figure {
 
 pub(super) fn run(arguments: &BacktestArguments) -> Result<(), Failure> {
     let settings = arguments.config.read()?;
-    let days = arguments.until.days_since(arguments.split) / i32::from(arguments.origins);
-    let horizon_days = u16::try_from(days).ok().filter(|days| (1..=3650).contains(days));
-    let horizon_days = horizon_days.ok_or_else(|| {
-        Failure::Usage(anyhow!("--until must be at least {} and at most 3650 days an origin after --split", arguments.origins))
-    })?;
-    let kind = arguments.histories.kind();
-    let process = arguments.histories.process(&settings);
-    let plan = Plan { kind, process, high: settings.churn.high, least_users: FEWEST_USERS };
-    let histories = arguments.histories.read(&settings, arguments.until)?;
-    let splits = (0..i32::from(arguments.origins)).map(|origin| arguments.split + origin * days);
-    let origins: Result<Vec<Origin>, Failure> = splits
-        .map(|split| {
-            let failed = |reason| Failure::Running(anyhow!("no {} can be fitted up to {split}: {reason}", process.model.name()));
-            backtest(&histories, &plan, split, horizon_days).map_err(failed)
-        })
-        .collect();
-    let origins = origins?;
-    let tracking = tracking(&histories, &plan, &origins[0].fit, arguments.split, arguments.until);
-    let result = Backtest {
-        process: kind,
-        model: process.model,
-        unit: process.unit,
-        split: arguments.split.to_string(),
-        until: arguments.until.to_string(),
-        horizon_days,
-        mean: means(&origins),
-        origins,
-        tracking,
+    let horizon_days = arguments.horizon_days()?;
+    let plan = Plan {
+        kind: arguments.histories.kind(),
+        process: arguments.histories.process(&settings),
+        high: settings.churn.high,
+        least_users: FEWEST_USERS,
     };
+    let histories = arguments.histories.read(&settings, arguments.until)?;
+    let result = arguments.judged(&histories, &plan, horizon_days)?;
     eprint!("{}", table::table(&result));
     if let Some(path) = &arguments.html {
         let mut file = LineFile::create(path).map_err(Failure::running)?;
@@ -145,6 +126,39 @@ pub(super) fn run(arguments: &BacktestArguments) -> Result<(), Failure> {
         eprintln!("report written to {}", path.display());
     }
     super::print(&serde_json::to_string(&result).map_err(Failure::running)?)
+}
+
+impl BacktestArguments {
+    /// The days of one horizon.
+    fn horizon_days(&self) -> Result<u16, Failure> {
+        let days = self.until.days_since(self.split) / i32::from(self.origins);
+        u16::try_from(days).ok().filter(|days| (1..=3650).contains(days)).ok_or_else(|| {
+            Failure::Usage(anyhow!(
+                "--until must be at least one day and at most 3650 days an origin after --split, with {} origins",
+                self.origins
+            ))
+        })
+    }
+
+    fn judged(&self, histories: &Histories, plan: &Plan, horizon_days: u16) -> Result<Backtest, Failure> {
+        let origin = |index: u16| {
+            let split = self.split + i32::from(index) * i32::from(horizon_days);
+            let failed = |reason| Failure::Running(anyhow!("no {} can be fitted up to {split}: {reason}", plan.process.model.name()));
+            backtest(histories, plan, split, horizon_days).map_err(failed)
+        };
+        let origins = (0..self.origins).map(origin).collect::<Result<Vec<Origin>, Failure>>()?;
+        Ok(Backtest {
+            process: plan.kind,
+            model: plan.process.model,
+            unit: plan.process.unit,
+            split: self.split.to_string(),
+            until: self.until.to_string(),
+            horizon_days,
+            mean: means(&origins),
+            tracking: tracking(histories, plan, &origins[0].fit, self.split, self.until),
+            origins,
+        })
+    }
 }
 
 /// Means of the figures of each rule; `null` where an origin has none.

@@ -1,10 +1,10 @@
 //! `stickiness fit`: parameters of the churn models from files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Failure;
 use super::histories::{FEWEST_USERS, HistoryArguments};
@@ -46,44 +46,55 @@ pub(super) fn run(arguments: &FitArguments) -> Result<(), Failure> {
         Err(reason) => return Err(Failure::Running(anyhow!("no {} can be fitted: {reason}", process.model.name()))),
     };
     let spend = (kind == ProcessKind::Purchase).then(|| fit_spend(known.iter().map(|(_, spend)| *spend), FEWEST_USERS));
-    let first_day = histories.span(kind).map(|(first, _)| first);
     let mut model = model_object(&fit, spend.as_ref());
-    let more = json!({
-        "model_id": fit.model_id(),
-        "process": kind.name(),
-        "first_day": first_day.map(|day| day.to_string()),
-        "until": arguments.until.to_string(),
-        "repeats": known.iter().map(|(history, _)| u64::from(history.repeats)).sum::<u64>(),
-        "degenerate": degenerate,
-        "spend": spend_object(spend.as_ref()),
-    });
-    if let (Value::Object(model), Value::Object(more)) = (&mut model, more) {
-        model.extend(more);
-    }
+    model.extend(with_names([
+        ("model_id", fit.model_id().into()),
+        ("process", kind.name().into()),
+        ("first_day", histories.span(kind).map(|(first, _)| first.to_string()).into()),
+        ("until", arguments.until.to_string().into()),
+        ("repeats", known.iter().map(|(history, _)| u64::from(history.repeats)).sum::<u64>().into()),
+        ("degenerate", degenerate.clone().into()),
+        ("spend", spend_object(spend.as_ref())),
+    ]));
     for reason in degenerate.into_iter().chain(spend.and_then(|spend| Some(spend.err()?.to_string()))) {
         eprintln!("warning: {reason}");
     }
-    if let Some(path) = &arguments.output {
+    write(&Value::Object(model), arguments.output.as_deref())
+}
+
+/// To the file, when there is one, and to standard output.
+fn write(model: &Value, output: Option<&Path>) -> Result<(), Failure> {
+    if let Some(path) = output {
         let mut file = LineFile::create(path).map_err(Failure::running)?;
-        file.write_json(&model).map_err(Failure::running)?;
+        file.write_json(model).map_err(Failure::running)?;
         file.finish().map_err(Failure::running)?;
     }
     super::print(&model.to_string())
 }
 
+fn with_names<const N: usize>(fields: [(&str, Value); N]) -> impl Iterator<Item = (String, Value)> {
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value))
+}
+
 /// The fields that the contract names, in its order.
-fn model_object(fit: &Fit, spend: Option<&Result<SpendFit, DegenerateSpend>>) -> Value {
+fn model_object(fit: &Fit, spend: Option<&Result<SpendFit, DegenerateSpend>>) -> Map<String, Value> {
     let ChurnParameters { r, alpha, a, b } = fit.parameters;
     let parameters = spend.and_then(best_spend).map(|fit| fit.parameters);
-    let of = |value: fn(&SpendParameters) -> f64| parameters.as_ref().map(value);
-    json!({
-        "model": fit.model.name(),
-        "unit": fit.unit.name(),
-        "r": r, "alpha": alpha, "a": a, "b": b,
-        "log_likelihood": fit.log_likelihood,
-        "users": fit.users,
-        "p": of(|spend| spend.p), "q": of(|spend| spend.q), "v": of(|spend| spend.v),
-    })
+    let of = |value: fn(&SpendParameters) -> f64| Value::from(parameters.as_ref().map(value));
+    with_names([
+        ("model", fit.model.name().into()),
+        ("unit", fit.unit.name().into()),
+        ("r", r.into()),
+        ("alpha", alpha.into()),
+        ("a", a.into()),
+        ("b", b.into()),
+        ("log_likelihood", fit.log_likelihood.into()),
+        ("users", fit.users.into()),
+        ("p", of(|spend| spend.p)),
+        ("q", of(|spend| spend.q)),
+        ("v", of(|spend| spend.v)),
+    ])
+    .collect()
 }
 
 /// The fit, or the best inside the bounds.

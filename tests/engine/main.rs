@@ -11,6 +11,7 @@
 mod cluster;
 mod found;
 mod generated;
+mod histories;
 mod naive;
 mod properties;
 mod scenarios;
