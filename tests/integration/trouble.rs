@@ -3,6 +3,7 @@
 
 mod members;
 mod network;
+mod security;
 mod snapshots;
 mod threads;
 mod time;

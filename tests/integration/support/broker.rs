@@ -23,6 +23,7 @@ pub(crate) struct Broker {
     port: u16,
     /// Where no proxy is between.
     direct: u16,
+    secure: Option<Secure>,
     keeper: Option<Child>,
 }
 
@@ -37,23 +38,33 @@ impl Broker {
 
     /// Formats a new storage, starts a broker on it and waits until it answers.
     pub(crate) fn start() -> Self {
-        Self::start_with(None, "")
+        Self::start_with(None, None)
     }
 
     /// The same, which sends whoever comes by [`Self::port`] to another port from then on: that of a proxy.
     pub(crate) fn start_behind(proxy: u16) -> Self {
-        Self::start_with(Some(proxy), "")
+        Self::start_with(Some(proxy), None)
     }
 
-    fn start_with(proxy: Option<u16>, more: &str) -> Self {
+    /// The same, with one more listener that wants TLS, and SCRAM with these credentials.
+    pub(crate) fn start_secure(user: &str, password: &str) -> Self {
+        let secure = Secure { port: free_port(), user: user.to_owned(), password: password.to_owned() };
+        Self::start_with(None, Some(secure))
+    }
+
+    fn start_with(proxy: Option<u16>, secure: Option<Secure>) -> Self {
         if let Ok(filter) = std::env::var("STICKINESS_TEST_LOG") {
             drop(tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).try_init());
         }
         let dir = tempfile::tempdir().expect("a temporary directory");
         let ports = Ports { main: free_port(), direct: free_port(), controller: free_port() };
-        let text = properties(dir.path(), &ports, proxy) + more;
+        let mut text = properties(dir.path(), &ports, proxy);
+        if let Some(secure) = &secure {
+            secure.make_keys(dir.path());
+            text = secure.extend(&text, dir.path());
+        }
         fs::write(dir.path().join("server.properties"), text).expect("written");
-        let mut broker = Self { dir, port: ports.main, direct: ports.direct, keeper: None };
+        let mut broker = Self { dir, port: ports.main, direct: ports.direct, secure, keeper: None };
         broker.format();
         broker.launch();
         broker
@@ -62,6 +73,16 @@ impl Broker {
     /// Where clients find it, without a proxy between.
     pub(crate) fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.direct)
+    }
+
+    /// Where clients with TLS and credentials find it.
+    pub(crate) fn secure_bootstrap(&self) -> String {
+        format!("localhost:{}", self.secure.as_ref().expect("a secure listener").port)
+    }
+
+    /// The certificate that signs for the secure listener, as PEM.
+    pub(crate) fn authority(&self) -> String {
+        self.dir.path().join("broker.pem").display().to_string()
     }
 
     /// Where a proxy leads to.
@@ -114,6 +135,7 @@ impl Broker {
             .args(Self::java_args())
             .args(["kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c"])
             .arg(self.dir.path().join("server.properties"))
+            .args(self.secure.iter().flat_map(Secure::format_arguments))
             .output()
             .expect("java runs");
         assert!(output.status.success(), "storage is formatted: {}", String::from_utf8_lossy(&output.stderr));
@@ -201,6 +223,57 @@ fn libs() -> PathBuf {
 
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
+}
+
+/// A listener that wants TLS and credentials.
+pub(crate) struct Secure {
+    port: u16,
+    user: String,
+    password: String,
+}
+
+impl Secure {
+    /// A key with a certificate for this machine that signs itself.
+    fn make_keys(&self, dir: &Path) {
+        let keystore = dir.join("broker.p12").display().to_string();
+        let common = ["-alias", "broker", "-keystore", &keystore, "-storetype", "PKCS12", "-storepass", "changeit"];
+        let name = ["-keyalg", "RSA", "-dname", "CN=localhost", "-ext", "SAN=dns:localhost,ip:127.0.0.1", "-validity", "2"];
+        let made = Command::new("keytool").arg("-genkeypair").args(common).args(name).output().expect("keytool comes with Java");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let pem = dir.join("broker.pem");
+        let told = Command::new("keytool").arg("-exportcert").args(common).args(["-rfc", "-file"]).arg(pem).output().expect("keytool");
+        assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    }
+
+    /// The broker's properties with the listener among them.
+    fn extend(&self, properties: &str, dir: &Path) -> String {
+        let address = format!(",SECURE://localhost:{}", self.port);
+        let mut text = String::new();
+        for line in properties.lines() {
+            let more = match line.split_once('=') {
+                Some(("listeners" | "advertised.listeners", _)) => &address,
+                Some(("listener.security.protocol.map", _)) => ",SECURE:SASL_SSL",
+                _ => "",
+            };
+            text.extend([line, more, "\n"]);
+        }
+        let module = "org.apache.kafka.common.security.scram.ScramLoginModule required;";
+        let keystore = dir.join("broker.p12").display().to_string();
+        let own = [
+            ("sasl.enabled.mechanisms", "SCRAM-SHA-512"),
+            ("scram-sha-512.sasl.jaas.config", module),
+            ("ssl.keystore.location", &keystore),
+            ("ssl.keystore.type", "PKCS12"),
+            ("ssl.keystore.password", "changeit"),
+        ];
+        text.extend(own.iter().map(|(key, value)| format!("listener.name.secure.{key}={value}\n")));
+        text
+    }
+
+    /// What makes the user known when the storage is formatted.
+    fn format_arguments(&self) -> [String; 2] {
+        ["--add-scram".to_owned(), format!("SCRAM-SHA-512=[name={},password={}]", self.user, self.password)]
+    }
 }
 
 /// Where a broker listens.
