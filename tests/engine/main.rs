@@ -12,6 +12,7 @@ mod cluster;
 mod found;
 mod generated;
 mod histories;
+mod limits;
 mod naive;
 mod properties;
 mod scenarios;
