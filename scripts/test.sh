@@ -40,6 +40,14 @@ step "broker for the tests"
 scripts/fetch-broker.sh
 step "lints"
 cargo clippy --locked --all-targets -- -D warnings
+step "licences and sources of dependencies"
+if ! cargo deny --version >/dev/null 2>&1; then
+    # Kept beside the build, so that it is built once.
+    tools="${CARGO_TARGET_DIR:-target}/tools"
+    [[ -x "$tools/bin/cargo-deny" ]] || cargo install --quiet --locked --root "$tools" cargo-deny --version 0.18.9
+    PATH="$(cd "$tools/bin" && pwd):$PATH"
+fi
+cargo deny --locked check --hide-inclusion-graph licenses bans sources
 step "tests"
 STICKINESS_REQUIRE_ALERTMANAGER=1 cargo test --locked
 step "done"
