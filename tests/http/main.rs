@@ -3,6 +3,7 @@
 mod client;
 mod fake;
 mod limits;
+mod nonsense;
 mod openmetrics;
 mod page_files;
 

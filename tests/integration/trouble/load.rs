@@ -23,7 +23,8 @@ const FIRST: u64 = 60_000;
 fn events(seconds: u64) -> Generator {
     // More than are fed in the time: as many a day whatever the number of days.
     let days = u16::try_from(60 + 15 * seconds).unwrap_or(u16::MAX);
-    let settings = GeneratorSettings { events: u64::from(days) * 10_000, users: 5_000, days, poison_share: 0.0, ..GeneratorSettings::default() };
+    let settings =
+        GeneratorSettings { events: u64::from(days) * 10_000, users: 5_000, days, poison_share: 0.0, ..GeneratorSettings::default() };
     Generator::new(settings).expect("settings in their ranges")
 }
 
