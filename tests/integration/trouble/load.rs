@@ -51,12 +51,12 @@ fn half_again_as_much_as_can_be_processed_is_lag_and_nothing_worse() {
     let bootstrap = Broker::shared().bootstrap();
     create_topic(&bootstrap, "load", 2);
     let group = Group::new(&bootstrap, "load", &["load"], MORE);
-    let mut feed = Sender::new(&support::connection(&bootstrap), "load").expect("a feed");
+    let mut sender = Sender::new(&support::connection(&bootstrap), "load").expect("a feed");
     let mut generator = events(seconds);
     for event in generator.by_ref().take(FIRST as usize) {
-        feed.push(event.user_id(), event.json()).expect("fed");
+        sender.push(event.user_id(), event.json()).expect("fed");
     }
-    feed.send().expect("fed");
+    sender.send().expect("fed");
     let mut process = group.start();
     process.wait_for_log("state restored", PATIENCE);
     let stopwatch = Stopwatch::start();
@@ -68,18 +68,18 @@ fn half_again_as_much_as_can_be_processed_is_lag_and_nothing_worse() {
         scope.spawn(|| {
             let stopwatch = Stopwatch::start();
             for event in generator {
-                feed.push(event.user_id(), event.json()).expect("fed");
+                sender.push(event.user_id(), event.json()).expect("fed");
                 let so_far = fed.fetch_add(1, Ordering::Relaxed) + 1 - FIRST;
                 let due = Duration::from_secs_f64(so_far as f64 / (1.5 * rate));
                 if due > stopwatch.elapsed() {
-                    feed.send().expect("fed");
+                    sender.send().expect("fed");
                     std::thread::sleep(due.saturating_sub(stopwatch.elapsed()));
                 }
                 if stop.load(Ordering::Relaxed) {
                     break;
                 }
             }
-            feed.finish().expect("fed");
+            sender.finish().expect("fed");
         });
         let stopwatch = Stopwatch::start();
         while stopwatch.elapsed() < Duration::from_secs(seconds) {
