@@ -60,7 +60,7 @@ impl Broker {
         let ports = Ports { main: free_port(), direct: free_port(), controller: free_port() };
         let mut text = properties(dir.path(), &ports, proxy);
         if let Some(secure) = &secure {
-            secure.make_keys(dir.path());
+            Secure::make_keys(dir.path());
             text = secure.extend(&text, dir.path());
         }
         fs::write(dir.path().join("server.properties"), text).expect("written");
@@ -234,7 +234,7 @@ pub(crate) struct Secure {
 
 impl Secure {
     /// A key with a certificate for this machine that signs itself.
-    fn make_keys(&self, dir: &Path) {
+    fn make_keys(dir: &Path) {
         let keystore = dir.join("broker.p12").display().to_string();
         let common = ["-alias", "broker", "-keystore", &keystore, "-storetype", "PKCS12", "-storepass", "changeit"];
         let name = ["-keyalg", "RSA", "-dname", "CN=localhost", "-ext", "SAN=dns:localhost,ip:127.0.0.1", "-validity", "2"];

@@ -45,7 +45,7 @@ fn wait_until_handled(process: &mut Process, count: u64, patience: Duration) {
 }
 
 #[test]
-#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "rates are small and positive")]
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "rates are small and positive")]
 fn half_again_as_much_as_can_be_processed_is_lag_and_nothing_worse() {
     let seconds = std::env::var("STICKINESS_SOAK_SECONDS").map_or(20, |text| text.parse().expect("a number"));
     let bootstrap = Broker::shared().bootstrap();
