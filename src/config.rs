@@ -78,7 +78,7 @@ impl Settings {
         let written = written::read(text, environment);
         let top = written.top();
         let kafka = service::kafka(top.section("kafka"));
-        let topics = service::topics(top.section("topics"), &kafka.inputs);
+        let topics = service::topics(top.section("topics"), &kafka);
         let input = input::input(top.section("input"));
         let publish = service::publish(top.section("publish"));
         let (engine, counting) = counting::counting(&top);

@@ -48,7 +48,8 @@ fn online(settings: &Settings) -> Result<(), Failure> {
     let store = Snapshots::open(&settings.snapshots.url, &settings.kafka.group_id, "check", 1).map_err(Failure::running)?;
     runtime.block_on(store.any_history(0)).map_err(Failure::running)?;
     if mistakes.is_empty() {
-        eprintln!("the brokers at {} answer, and so does the snapshot store; {} warnings", connection.bootstrap_servers(), warnings.len());
+        let count = if warnings.len() == 1 { "1 warning".to_owned() } else { format!("{} warnings", warnings.len()) };
+        eprintln!("the brokers at {} answer, and so does the snapshot store; {count}", connection.bootstrap_servers());
         Ok(())
     } else {
         Err(Failure::running(anyhow!("{}", mistakes.join("\n       "))))
@@ -69,8 +70,7 @@ fn judge(settings: &Settings, plans: &[TopicPlan], found: &[TopicState]) -> Find
             (None, Purpose::Input) => {
                 findings.mistakes.push(format!("topic `{}` does not exist; create it with `stickiness topics`", plan.name));
             }
-            // The service creates it.
-            (None, _) => {}
+            (None, _) => findings.warnings.push(format!("topic `{}` does not exist; `run` and `stickiness topics` create it", plan.name)),
             (Some(state), Purpose::Input) => findings.warnings.extend(input_warnings(state)),
             (Some(state), _) => findings.warnings.extend(output_warnings(plan, state)),
         }

@@ -34,6 +34,8 @@ pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     let http = settings.http.clone();
     let history = if arguments.new_lineage { History::New } else { History::Continued };
     let mut signals = runtime.block_on(async { Signals::listen() }).map_err(Failure::running)?;
+    // A mistake here would else be found only after the group was joined.
+    drop(runtime.block_on(Server::listen(&http)).map_err(Failure::running)?);
     let Some(started) = runtime.block_on(start(settings, history, runtime.handle().clone(), &mut signals)) else {
         tracing::info!("told to stop before the service had started");
         // What still waits for brokers need not be waited for.

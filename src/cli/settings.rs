@@ -12,7 +12,9 @@ use crate::model::time::Day;
 
 /// Reads an argument that is a day.
 pub(super) fn day(text: &str) -> Result<Day, String> {
-    Day::parse(text).ok_or_else(|| "a day is written YYYY-MM-DD, such as 2026-01-31".to_owned())
+    let day = Day::parse(text).ok_or_else(|| "a day is written YYYY-MM-DD, such as 2026-01-31".to_owned())?;
+    let years = Day::from_date(jiff::civil::date(1900, 1, 1))..=Day::from_date(jiff::civil::date(2099, 12, 31));
+    if years.contains(&day) { Ok(day) } else { Err(format!("must be a day from {} to {}", years.start(), years.end())) }
 }
 
 /// `--config`
@@ -33,7 +35,16 @@ impl ConfigArgument {
             Some(path) => fs::read_to_string(path).with_context(|| path.display().to_string()).map_err(Failure::Usage)?,
             None => String::new(),
         };
-        let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let mut environment = Vec::new();
+        for (name, value) in std::env::vars_os() {
+            match (name.into_string(), value.into_string()) {
+                (Ok(name), Ok(value)) => environment.push((name, value)),
+                (Ok(name), Err(_)) if name.starts_with("STICKINESS__") => {
+                    return Err(Failure::Usage(anyhow!("{name}: its value is not UTF-8 text")));
+                }
+                _ => {}
+            }
+        }
         Settings::read(&text, environment).map_err(|mistakes| {
             let place = self.config.as_ref().map(|path| format!("{}: ", path.display())).unwrap_or_default();
             Failure::Usage(anyhow!("{place}{mistakes}"))

@@ -39,8 +39,9 @@ const TRANSITIONS: [(&str, &[&str]); 3] = [
 pub(super) fn kafka(section: Section<'_>) -> KafkaSettings {
     let bootstrap_servers = section.text("bootstrap_servers", "localhost:9092");
     let group_id = section.text("group_id", "stickiness");
-    if !group_id.is_empty() && !is_topic_name(&group_id) {
-        section.mistake("group_id", "internal topics are named after it: letters, digits, `.`, `_` and `-` only, at most 249");
+    if !group_id.is_empty() && (!is_topic_name(&group_id) || group_id.len() > LONGEST_GROUP_ID) {
+        let allowed = format!("internal topics are named after it: letters, digits, `.`, `_` and `-` only, at most {LONGEST_GROUP_ID}");
+        section.mistake("group_id", allowed);
     }
     let inputs = section.texts("inputs").unwrap_or_else(|| vec!["events".to_owned()]);
     if inputs.is_empty() {
@@ -51,12 +52,22 @@ pub(super) fn kafka(section: Section<'_>) -> KafkaSettings {
             section.mistake("inputs", format!("`{input}` is not a topic name: letters, digits, `.`, `_` and `-` only, at most 249"));
         } else if inputs[..index].contains(input) {
             section.mistake("inputs", format!("names `{input}` twice"));
+        } else if internal_topics(&group_id).contains(input) {
+            section.mistake("inputs", format!("`{input}` is an internal topic of kafka.group_id"));
         }
     }
     let repartition = section.flag("repartition", false);
     let properties = ClientProperties(client_properties(&section));
     section.finish();
     KafkaSettings { bootstrap_servers, group_id, inputs, repartition, properties }
+}
+
+/// The longest `kafka.group_id`: with the longest ending of an internal topic it is as long as a topic's name may be.
+const LONGEST_GROUP_ID: usize = 249 - ".aggregator".len();
+
+/// The topics that the service keeps for itself.
+fn internal_topics(group_id: &str) -> [String; 3] {
+    ["partials", "aggregator", "events"].map(|ending| format!("{group_id}.{ending}"))
 }
 
 fn client_properties(section: &Section<'_>) -> BTreeMap<String, String> {
@@ -89,8 +100,9 @@ fn is_topic_name(name: &str) -> bool {
     (1..=249).contains(&name.len()) && name.bytes().all(legal) && name != "." && name != ".."
 }
 
-pub(super) fn topics(section: Section<'_>, inputs: &[String]) -> TopicNames {
-    let mut taken: Vec<(String, String)> = inputs.iter().map(|input| (input.clone(), "kafka.inputs".to_owned())).collect();
+pub(super) fn topics(section: Section<'_>, kafka: &KafkaSettings) -> TopicNames {
+    let mut taken: Vec<(String, String)> = kafka.inputs.iter().map(|input| (input.clone(), "kafka.inputs".to_owned())).collect();
+    taken.extend(internal_topics(&kafka.group_id).map(|internal| (internal, "kafka.group_id, an internal one,".to_owned())));
     let mut name = |key: &'static str, default: &str| {
         let name = section.text(key, default);
         if !name.is_empty() && !is_topic_name(&name) {

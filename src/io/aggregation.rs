@@ -110,8 +110,10 @@ pub fn run(
                     }
                 }
                 GroupEvent::Revoked(partitions) | GroupEvent::Lost(partitions) => {
-                    role = follow()?;
+                    // First, because to follow may take long, or fail while the brokers are away.
                     member.unassign(&partitions)?;
+                    pulse.wait_for("the brokers, to follow what another publishes");
+                    role = follow()?;
                 }
             }
         }

@@ -103,7 +103,7 @@ impl Default for Limits {
             connections: 256,
             url_bytes: 4096,
             body_bytes: 16 * 1024,
-            head_time: Duration::from_secs(20),
+            head_time: Duration::from_secs(5),
             answer_time: Duration::from_secs(10),
             stall_time: Duration::from_secs(20),
             drain_time: Duration::from_secs(5),
@@ -148,15 +148,19 @@ impl Server {
 
     /// Listens, with other limits than the usual ones.
     pub async fn bind_with(settings: &HttpSettings, limits: Limits, view: Arc<dyn View>) -> Result<Self, HttpError> {
-        let address = settings.listen;
-        let failed = |source: io::Error| match source.kind() {
-            io::ErrorKind::AddrInUse => HttpError::Taken { address },
-            _ => HttpError::Listen { address, source },
-        };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        let listener = Self::listen(settings).await?;
+        let address = listener.local_addr().map_err(|source| HttpError::Listen { address: settings.listen, source })?;
         let router = router(Guard::new(settings.token.as_ref(), limits), view);
         Ok(Self { listener, address, router, limits })
+    }
+
+    /// Takes the address alone, which tells whether it can be taken. Needs a tokio runtime.
+    pub async fn listen(settings: &HttpSettings) -> Result<TcpListener, HttpError> {
+        let address = settings.listen;
+        TcpListener::bind(address).await.map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => HttpError::Taken { address },
+            _ => HttpError::Listen { address, source },
+        })
     }
 
     /// Where it listens; the port is a real one when 0 was asked for.

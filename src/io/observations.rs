@@ -99,6 +99,8 @@ pub struct Observations {
     outcomes: Mutex<BTreeMap<&'static str, u64>>,
     /// How often the group gave this process partitions, none at all included.
     pub assignments: Counter,
+    /// Workers that the group has not given their share, or has given up.
+    outside: AtomicU32,
     /// How many partitions the log has; 0 before a worker asked.
     log_partitions: AtomicU32,
     /// Records replayed during recoveries, which are no part of the outcomes.
@@ -156,7 +158,17 @@ impl Observations {
     /// Whether the group gave this process its share, and all of it is live.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.assignments.get() > 0 && locked(&self.partitions).values().all(|gauges| gauges.phase == PartitionPhase::Live)
+        let all_inside = self.outside.load(Ordering::Relaxed) == 0;
+        self.assignments.get() > 0 && all_inside && locked(&self.partitions).values().all(|gauges| gauges.phase == PartitionPhase::Live)
+    }
+
+    /// Counts a worker that is outside of the group (1), or no longer (-1).
+    pub fn count_outside(&self, difference: i32) {
+        if difference > 0 {
+            self.outside.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.outside.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     /// Counts an aborted transaction.

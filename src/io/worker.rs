@@ -125,6 +125,28 @@ pub struct Worker<F: Processors> {
     /// The timestamps of records that are not committed.
     arrivals: Arrivals,
     pulse: Arc<Pulse>,
+    membership: Membership,
+}
+
+/// Whether a worker has its share of the group; tells the observations while it has not.
+struct Membership {
+    observations: Arc<Observations>,
+    is_outside: bool,
+}
+
+impl Membership {
+    fn set_outside(&mut self, is_outside: bool) {
+        if self.is_outside != is_outside {
+            self.is_outside = is_outside;
+            self.observations.count_outside(if is_outside { 1 } else { -1 });
+        }
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.set_outside(false);
+    }
 }
 
 /// What a worker is made of, besides its settings.
@@ -154,6 +176,8 @@ impl<F: Processors> Worker<F> {
             GroupConsumer::alone(&connection, &settings.group_id, &settings.topic, crate::io::kafka::connection::Isolation::Committed)?
                 .partition_count(ASK)?;
         observations.set_log_partitions(partition_count);
+        let mut membership = Membership { observations: Arc::clone(&observations), is_outside: false };
+        membership.set_outside(true);
         let producer = Self::make_producer(&settings, &connection)?;
         let consumer = GroupConsumer::join(&connection, &settings.group_id, &settings.topic, partition_count)?;
         let topics = processors.topics();
@@ -181,6 +205,7 @@ impl<F: Processors> Worker<F> {
             since_housekeeping: Stopwatch::start(),
             arrivals: Arrivals::default(),
             pulse,
+            membership,
         })
     }
 
@@ -296,6 +321,7 @@ impl<F: Processors> Worker<F> {
                 self.restore(&partitions)?;
                 self.set_gauges();
                 self.observations.assignments.add(1);
+                self.membership.set_outside(false);
                 Ok(())
             }
             GroupEvent::Revoked(partitions) => {
@@ -305,6 +331,7 @@ impl<F: Processors> Worker<F> {
             }
             GroupEvent::Lost(partitions) => {
                 tracing::warn!(?partitions, "partitions lost");
+                self.membership.set_outside(true);
                 self.forget(&partitions);
                 Ok(self.consumer.unassign(&partitions)?)
             }
@@ -324,7 +351,7 @@ impl<F: Processors> Worker<F> {
     fn leave(mut self) -> Result<(), WorkerError> {
         let mine: Vec<i32> = self.partitions.keys().copied().collect();
         self.release(&mine)?;
-        self.consumer.unassign(&mine)?;
+        self.consumer.give_back(&mine)?;
         tracing::info!(partitions = ?mine, "left the group");
         Ok(())
     }

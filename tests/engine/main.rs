@@ -16,3 +16,4 @@ mod limits;
 mod naive;
 mod properties;
 mod scenarios;
+mod snapshots;

@@ -61,6 +61,12 @@ fn a_user_is_asked_of_the_running_service() {
     };
     let profile: Value = serde_json::from_slice(&found.stdout).unwrap_or_else(|_| panic!("{}\n{}", said(&found), process.log()));
     assert_eq!((profile["user_id"].as_str(), profile["active_days"].as_u64()), (Some("a/b"), Some(1)));
+    let stopwatch = Stopwatch::start();
+    // Until every thread has its share, nobody can be told to be unknown.
+    while process.metric("stickiness_ready") != Some(1.0) {
+        assert!(stopwatch.elapsed() < PATIENCE, "{}", process.log());
+        std::thread::sleep(Duration::from_millis(100));
+    }
     let missing = ask("nobody");
     assert_eq!((missing.status.code(), said(&missing).as_str()), (Some(1), "error: the service knows no user `nobody`\n"));
     process.terminate();

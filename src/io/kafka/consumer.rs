@@ -168,6 +168,8 @@ pub struct GroupConsumer {
     topic: String,
     brokers: String,
     assigned: BTreeSet<i32>,
+    /// Rebalances that were told and not acknowledged: the group, and a close, wait for that.
+    unacknowledged: VecDeque<GroupEvent>,
     since_forwarded: Stopwatch,
 }
 
@@ -193,7 +195,15 @@ impl GroupConsumer {
         let consumer = Arc::new(consumer);
         let queue = RecordQueue::new(Arc::clone(&consumer), topic).map_err(failed("make the queue of a consumer"))?;
         let brokers = connection.bootstrap_servers().to_owned();
-        Ok(Self { queue, consumer, topic: topic.to_owned(), brokers, assigned: BTreeSet::new(), since_forwarded: Stopwatch::start() })
+        Ok(Self {
+            queue,
+            consumer,
+            topic: topic.to_owned(),
+            brokers,
+            assigned: BTreeSet::new(),
+            unacknowledged: VecDeque::new(),
+            since_forwarded: Stopwatch::start(),
+        })
     }
 
     /// Serves the group's protocol without waiting, and tells the next rebalance. To be called at least every few seconds.
@@ -204,7 +214,9 @@ impl GroupConsumer {
             Some(Ok(message)) => self.queue.push_stray(message.detach()),
             Some(Err(error)) => self.serve_error(error)?,
         }
-        Ok(self.consumer.context().next_event())
+        let event = self.consumer.context().next_event();
+        self.unacknowledged.extend(event.clone());
+        Ok(event)
     }
 
     /// Errors that pass by themselves are logged, the others end the consumer.
@@ -236,11 +248,18 @@ impl GroupConsumer {
             self.assigned.insert(partition);
             list.add_partition_offset(&self.topic, partition, Offset::Offset(offset)).map_err(failed("name an offset"))?;
         }
+        self.unacknowledged.pop_front();
         self.consumer.incremental_assign(&list).map_err(failed("take partitions"))
     }
 
     /// Stops reading partitions and lets the group go on. An empty list acknowledges an empty event.
     pub fn unassign(&mut self, partitions: &[i32]) -> Result<(), ConsumeError> {
+        self.unacknowledged.pop_front();
+        self.give_back(partitions)
+    }
+
+    /// Stops reading partitions of one's own accord, before leaving the group. Acknowledges no event.
+    pub fn give_back(&mut self, partitions: &[i32]) -> Result<(), ConsumeError> {
         let list = self.list(partitions);
         let given = self.consumer.incremental_unassign(&list);
         for partition in partitions {
@@ -386,8 +405,8 @@ impl GroupConsumer {
 impl Drop for GroupConsumer {
     fn drop(&mut self) {
         self.consumer.context().leaving.store(true, Ordering::Relaxed);
-        // A rebalance that nobody acted on would hold up the leave.
-        while let Some(event) = self.consumer.context().next_event() {
+        // A rebalance that nobody acted on, or not to the end, would hold up the leave for ever.
+        while let Some(event) = self.unacknowledged.pop_front().or_else(|| self.consumer.context().next_event()) {
             let done = match event {
                 GroupEvent::Assigned(_) => self.consumer.incremental_assign(&TopicPartitionList::new()),
                 GroupEvent::Revoked(partitions) | GroupEvent::Lost(partitions) => {

@@ -16,6 +16,7 @@ pub struct TopicReader {
     /// The ends that there were at the start, of partitions that were not read so far.
     behind: BTreeMap<i32, i64>,
     partitions: u32,
+    connection: Connection,
 }
 
 impl TopicReader {
@@ -23,22 +24,19 @@ impl TopicReader {
     pub fn start(connection: &Connection, group_id: &str, topic: &str) -> Result<Self, ConsumeError> {
         let consumer = GroupConsumer::alone(connection, group_id, topic, Isolation::Committed)?;
         let partitions = consumer.partition_count(ASK)?;
-        let mut reader = Self { consumer, behind: BTreeMap::new(), partitions };
-        let starts = reader.look_for_ends()?;
+        let mut reader = Self { consumer, behind: BTreeMap::new(), partitions, connection: connection.clone() };
+        let starts = reader.look_again()?;
         reader.consumer.assign(&starts)?;
         Ok(reader)
     }
 
-    /// From now on, caught up means everything that is committed now.
-    pub fn look_again(&mut self) -> Result<(), ConsumeError> {
-        self.look_for_ends().map(|_| ())
-    }
-
-    /// Notes where each partition ends, and says where it begins.
-    fn look_for_ends(&mut self) -> Result<Vec<(i32, i64)>, ConsumeError> {
+    /// From now on, caught up means everything that is committed now. Says where each partition begins.
+    pub fn look_again(&mut self) -> Result<Vec<(i32, i64)>, ConsumeError> {
+        // Not by the reader's own connection, where each question would wait for a fetch to end.
+        let onlooker = GroupConsumer::alone(&self.connection, "onlooker", self.consumer.topic(), Isolation::Committed)?;
         let mut starts = Vec::new();
         for partition in 0..i32::try_from(self.partitions).unwrap_or(i32::MAX) {
-            let ends = self.consumer.watermarks(partition, ASK)?;
+            let ends = onlooker.watermarks(partition, ASK)?;
             starts.push((partition, ends.low));
             if ends.low < ends.high {
                 self.behind.insert(partition, ends.high);

@@ -71,6 +71,13 @@ impl fmt::Display for Summary {
         for (reason, count) in &self.dead_letters {
             writeln!(formatter, "{count} not taken: {reason} (see dead-letters.ndjson)")?;
         }
+        // A file that is not in the order of time is the likeliest reason for so many.
+        if self.dead_letters.get("too_late").is_some_and(|late| late * 20 > self.records) {
+            writeln!(
+                formatter,
+                "more than one in twenty came too late: if the files are not in the order of time, try --order event-time"
+            )?;
+        }
         let Some((first, last)) = &self.days else { return writeln!(formatter, "nobody was active") };
         writeln!(
             formatter,

@@ -48,3 +48,33 @@ fn a_broker_that_is_held_up_is_waited_for_and_told() {
     process.terminate();
     assert_counts_input(&bootstrap, &group, "trouble-stall", Closing::ByEvents);
 }
+
+#[test]
+fn a_broker_that_is_away_for_longer_than_a_session_ends_no_process() {
+    let mut broker = Broker::start();
+    let bootstrap = broker.bootstrap();
+    let mut feed = Feed::new(&bootstrap, "trouble-outage", 2, true, 23);
+    let group = Group::new(&bootstrap, "trouble-outage", &["trouble-outage"], &format!("{MORE}\nworkers.step_limit = \"12s\""));
+    let mut process = group.start();
+    feed.feed(800);
+    wait_until_counted(&mut process, &bootstrap, &group, &["trouble-outage"]);
+    process.wait_for_log("io::aggregation: aggregating", PATIENCE);
+    for signal_first in [true, false] {
+        if signal_first {
+            broker.stop();
+        } else {
+            broker.kill9();
+        }
+        std::thread::sleep(Duration::from_secs(6));
+        assert_ne!(process.metric("stickiness_ready"), None, "it answers");
+        broker.restart();
+        feed.feed(300);
+        wait_until_counted(&mut process, &bootstrap, &group, &["trouble-outage"]);
+        // A thread that hung at the outage would be found out by now.
+        std::thread::sleep(Duration::from_secs(15));
+        process.assert_runs();
+        assert_eq!(process.metric("stickiness_ready"), Some(1.0));
+    }
+    finish(process, &bootstrap, &group, &["trouble-outage"]);
+    assert_counts_input(&bootstrap, &group, "trouble-outage", Closing::ByEvents);
+}
