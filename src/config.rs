@@ -25,7 +25,6 @@ pub use mistakes::{Mistake, Mistakes};
 
 use crate::engine::alerts::AlertSettings;
 use crate::engine::settings::EngineSettings;
-use crate::model::churn::settings::{ChurnSettings, ClvSettings};
 use crate::model::time::{Day, EventTime};
 use crate::wire::decode::{Decoder, DecoderLimits};
 use crate::wire::mapping::InputMapping;
@@ -45,16 +44,12 @@ pub struct Settings {
     pub earliest: Day,
     /// `time.idle_after`: how long a partition has no record before the wall clock may close its days.
     pub idle_after: Duration,
-    /// What decides the figures: the rest of `[time]`, `[activity]`, `[purchases]`, `[complaints]`, `[deletion]`, `[breakdowns]`, `[profiles]`.
+    /// What decides the figures: the rest of `[time]`, `[activity]`, `[purchases]`, `[complaints]`, `[deletion]`, `[breakdowns]`, `[profiles]`, `[churn]`, `[clv]`.
     pub engine: EngineSettings,
     /// `[alerts]`, without where they go; `None` when `alerts.enabled` is false.
     pub alerts: Option<AlertSettings>,
     /// `alerts.alertmanager_…`: where alerts are sent beside their topic.
     pub alertmanager: Option<AlertmanagerSettings>,
-    /// `[churn]`
-    pub churn: ChurnSettings,
-    /// `[clv]`
-    pub clv: ClvSettings,
     /// `purchases.currency`: the only currency that orders may name; `None` takes all.
     pub currency: Option<String>,
     /// `[delivery]`
@@ -81,10 +76,10 @@ impl Settings {
         let topics = service::topics(top.section("topics"), &kafka.inputs);
         let input = input::input(top.section("input"));
         let publish = service::publish(top.section("publish"));
-        let (engine, counting) = counting::counting(&top);
+        let (mut engine, counting) = counting::counting(&top);
         let (alerts, alertmanager) = alerts::alerts(top.section("alerts"));
-        let churn = churn::churn(top.section("churn"));
-        let clv = churn::clv(top.section("clv"));
+        engine.churn = churn::churn(top.section("churn"));
+        engine.clv = churn::clv(top.section("clv"));
         let delivery = service::delivery(top.section("delivery"));
         let snapshots = service::snapshots(top.section("snapshots"));
         let http = service::http(top.section("http"));
@@ -105,8 +100,6 @@ impl Settings {
             engine,
             alerts,
             alertmanager,
-            churn,
-            clv,
             currency,
             delivery,
             snapshots,
