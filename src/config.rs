@@ -25,6 +25,7 @@ pub use mistakes::{Mistake, Mistakes};
 
 use crate::engine::alerts::AlertSettings;
 use crate::engine::settings::EngineSettings;
+use crate::model::churn::level::RiskLevel;
 use crate::model::time::{Day, EventTime};
 use crate::wire::decode::{Decoder, DecoderLimits};
 use crate::wire::mapping::InputMapping;
@@ -158,6 +159,8 @@ pub struct TopicNames {
     pub metrics: String,
     /// Changes of users' states.
     pub transitions: String,
+    /// Changes of users' levels of churn risk.
+    pub churn_risk: String,
     /// Churn spikes and return deficits that started, go on or ended.
     pub alerts: String,
     /// Whole profiles, when `profiles.publish` is on.
@@ -171,9 +174,17 @@ pub struct TopicNames {
 pub struct PublishSettings {
     /// The transitions to publish; `None` is all.
     pub transitions: Option<Vec<TransitionFilter>>,
+    /// The levels of churn risk to publish when they are reached; `None` is every change, the loss of a level included.
+    pub churn_risk: Option<Vec<RiskLevel>>,
 }
 
 impl PublishSettings {
+    /// Whether a change of churn risk to a level is published.
+    #[must_use]
+    pub fn wants_risk(&self, to: Option<RiskLevel>) -> bool {
+        self.churn_risk.as_ref().is_none_or(|levels| to.is_some_and(|to| levels.contains(&to)))
+    }
+
     /// Whether a transition of `kind` to the state `to` is published.
     #[must_use]
     pub fn wants_transition(&self, kind: &str, to: &str) -> bool {

@@ -4,10 +4,11 @@ use serde_json::{Map, Value, json};
 
 use crate::engine::aggregator::{ALL, Metric};
 use crate::engine::alerts::{Alert, TopSegment};
-use crate::engine::effect::{Change, Transition};
+use crate::engine::effect::{Change, RiskChange, Transition};
 use crate::engine::ledger::{HISTOGRAM_DAYS, LIFECYCLE_DAYS, Quantity, RETENTION_DAYS};
 use crate::engine::profile::Profile;
 use crate::engine::settings::EngineSettings;
+use crate::model::churn::level::{RiskLevel, RiskReason};
 use crate::model::lifecycle::Lifecycle;
 use crate::model::time::{Calendar, Day};
 
@@ -148,6 +149,42 @@ pub fn transition_selector(transition: &Transition) -> (&'static str, &'static s
         Change::Loyal { to: true } => ("loyal", "true"),
         Change::Loyal { to: false } => ("loyal", "false"),
         Change::Purchase { to, .. } => ("purchase", to.name()),
+    }
+}
+
+/// A churn-risk record, `stickiness.churn-risk.v1`.
+#[must_use]
+pub fn churn_risk(change: &RiskChange) -> Value {
+    json!({
+        "schema": "stickiness.churn-risk.v1",
+        "user_id": change.user_id,
+        "process": change.process.name(),
+        "from": change.from.map(RiskLevel::name),
+        "to": change.to.map(RiskLevel::name),
+        "as_of": change.as_of.to_string(),
+        "risk": change.risk,
+        "p_alive": change.p_alive,
+        "horizon_days": change.horizon_days,
+        "days_silent": change.days_silent,
+        "days_seen": change.days_seen,
+        "reasons": change.reasons.iter().map(risk_reason).collect::<Vec<_>>(),
+        "model_id": change.model_id.as_ref(),
+        "cause": change.cause.name(),
+    })
+}
+
+/// A reason in words that someone can act on.
+fn risk_reason(reason: &RiskReason) -> String {
+    let days = |count: i32| if count == 1 { "1 day".to_owned() } else { format!("{count} days") };
+    match reason {
+        RiskReason::Cancelled(day) => format!("cancelled on {day}"),
+        RiskReason::Lost(day) => format!("noted as lost on {day}"),
+        RiskReason::Lapsed { lapse_days } => format!("silent for more than the {} that are allowed", days((*lapse_days).into())),
+        RiskReason::ComplaintOpen { days: open } => format!("a complaint is open for {}", days(*open)),
+        RiskReason::LongerThanUsual { silent_days, usual_days } => {
+            format!("silent for {}, usually back after {usual_days:.1}", days(*silent_days))
+        }
+        RiskReason::SeenOnce => "seen on one day only".to_owned(),
     }
 }
 

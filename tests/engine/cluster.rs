@@ -21,6 +21,8 @@ pub(crate) struct Cluster {
     records: BTreeMap<(String, Day), Value>,
     /// Every transition of each partition, in order.
     pub(crate) transitions: Vec<Vec<Value>>,
+    /// Every churn-risk record of each partition, in order.
+    pub(crate) risks: Vec<Vec<Value>>,
 }
 
 impl Cluster {
@@ -37,6 +39,7 @@ impl Cluster {
             calendar,
             records: BTreeMap::new(),
             transitions: vec![Vec::new(); partitions as usize],
+            risks: vec![Vec::new(); partitions as usize],
         }
     }
 
@@ -70,6 +73,7 @@ impl Cluster {
                     assert_eq!(self.effects(to), None);
                 }
                 Effect::Transition(transition) => self.transitions[at].push(records::transition(&transition)),
+                Effect::RiskChanged(change) => self.risks[at].push(records::churn_risk(&change)),
                 Effect::ProfileChanged(_) | Effect::ProfileRemoved(_) => {}
             }
         }

@@ -14,4 +14,5 @@ mod generated;
 mod histories;
 mod naive;
 mod properties;
+mod risk;
 mod scenarios;

@@ -47,7 +47,7 @@ fn profiles_agree(cluster: &Cluster, naive: &Naive<'_>, day: Day) -> Result<(), 
     Ok(())
 }
 
-/// The transitions of each partition, in order, of events in the order of their arrival.
+/// The transitions of each partition, in order, then the changes of churn risk, of events in the order of their arrival.
 fn transitions(settings: &EngineSettings, events: &[Event<'static>], partitions: u32, restores: &[usize]) -> Vec<Vec<Value>> {
     let mut cluster = Cluster::new(settings, partitions);
     for (index, event) in events.iter().enumerate() {
@@ -60,7 +60,7 @@ fn transitions(settings: &EngineSettings, events: &[Event<'static>], partitions:
     let calendar = Calendar::new(&settings.time_zone).expect("a zone");
     let last = events.iter().map(|event| calendar.day_of(event.time)).max().expect("one") + 200;
     cluster.close_through(last);
-    cluster.transitions
+    cluster.transitions.into_iter().chain(cluster.risks).collect()
 }
 
 proptest! {

@@ -1,9 +1,9 @@
-//! What is told of one user: transitions and the profile.
+//! What is told of one user: transitions, churn risk and the profile.
 
 use serde_json::{Value, json};
 
-use super::Shape::{Between, Constant, Count, Day, Flag, Instant, Number, OneOf, OrNull, Text};
-use super::{COUNT_OR_NULL, Field, PROFILES, RATIO, TRANSITIONS, record};
+use super::Shape::{Between, Constant, Count, Day, Flag, Instant, Number, OneOf, OrNull, Text, Texts};
+use super::{CHURN_RISK, COUNT_OR_NULL, Field, PROFILES, RATIO, TRANSITIONS, record};
 
 const TRANSITION_FIELDS: &[Field] = &[
     ("schema", Constant(TRANSITIONS), "name and version of this schema"),
@@ -37,6 +37,31 @@ pub(super) fn transition() -> Value {
         required.extend(["from".into(), "to".into()]);
     }
     schema
+}
+
+const CHURN_RISK_FIELDS: &[Field] = &[
+    ("schema", Constant(CHURN_RISK), "name and version of this schema"),
+    ("user_id", Text, "the user, as key too"),
+    ("process", OneOf(&["activity", "purchase"]), "`activity` is of distinct active days, `purchase` of distinct order days"),
+    ("from", OrNull(&LEVEL), "the level before; null when there was none"),
+    ("to", OrNull(&LEVEL), "the level now; null when returns took back the last day of the process"),
+    ("as_of", Day, "the day that the new level is as of"),
+    ("risk", OrNull(&Between(0, 1)), "probability of no further day of the process within horizon_days; null without a level"),
+    ("p_alive", OrNull(&Between(0, 1)), "probability that the habit has not ended; null without a level"),
+    ("horizon_days", Count, "how far the risk looks ahead"),
+    ("days_silent", COUNT_OR_NULL, "days since the last day of the process; null without a level"),
+    ("days_seen", Count, "distinct days of the process so far"),
+    ("reasons", Texts, "why, in words for people, the weightiest first; empty when the level is low"),
+    ("model_id", Text, "the model and its parameters; equal parameters have equal ids"),
+    ("cause", Text, "what changed the level: `event`, `late_event`, `clock`, `complaint`, `cancelled`, `merge` or `model`"),
+];
+
+/// Levels of churn risk.
+const LEVEL: super::Shape = OneOf(&["low", "medium", "high", "churned"]);
+
+pub(super) fn churn_risk() -> Value {
+    let description = "One user's level of churn risk changed. Changes are told in the order in which the user's partition saw them, none merged with the next.";
+    record("stickiness.churn-risk", description, CHURN_RISK_FIELDS)
 }
 
 const PROFILE_FIELDS: &[Field] = &[
