@@ -6,7 +6,7 @@ use crate::engine::aggregator::{ALL, Metric};
 use crate::engine::alerts::{Alert, TopSegment};
 use crate::engine::effect::{Change, RiskChange, Transition};
 use crate::engine::ledger::{HISTOGRAM_DAYS, LIFECYCLE_DAYS, Quantity, RETENTION_DAYS};
-use crate::engine::profile::Profile;
+use crate::engine::profile::{Profile, ProfileOutlook};
 use crate::engine::settings::EngineSettings;
 use crate::model::churn::level::{RiskLevel, RiskReason};
 use crate::model::lifecycle::Lifecycle;
@@ -235,8 +235,20 @@ pub fn profile(profile: &Profile) -> Value {
         record.insert("behaviour".into(), json!(profile.behaviour));
         record.insert("open_complaints".into(), json!(profile.open_complaints));
         record.insert("recommend".into(), json!(profile.recommend));
+        add_outlook(record, &profile.outlook);
     }
     record
+}
+
+fn add_outlook(record: &mut Map<String, Value>, outlook: &ProfileOutlook) {
+    record.insert("risk_activity".into(), json!(outlook.risk_activity));
+    record.insert("risk_purchase".into(), json!(outlook.risk_purchase));
+    record.insert("p_alive_activity".into(), json!(outlook.p_alive_activity));
+    record.insert("p_alive_purchase".into(), json!(outlook.p_alive_purchase));
+    record.insert("risk_level".into(), json!(outlook.risk_level.map(RiskLevel::name)));
+    record.insert("expected_orders_30d".into(), json!(outlook.expected_orders_30d));
+    record.insert("expected_orders_365d".into(), json!(outlook.expected_orders_365d));
+    record.insert("clv_365d".into(), json!(outlook.clv_365d));
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]

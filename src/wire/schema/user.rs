@@ -56,6 +56,9 @@ const CHURN_RISK_FIELDS: &[Field] = &[
     ("cause", Text, "what changed the level: `event`, `late_event`, `clock`, `complaint`, `cancelled`, `merge` or `model`"),
 ];
 
+/// From 0 to 1, or null.
+const PROBABILITY: super::Shape = OrNull(&Between(0, 1));
+
 /// Levels of churn risk.
 const LEVEL: super::Shape = OneOf(&["low", "medium", "high", "churned"]);
 
@@ -107,6 +110,14 @@ const PROFILE_FIELDS: &[Field] = &[
     ("behaviour", Between(0, 1), "the larger of active_days_30d / 30 and min(1, streak / (2 x purchases.loyal_orders)); high from 0.5"),
     ("open_complaints", Count, "complaints without a resolution"),
     ("recommend", OrNull(&Between(0, 10)), "the latest answer to `recommend`"),
+    ("risk_activity", PROBABILITY, "probability of no active day within churn.activity.horizon_days; null without an active day"),
+    ("risk_purchase", PROBABILITY, "probability of no order day within churn.purchase.horizon_days; null without an order"),
+    ("p_alive_activity", PROBABILITY, "probability that the habit of activity has not ended; null without an active day"),
+    ("p_alive_purchase", PROBABILITY, "probability that the habit of buying has not ended; null without an order"),
+    ("risk_level", OrNull(&LEVEL), "the level of churn.process; null without a day of it"),
+    ("expected_orders_30d", RATIO, "order days expected in the next 30 days; null without an order"),
+    ("expected_orders_365d", RATIO, "order days expected in the next 365 days; null without an order"),
+    ("clv_365d", RATIO, "money expected in the next twelve months, with clv.margin and clv.discount_annual; null without an order"),
 ];
 
 pub(super) fn profile() -> Value {
