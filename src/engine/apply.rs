@@ -73,18 +73,20 @@ impl PartitionEngine {
 
     /// Notes the time of an activity event and tells whether it takes back a departure of its user: then it is news even on a day that is active already.
     fn see_active(&mut self, slot: Slot, time: EventTime) -> bool {
-        let last = &mut self.state.population.habit_mut(slot).last_active;
-        let before = *last;
-        *last = before.max(time);
-        let between = |departure: &Departure| before <= departure.at.time && departure.at.time < time;
-        let rare = |member: Slot| self.state.population.habit(member).rare.as_ref();
-        before < time
-            && match self.state.population.component(slot) {
-                None => rare(slot).is_some_and(|rare| rare.departures.iter().any(between)),
-                Some(component) => {
-                    component.members.iter().filter_map(|member| rare(*member)).any(|rare| rare.departures.iter().any(between))
-                }
-            }
+        let population = &mut self.state.population;
+        if population.component(slot).is_none() {
+            let habit = population.habit_mut(slot);
+            let before = habit.last_active;
+            habit.last_active = before.max(time);
+            return habit.rare.as_ref().is_some_and(|rare| rare.departed_between(before, time));
+        }
+        // The times may be kept under another id of the user than the event's.
+        let members = population.members(slot);
+        let before = members.iter().map(|member| population.habit(*member).last_active).max().unwrap_or(EventTime::MIN);
+        let last = &mut population.habit_mut(slot).last_active;
+        *last = time.max(*last);
+        let rare = |member: &Slot| population.habit(*member).rare.as_ref();
+        members.iter().filter_map(rare).any(|rare| rare.departed_between(before, time))
     }
 
     /// Adds an active day and tells whether any figure changed.

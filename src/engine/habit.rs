@@ -194,6 +194,12 @@ impl Rare {
         self.departures.iter().rfind(|departure| departure.at.day <= day).copied()
     }
 
+    /// Whether a cancellation or loss is not before `from`, but before `to`: an event of then takes it back.
+    #[must_use]
+    pub fn departed_between(&self, from: EventTime, to: EventTime) -> bool {
+        self.departures.iter().any(|departure| from <= departure.at.time && departure.at.time < to)
+    }
+
     /// Forgets departures of before `day` but the last.
     pub fn forget_departures_before(&mut self, day: Day) {
         let old = self.departures.partition_point(|departure| departure.at.day < day);

@@ -35,6 +35,7 @@ pub fn metric(metric: &Metric, revision: u64, settings: &EngineSettings) -> Valu
     if metric.segment == ALL {
         add_recommendations(&mut record, metric);
         record.insert("top20_revenue_share".into(), json!(metric.top20_revenue_share));
+        add_risk(&mut record, metric);
     } else if metric.limited {
         record.insert("values_limited".into(), json!(true));
     }
@@ -108,6 +109,15 @@ fn add_recommendations(record: &mut Map<String, Value>, metric: &Metric) {
     record.insert("passives_30d".into(), json!(passives));
     record.insert("detractors_30d".into(), json!(detractors));
     record.insert("nps_30d".into(), ratio(100 * (promoters - detractors), promoters + passives + detractors));
+}
+
+fn add_risk(record: &mut Map<String, Value>, metric: &Metric) {
+    for (at, level) in RiskLevel::ALL.into_iter().enumerate() {
+        record.insert(format!("risk_{}", level.name()), json!(metric.risk.map(|risk| risk.levels[at])));
+    }
+    record.insert("became_high".into(), json!(metric.risk.map(|risk| risk.became_high)));
+    record.insert("became_churned".into(), json!(metric.risk.map(|risk| risk.became_churned)));
+    record.insert("reactivated".into(), json!(metric.risk.map(|risk| risk.reactivated)));
 }
 
 /// A ratio as an unrounded double; `null` when the denominator is 0.

@@ -389,6 +389,38 @@ impl<'a> Naive<'a> {
         self.users(None).iter().map(|(id, events)| (id.clone(), of(events))).collect()
     }
 
+    /// What the close of `day` decides about levels: users at each, and how many became high, became churned, came back. `before` are the
+    /// levels at the close before.
+    pub(crate) fn decided(&self, day: Day, before: &mut BTreeMap<String, &'static str>) -> [i64; 7] {
+        let kind = self.settings.churn.process;
+        let users = self.users(None);
+        let judged: BTreeMap<String, (&'static str, History)> =
+            users.iter().filter_map(|(id, events)| Some((id.clone(), self.judged(kind, events, day)?))).collect();
+        let levels = ["low", "medium", "high", "churned"].map(|level| judged.values().filter(|judged| judged.0 == level).count() as i64);
+        let became = |level| {
+            let changed = |(id, judged): &(&String, &(&'static str, History))| {
+                judged.0 == level && before.get(*id).is_some_and(|before| *before != level)
+            };
+            judged.iter().filter(changed).count() as i64
+        };
+        let back = |(id, judged): &(&String, &(&'static str, History))| judged.1.silent_days == 0 && before.get(*id) == Some(&"churned");
+        let counts =
+            [levels[0], levels[1], levels[2], levels[3], became("high"), became("churned"), judged.iter().filter(back).count() as i64];
+        *before = judged.into_iter().map(|(id, judged)| (id, judged.0)).collect();
+        counts
+    }
+
+    /// Whether a user departed up to `day`, was active later on the same day, and is known to have been active after `day`.
+    pub(crate) fn blurred(&self, day: Day) -> bool {
+        let departed = [EventType::SubscriptionCancelled, EventType::CustomerLost];
+        self.users(None).values().any(|events| {
+            let active = || events.iter().filter(|event| event.kind.is_activity());
+            let departures = events.iter().filter(|event| departed.contains(&event.kind) && self.day(event) <= day);
+            active().any(|event| self.day(event) > day)
+                && departures.into_iter().any(|left| active().any(|event| event.time > left.time && self.day(event) == self.day(left)))
+        })
+    }
+
     fn value(&self, orders: &[Ordered<'_>], history: &History) -> f64 {
         let first = orders.iter().map(|order| order.day).min();
         let repeat_money: i128 = orders.iter().filter(|order| Some(order.day) != first).map(|order| order.net).sum();

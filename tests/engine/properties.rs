@@ -86,12 +86,51 @@ fn transitions(settings: &EngineSettings, events: &[Event<'static>], partitions:
     cluster.transitions.into_iter().chain(cluster.risks).collect()
 }
 
+/// What the closes of days decided about levels, against all users judged at each close by what was known then.
+fn decides(settings: &EngineSettings, events: &[Event<'static>], restores: &[usize]) -> Result<(), TestCaseError> {
+    let mut cluster = Cluster::new(settings, 1);
+    let mut before = BTreeMap::new();
+    let mut expected = Vec::new();
+    for (index, event) in events.iter().enumerate() {
+        let closed = cluster.engines[0].closed_through();
+        cluster.handle(event);
+        if restores.contains(&(index % 50)) {
+            cluster.publish();
+            cluster.restore(0);
+        }
+        let (Some(mut day), Some(through)) = (closed, cluster.engines[0].closed_through()) else { continue };
+        let naive = Naive::new(settings, &events[..index]);
+        while day < through {
+            day = day + 1;
+            let counts = naive.decided(day, &mut before);
+            // Of a departure and an activity of one day, the engine does not know which came first once it knows of a later active day.
+            if !naive.blurred(day) && !naive.blurred(day - 1) {
+                expected.push((day, counts));
+            }
+        }
+    }
+    for (day, expected) in expected {
+        // The record is there from the first active day on.
+        let Some(decided) = cluster.decided_risk(day) else { continue };
+        prop_assert_eq!(decided, expected, "{}", day);
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 20_000, ..ProptestConfig::default() })]
 
     #[test]
     fn any_order_and_duplication(settings in settings(), sketches in sketches(150, 120, false), restores in prop::collection::vec(0..50_usize, 0..3)) {
         agrees(&settings, &sketches, 1, &restores)?;
+    }
+
+    #[test]
+    fn levels_are_decided_when_their_day_closes(
+        settings in settings(), sketches in sketches(45, 70, false), restores in prop::collection::vec(0..50_usize, 0..2), grace_hours in 0..60_i64
+    ) {
+        let settings = EngineSettings { grace_ms: grace_hours * 3_600_000, ..settings };
+        decides(&settings, &arrivals(&sketches), &restores)?;
     }
 
     #[test]
