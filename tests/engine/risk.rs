@@ -149,3 +149,40 @@ fn merged_ids_have_one_level() {
     let said = bench.levels("activity");
     assert!(said.iter().all(|said| said.starts_with('b') || said.starts_with('z')), "{said:?}");
 }
+
+/// `cargo test --release --test engine closing -- --ignored --nocapture`
+#[test]
+#[ignore = "measures, with a million users"]
+#[allow(clippy::disallowed_methods, reason = "a stopwatch")]
+fn closing_a_day_of_a_million_users_takes_little() {
+    let mut bench = Bench::new(EngineSettings::default());
+    let first = day("2026-01-01");
+    let (mut events, mut counting) = (0_u32, std::time::Duration::ZERO);
+    let mut closes = Vec::new();
+    for number in 0..28 {
+        let today = (first + number).to_string();
+        let mut event = event("", EventType::Activity, &today);
+        let began = std::time::Instant::now();
+        for user in 0..1_000_000_u32 {
+            // A fifth comes every day, others every 2, 5, 10 or 30 days, about.
+            let gap = [1, 2, 5, 10, 30][(user % 5) as usize];
+            let chance =
+                (user.wrapping_mul(2_654_435_761) ^ number.cast_unsigned().wrapping_mul(2_246_822_519)).wrapping_mul(3_266_489_917);
+            if (chance >> 8).is_multiple_of(gap) {
+                event.user_id = user.to_string().into();
+                bench.engine.handle(&event, None);
+                events += 1;
+            }
+        }
+        counting += began.elapsed();
+        bench.engine.drain_effects();
+        let began = std::time::Instant::now();
+        bench.engine.close_through(first + number);
+        closes.push((began.elapsed(), bench.engine.drain_effects().len()));
+        bench.engine.take_partials();
+    }
+    println!("{events} events, {:?} each", counting / events);
+    println!("closes, with what they said: {closes:?}");
+    let last = closes[closes.len() - 7..].iter().map(|(time, _)| *time).max().expect("some");
+    assert!(last < std::time::Duration::from_millis(50), "{last:?}");
+}
