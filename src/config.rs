@@ -25,7 +25,7 @@ pub use mistakes::{Mistake, Mistakes};
 
 use crate::engine::alerts::AlertSettings;
 use crate::engine::settings::EngineSettings;
-use crate::model::churn::settings::{ChurnSettings, ClvSettings};
+use crate::model::churn::level::RiskLevel;
 use crate::model::time::{Day, EventTime};
 use crate::wire::decode::{Decoder, DecoderLimits};
 use crate::wire::mapping::InputMapping;
@@ -45,16 +45,12 @@ pub struct Settings {
     pub earliest: Day,
     /// `time.idle_after`: how long a partition has no record before the wall clock may close its days.
     pub idle_after: Duration,
-    /// What decides the figures: the rest of `[time]`, `[activity]`, `[purchases]`, `[complaints]`, `[deletion]`, `[breakdowns]`, `[profiles]`.
+    /// What decides the figures: the rest of `[time]`, `[activity]`, `[purchases]`, `[complaints]`, `[deletion]`, `[breakdowns]`, `[profiles]`, `[churn]`, `[clv]`.
     pub engine: EngineSettings,
     /// `[alerts]`, without where they go; `None` when `alerts.enabled` is false.
     pub alerts: Option<AlertSettings>,
     /// `alerts.alertmanager_…`: where alerts are sent beside their topic.
     pub alertmanager: Option<AlertmanagerSettings>,
-    /// `[churn]`
-    pub churn: ChurnSettings,
-    /// `[clv]`
-    pub clv: ClvSettings,
     /// `purchases.currency`: the only currency that orders may name; `None` takes all.
     pub currency: Option<String>,
     /// `[delivery]`
@@ -81,10 +77,10 @@ impl Settings {
         let topics = service::topics(top.section("topics"), &kafka);
         let input = input::input(top.section("input"));
         let publish = service::publish(top.section("publish"));
-        let (engine, counting) = counting::counting(&top);
+        let (mut engine, counting) = counting::counting(&top);
         let (alerts, alertmanager) = alerts::alerts(top.section("alerts"));
-        let churn = churn::churn(top.section("churn"));
-        let clv = churn::clv(top.section("clv"));
+        engine.churn = churn::churn(top.section("churn"));
+        engine.clv = churn::clv(top.section("clv"));
         let delivery = service::delivery(top.section("delivery"));
         let snapshots = service::snapshots(top.section("snapshots"));
         let http = service::http(top.section("http"));
@@ -105,8 +101,6 @@ impl Settings {
             engine,
             alerts,
             alertmanager,
-            churn,
-            clv,
             currency,
             delivery,
             snapshots,
@@ -165,6 +159,8 @@ pub struct TopicNames {
     pub metrics: String,
     /// Changes of users' states.
     pub transitions: String,
+    /// Changes of users' levels of churn risk.
+    pub churn_risk: String,
     /// Churn spikes and return deficits that started, go on or ended.
     pub alerts: String,
     /// Whole profiles, when `profiles.publish` is on.
@@ -178,9 +174,17 @@ pub struct TopicNames {
 pub struct PublishSettings {
     /// The transitions to publish; `None` is all.
     pub transitions: Option<Vec<TransitionFilter>>,
+    /// The levels of churn risk to publish when they are reached; `None` is every change, the loss of a level included.
+    pub churn_risk: Option<Vec<RiskLevel>>,
 }
 
 impl PublishSettings {
+    /// Whether a change of churn risk to a level is published.
+    #[must_use]
+    pub fn wants_risk(&self, to: Option<RiskLevel>) -> bool {
+        self.churn_risk.as_ref().is_none_or(|levels| to.is_some_and(|to| levels.contains(&to)))
+    }
+
     /// Whether a transition of `kind` to the state `to` is published.
     #[must_use]
     pub fn wants_transition(&self, kind: &str, to: &str) -> bool {

@@ -113,7 +113,7 @@ pub(super) fn run(arguments: &BacktestArguments) -> Result<(), Failure> {
     let plan = Plan {
         kind: arguments.histories.kind(),
         process: arguments.histories.process(&settings),
-        high: settings.churn.high,
+        high: settings.engine.churn.high,
         least_users: FEWEST_USERS,
     };
     let histories = arguments.histories.read(&settings, arguments.until)?;

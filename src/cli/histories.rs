@@ -66,7 +66,7 @@ impl HistoryArguments {
 
     /// The process of the settings, with the model and the unit that the arguments name.
     pub(super) fn process(&self, settings: &Settings) -> ChurnProcess {
-        let process = settings.churn.of(self.kind()).process;
+        let process = settings.engine.churn.of(self.kind()).process;
         let model = self.model.map_or(process.model, |model| match model {
             ModelArgument::MbgNbd => ChurnModel::MbgNbd,
             ModelArgument::BgNbd => ChurnModel::BgNbd,

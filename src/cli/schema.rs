@@ -10,7 +10,7 @@ use crate::wire::schema::{Channels, asyncapi, named};
 #[derive(Args, Debug)]
 pub(super) struct SchemaArguments {
     /// The record; without it, the `AsyncAPI` document with all schemas inside
-    #[arg(value_parser = ["event", "metrics", "transitions", "alerts", "profiles", "dead-letters"])]
+    #[arg(value_parser = ["event", "metrics", "transitions", "churn-risk", "alerts", "profiles", "dead-letters"])]
     name: Option<String>,
     #[command(flatten)]
     config: ConfigArgument,
@@ -23,6 +23,7 @@ pub(super) fn run(arguments: &SchemaArguments) -> Result<(), Failure> {
         inputs: &settings.kafka.inputs,
         metrics: &topics.metrics,
         transitions: &topics.transitions,
+        churn_risk: &topics.churn_risk,
         alerts: &topics.alerts,
         profiles: &topics.profiles,
         dead_letters: &topics.dead_letters,

@@ -12,7 +12,7 @@ use super::duration;
 use super::mistakes::{Mistake, did_you_mean, shown};
 
 /// Keys of the format that a later version reads; this one says so.
-const LATER: [&str; 3] = ["segments", "publish.churn_risk", "topics.churn_risk"];
+const LATER: [&str; 1] = ["segments"];
 
 /// An environment variable.
 pub(super) struct Variable {

@@ -13,6 +13,7 @@ use super::{
     ClientProperties, DeliverySettings, Guarantee, HttpSettings, KafkaSettings, PublishSettings, Secret, SnapshotSettings, TopicNames,
     TransitionFilter,
 };
+use crate::model::churn::level::RiskLevel;
 
 /// Client properties that the service sets itself, with the reason.
 const OWNED: [(&str, &str); 11] = [
@@ -117,6 +118,7 @@ pub(super) fn topics(section: Section<'_>, kafka: &KafkaSettings) -> TopicNames 
     let names = TopicNames {
         metrics: name("metrics", "stickiness.metrics"),
         transitions: name("transitions", "stickiness.transitions"),
+        churn_risk: name("churn_risk", "stickiness.churn-risk"),
         alerts: name("alerts", "stickiness.alerts"),
         profiles: name("profiles", "stickiness.profiles"),
         dead_letters: name("dead_letters", "stickiness.dead-letters"),
@@ -136,8 +138,16 @@ pub(super) fn publish(section: Section<'_>) -> PublishSettings {
         TransitionFilter { kind: kind.to_owned(), state: state.map(str::to_owned) }
     };
     let transitions = written.map(|filters| filters.iter().map(filter).collect());
+    let level = |text: &String| {
+        let known = RiskLevel::ALL.into_iter().find(|level| level.name() == text);
+        if known.is_none() {
+            section.mistake("churn_risk", format!("`{text}` is no level; known are {}", RiskLevel::ALL.map(RiskLevel::name).join(", ")));
+        }
+        known
+    };
+    let churn_risk = section.texts("churn_risk").map(|levels| levels.iter().filter_map(level).collect());
     section.finish();
-    PublishSettings { transitions }
+    PublishSettings { transitions, churn_risk }
 }
 
 fn unknown_transition(text: &str) -> String {

@@ -63,7 +63,9 @@ fn the_examples_comments_hold_settings_that_are_allowed() {
     assert_eq!(settings.input.default_type, Some(EventType::Activity));
     assert_eq!(settings.currency.as_deref(), Some("EUR"));
     assert_eq!(settings.worker_threads, NonZeroU16::new(4));
-    assert!(settings.churn.activity.parameters_set && settings.churn.purchase.parameters_set && settings.clv.spend_set);
+    assert!(
+        settings.engine.churn.activity.parameters_set && settings.engine.churn.purchase.parameters_set && settings.engine.clv.spend_set
+    );
 }
 
 #[test]
@@ -127,13 +129,13 @@ fn every_section_is_read() {
     let plan = vec!["1".to_owned(), "pro".to_owned(), "true".to_owned()];
     let country = Breakdown { property: "country".to_owned(), values: None };
     assert_eq!(settings.engine.breakdowns, [country, Breakdown { property: "plan".to_owned(), values: Some(plan) }]);
-    let churn = &settings.churn;
+    let churn = &settings.engine.churn;
     assert_eq!((churn.process, churn.medium.to_string().as_str(), churn.high.to_string().as_str()), (ProcessKind::Purchase, "0.4", "0.8"));
     assert_eq!(churn.purchase.process.parameters, ChurnParameters { r: 1.0, alpha: 2.5, a: 3.0, b: 4.0 });
     assert!(churn.purchase.parameters_set && !churn.activity.parameters_set);
     let weekly = churn.activity.process.parameters.alpha * 7.0;
     assert!((weekly - prior(ProcessKind::Activity, ChurnModel::MbgNbd, TimeUnit::Day).alpha).abs() < 1e-12);
-    assert_eq!(settings.clv.valuation, Valuation { margin: 0.3, discount_annual: 0.1 });
+    assert_eq!(settings.engine.clv.valuation, Valuation { margin: 0.3, discount_annual: 0.1 });
     assert!(!format!("{settings:?}").contains("hunter2"));
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ledger::Counts;
-use super::partial::{Outlook, Partial};
+use super::partial::{Outlook, Partial, RiskCounts};
 use crate::model::revenue_share::RevenueBuckets;
 use crate::model::time::Day;
 
@@ -25,6 +25,8 @@ pub struct Metric {
     pub loyal_buyers: Option<i64>,
     /// Decided when the day closed; `None` before, in breakdowns, and without buyers.
     pub top20_revenue_share: Option<f64>,
+    /// Decided when the day closed; `None` before, and in breakdowns.
+    pub risk: Option<RiskCounts>,
     /// Whether some values of the segment's property are counted as `other` for want of room.
     pub limited: bool,
 }
@@ -33,7 +35,7 @@ pub struct Metric {
 #[derive(Debug, Default)]
 struct View {
     segments: BTreeMap<String, SegmentView>,
-    closes: BTreeMap<Day, (i64, RevenueBuckets)>,
+    closes: BTreeMap<Day, (i64, RevenueBuckets, RiskCounts)>,
     newest: Option<Day>,
     closed_through: Option<Day>,
     limited: Vec<String>,
@@ -96,8 +98,8 @@ impl Aggregator {
     pub fn update(&mut self, partition: u32, partial: Partial) {
         let Some(view) = self.views.get_mut(partition as usize) else { return };
         match partial {
-            Partial::Close { day, loyal_buyers, revenue } => {
-                view.closes.insert(day, (loyal_buyers, revenue));
+            Partial::Close { day, loyal_buyers, revenue, risk } => {
+                view.closes.insert(day, (loyal_buyers, revenue, risk));
                 self.mark(ALL, day);
             }
             Partial::Progress { newest, closed_through, limited } => {
@@ -196,20 +198,22 @@ impl Aggregator {
             return None;
         }
         let is_final = self.final_through().is_some_and(|through| day <= through);
-        let (loyal_buyers, top20_revenue_share) = if is_final && segment == ALL { self.decided(day) } else { (None, None) };
+        let (loyal_buyers, top20_revenue_share, risk) = if is_final && segment == ALL { self.decided(day) } else { (None, None, None) };
         let property = segment.split_once('=').map(|(property, _)| property);
         let limited = property.is_some_and(|property| self.views.iter().any(|view| view.limited.iter().any(|name| name == property)));
-        Some(Metric { segment: segment.to_owned(), day, is_final, counts, loyal_buyers, top20_revenue_share, limited })
+        Some(Metric { segment: segment.to_owned(), day, is_final, counts, loyal_buyers, top20_revenue_share, risk, limited })
     }
 
     /// What was decided when a day closed. A partition that closed it before its first event has nothing to add.
-    fn decided(&self, day: Day) -> (Option<i64>, Option<f64>) {
+    fn decided(&self, day: Day) -> (Option<i64>, Option<f64>, Option<RiskCounts>) {
         let mut buckets = RevenueBuckets::default();
+        let mut risk = RiskCounts::default();
         let mut loyal_buyers = 0;
-        for (loyal, revenue) in self.views.iter().filter_map(|view| view.closes.get(&day)) {
+        for (loyal, revenue, levels) in self.views.iter().filter_map(|view| view.closes.get(&day)) {
             loyal_buyers += loyal;
             buckets.absorb(revenue);
+            risk.absorb(levels);
         }
-        (Some(loyal_buyers), buckets.top_fifth_share())
+        (Some(loyal_buyers), buckets.top_fifth_share(), Some(risk))
     }
 }

@@ -7,6 +7,8 @@ use super::effect::{Cause, Change, Effect, Purchase, Transition};
 use super::habit::{Habit, Rare, Remembered};
 use super::ledger::Ledger;
 use super::partition::PartitionEngine;
+use super::risk::{Touched, departure_kind};
+use crate::model::churn::level::Departure;
 use crate::model::complaints::{Moment, Opening, Resolution};
 use crate::model::event::{Event, EventType, Facts, OrderFacts};
 use crate::model::lifecycle::Lifecycle;
@@ -36,13 +38,15 @@ impl PartitionEngine {
         }
         let segments = self.segments_of(event);
         let active = event.kind.is_activity() && !self.excluded[event.kind as usize];
-        let fresh = active && self.count_active_day(slot, day, &segments);
+        let back = active && self.see_active(slot, event.time);
+        let fresh = active && self.count_active_day(slot, day, &segments) || back;
         let facts = self.count_facts(slot, event, day, &segments);
         let root = self.state.population.root(slot);
         // Plain activity that adds nothing may be a repeat, for its id is not remembered: it must not even be an occasion to look.
         if fresh || facts || !is_plain_activity(event) {
             let late = self.state.newest_day.is_some_and(|newest| day < newest);
-            self.settle(slot, self.as_of(), if late { Cause::LateEvent } else { Cause::Event }, Some(event.time));
+            let cause = if late { Cause::LateEvent } else { Cause::Event };
+            self.settle(slot, Touched::by(event, fresh), (self.as_of(), cause, Some(event.time)));
         }
         if self.state.settings.publish_profiles {
             self.effects.push(Effect::ProfileChanged(self.state.population.id(root).to_owned()));
@@ -65,6 +69,24 @@ impl PartitionEngine {
             let base = self.state.ledgers[0].base();
             self.state.ledgers.push(Ledger::new(base));
         }
+    }
+
+    /// Notes the time of an activity event and tells whether it takes back a departure of its user: then it is news even on a day that is active already.
+    fn see_active(&mut self, slot: Slot, time: EventTime) -> bool {
+        let population = &mut self.state.population;
+        if population.component(slot).is_none() {
+            let habit = population.habit_mut(slot);
+            let before = habit.last_active;
+            habit.last_active = before.max(time);
+            return habit.rare.as_ref().is_some_and(|rare| rare.departed_between(before, time));
+        }
+        // The times may be kept under another id of the user than the event's.
+        let members = population.members(slot);
+        let before = members.iter().map(|member| population.habit(*member).last_active).max().unwrap_or(EventTime::MIN);
+        let last = &mut population.habit_mut(slot).last_active;
+        *last = time.max(*last);
+        let rare = |member: &Slot| population.habit(*member).rare.as_ref();
+        members.iter().filter_map(rare).any(|rare| rare.departed_between(before, time))
     }
 
     /// Adds an active day and tells whether any figure changed.
@@ -151,6 +173,9 @@ impl PartitionEngine {
                 self.recount(slot, day, |habit| habit.rare_mut().complaints.resolve(id, resolution));
             }
             (_, kind) if breaks_streak(kind) => {
+                if let Some(lost) = departure_kind(kind) {
+                    self.rare(slot, day).depart(Departure { at, lost });
+                }
                 self.change_purchases(slot, event, None, |purchases| purchases.break_streak(Break { time: event.time, day }));
             }
             (_, EventType::ReferralConverted) => {
@@ -176,6 +201,7 @@ impl PartitionEngine {
                 rare.purchases.fold_before(needed, return_days, rule);
                 rare.complaints.forget_before(needed);
                 rare.surveys.forget_before(needed);
+                rare.forget_departures_before(needed);
                 rare.referrals.fold_before(remembered_from);
                 rare.pruned_before = Some(needed);
             }

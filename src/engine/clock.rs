@@ -1,10 +1,13 @@
 //! Days close: by the time of events, or by the clock where a partition is idle.
 
+use super::apply::Occasion;
+use super::component::Slot;
 use super::count::FOREVER;
 use super::effect::Cause;
 use super::partial::Partial;
 use super::partition::PartitionEngine;
 use super::population::Standing;
+use super::risk::Touched;
 use crate::model::time::{Day, EventTime};
 
 impl PartitionEngine {
@@ -46,13 +49,15 @@ impl PartitionEngine {
 
     fn close_day(&mut self, day: Day) {
         self.state.closed_through = Some(day);
-        for slot in self.state.population.take_visits(day) {
-            self.settle(slot, day, Cause::Clock, None);
+        let visited = self.state.population.take_visits(day);
+        for slot in &visited {
+            self.settle(*slot, Touched::NONE, (day, Cause::Clock, None));
         }
+        let risk = self.close_risk(day, &visited);
         let loyal_buyers = self.state.loyal.close(day);
         let revenue = self.state.revenue.close(day);
         self.tell_closed(day);
-        self.closed_rows.push(Partial::Close { day, loyal_buyers, revenue });
+        self.closed_rows.push(Partial::Close { day, loyal_buyers, revenue, risk });
         self.progress_told = false;
     }
 
@@ -72,8 +77,8 @@ impl PartitionEngine {
         self.state.told_through = Some(day);
     }
 
-    /// Looks at a user as of the end of `day`, publishes what changed, and notes when the clock changes it next.
-    pub(super) fn settle(&mut self, slot: u32, day: Day, cause: Cause, at: Option<EventTime>) {
+    /// Looks at a user as of the end of a day, publishes what changed, and notes when the clock changes it next.
+    pub(super) fn settle(&mut self, slot: Slot, touched: Touched, (day, cause, at): Occasion) {
         let population = &self.state.population;
         let root = population.root(slot);
         let activity = population.activity(root, None);
@@ -84,9 +89,14 @@ impl PartitionEngine {
         let rule = self.loyalty_rule();
         let purchases = population.purchases(root);
         let (loyal, lapse) = (rule.is_loyal(&purchases, day), rule.lapses_on(&purchases, day));
-        let next_change = [next, lapse].into_iter().flatten().min().unwrap_or(FOREVER);
         self.say_lifecycle(root, standing.lifecycle, lifecycle, (day, cause, at));
         self.say_loyal(root, standing.loyal, loyal, (day, cause, at));
-        self.state.population.set_standing(root, Standing::new(lifecycle, loyal, next_change));
+        let risks = self.settle_risks(root, &standing, touched, (day, cause));
+        let [activity_risk, purchase_risk] = risks.map(|said| Some(said.next));
+        let next_change = [next, lapse, activity_risk, purchase_risk].into_iter().flatten().min().unwrap_or(FOREVER);
+        self.state.population.set_standing(root, Standing::new(lifecycle, loyal, risks, next_change));
+        if cause != Cause::Clock {
+            self.note_open_risk(root, day);
+        }
     }
 }

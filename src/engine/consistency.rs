@@ -23,6 +23,9 @@ impl State {
         if !self.revenue.buyers_are_below(ids) {
             return Err("revenue of a buyer who is not there");
         }
+        if !self.risk.users_are_below(ids) {
+            return Err("a level to be decided of a user who is not there");
+        }
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ use super::count::{Era, count_habit};
 use super::effect::{Cause, Effect};
 use super::habit::Habit;
 use super::partition::PartitionEngine;
+use super::risk::Touched;
 use super::settings::DeletionPast;
 use super::transfer::Transfer;
 use crate::model::complaints::Moment;
@@ -80,6 +81,7 @@ impl PartitionEngine {
         self.discount(root, &whole, at);
         self.count_loyal(root, -1);
         self.state.revenue.take(root);
+        self.leave_risk(root);
         for member in self.state.population.take_component(root).members {
             let id = self.state.population.id(member).to_owned();
             self.state.deletions.block(&id, event.time, day);
@@ -124,7 +126,7 @@ impl PartitionEngine {
             let counted = self.state.population.purchases(slot).counted(&key, rule.return_days);
             self.state.revenue.change(slot, day, counted.map_or(Money::ZERO, |counted| counted.net), closed);
         }
-        self.settle(slot, self.as_of(), Cause::LateEvent, Some(time));
+        self.settle(slot, Touched::ALL, (self.as_of(), Cause::LateEvent, Some(time)));
     }
 
     /// Forgets the pointer to a user who was deleted where it lives, and blocks stragglers.

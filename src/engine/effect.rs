@@ -1,5 +1,9 @@
 //! What an engine wants done, and what it says about an event.
 
+use std::sync::Arc;
+
+use crate::model::churn::ProcessKind;
+use crate::model::churn::level::{RiskLevel, RiskReason};
 use crate::model::lifecycle::Lifecycle;
 use crate::model::rejection::Rejection;
 use crate::model::time::{Day, EventTime};
@@ -30,6 +34,10 @@ pub enum Cause {
     Clock,
     /// Two ids became one user.
     Merge,
+    /// A complaint was open for too long, or no longer is; of churn risk alone.
+    Complaint,
+    /// The user cancelled or was noted as lost; of churn risk alone.
+    Cancelled,
 }
 
 impl Cause {
@@ -41,6 +49,8 @@ impl Cause {
             Self::LateEvent => "late_event",
             Self::Clock => "clock",
             Self::Merge => "merge",
+            Self::Complaint => "complaint",
+            Self::Cancelled => "cancelled",
         }
     }
 }
@@ -109,11 +119,44 @@ pub struct Transition {
     pub cause: Cause,
 }
 
+/// A change of a user's level of churn risk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RiskChange {
+    /// Who.
+    pub user_id: String,
+    /// Of which process.
+    pub process: ProcessKind,
+    /// The level before; `None` when there was none.
+    pub from: Option<RiskLevel>,
+    /// The level now; `None` when returns took back the last day of the process.
+    pub to: Option<RiskLevel>,
+    /// The day whose end the new level describes.
+    pub as_of: Day,
+    /// The probability of no further day within the horizon; `None` without a level.
+    pub risk: Option<f64>,
+    /// The probability that the habit has not ended; `None` without a level.
+    pub p_alive: Option<f64>,
+    /// How far the risk looks ahead.
+    pub horizon_days: u16,
+    /// Days since the last day of the process; `None` without a level.
+    pub days_silent: Option<i32>,
+    /// Days of the process so far.
+    pub days_seen: u32,
+    /// Why, the weightiest first.
+    pub reasons: Vec<RiskReason>,
+    /// The model with its parameters.
+    pub model_id: Arc<str>,
+    /// What brought the change.
+    pub cause: Cause,
+}
+
 /// Something to be done outside the engine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// To be published.
     Transition(Transition),
+    /// To be published.
+    RiskChanged(Box<RiskChange>),
     /// The user's profile changed.
     ProfileChanged(String),
     /// The user is gone, or goes by another id.

@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::churn::level::{Departure, Seen};
 use crate::model::complaints::{Complaints, Moment};
 use crate::model::day_set::DaySet;
 use crate::model::lifecycle::{Lifecycle, LifecycleMasks};
 use crate::model::purchases::Purchases;
 use crate::model::survey::Surveys;
-use crate::model::time::Day;
+use crate::model::time::{Day, EventTime};
 
 /// The active days of an id, in everything or in one breakdown segment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +69,17 @@ impl Activity {
         let masks = LifecycleMasks::new(self.days.window(base), first.days_since(base), 30);
         let bit = LIFECYCLE_LOOKBACK.unsigned_abs();
         (masks.state(bit), masks.next_change(bit).map(|bit| base + bit.cast_signed()))
+    }
+
+    /// What is seen of the active days at the end of `day`, and the newest of those after it.
+    #[must_use]
+    pub fn seen(&self, day: Day) -> (Option<Seen>, Option<Day>) {
+        let Some(newest) = self.days.newest() else { return (None, None) };
+        if newest > day {
+            let later = self.days.days().find(|kept| *kept > day && self.days.contains(*kept));
+            return (self.up_to(day).seen(day).0, later);
+        }
+        (self.first.map(|first| Seen { first, last: newest, days: self.count.max(1) }), None)
     }
 
     /// Active days in the `length` days ending on `day`.
@@ -141,6 +153,8 @@ pub struct Rare {
     pub referrals: Referrals,
     /// Events that are recognised when they come again; sorted.
     pub remembered: Vec<Remembered>,
+    /// Cancellations and losses, sorted: those of days that can still matter, and the last before them.
+    pub departures: Vec<Departure>,
     /// Active days in each breakdown segment, by segment.
     pub segments: Vec<(u32, Activity)>,
     /// Everything that is too old to change, as of this day, is folded or forgotten.
@@ -167,6 +181,31 @@ impl Rare {
         at.map_or_else(|_| Activity::default(), |at| self.segments[at].1)
     }
 
+    /// Takes in a cancellation or loss.
+    pub fn depart(&mut self, departure: Departure) {
+        if let Err(at) = self.departures.binary_search(&departure) {
+            self.departures.insert(at, departure);
+        }
+    }
+
+    /// The last cancellation or loss up to the end of `day`.
+    #[must_use]
+    pub fn departed_by(&self, day: Day) -> Option<Departure> {
+        self.departures.iter().rfind(|departure| departure.at.day <= day).copied()
+    }
+
+    /// Whether a cancellation or loss is not before `from`, but before `to`: an event of then takes it back.
+    #[must_use]
+    pub fn departed_between(&self, from: EventTime, to: EventTime) -> bool {
+        self.departures.iter().any(|departure| from <= departure.at.time && departure.at.time < to)
+    }
+
+    /// Forgets departures of before `day` but the last.
+    pub fn forget_departures_before(&mut self, day: Day) {
+        let old = self.departures.partition_point(|departure| departure.at.day < day);
+        self.departures.drain(..old.saturating_sub(1));
+    }
+
     /// Remembers an event; `false` when it was known.
     pub fn remember(&mut self, event: Remembered) -> bool {
         let at = self.remembered.binary_search(&event);
@@ -191,6 +230,9 @@ impl Rare {
         self.complaints.absorb(&other.complaints);
         self.surveys.absorb(&other.surveys);
         self.referrals.absorb(&other.referrals);
+        for departure in &other.departures {
+            self.depart(*departure);
+        }
         for event in &other.remembered {
             self.remember(*event);
         }
@@ -201,12 +243,20 @@ impl Rare {
 }
 
 /// Everything known about one id, or about several ids of one user together.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Habit {
     /// Active days.
     pub activity: Activity,
+    /// The time of the newest activity event, which is on the newest active day: whether one came after a departure of the same day.
+    pub last_active: EventTime,
     /// Rare facts; absent for most.
     pub rare: Option<Box<Rare>>,
+}
+
+impl Default for Habit {
+    fn default() -> Self {
+        Self { activity: Activity::default(), last_active: EventTime::MIN, rare: None }
+    }
 }
 
 impl Habit {
@@ -218,6 +268,7 @@ impl Habit {
     /// Joins what is known about another id of the same user.
     pub fn absorb(&mut self, other: &Self, return_days: i32) {
         self.activity.absorb(&other.activity);
+        self.last_active = self.last_active.max(other.last_active);
         if let Some(rare) = &other.rare {
             self.rare_mut().absorb(rare, return_days);
         }
@@ -233,6 +284,7 @@ impl Rare {
             surveys: self.surveys.kept(|time| time > at.time),
             referrals: self.referrals.after(at.day),
             remembered: self.remembered.iter().filter(|event| event.day > at.day).copied().collect(),
+            departures: self.departures.iter().filter(|departure| departure.at.time > at.time).copied().collect(),
             segments: self
                 .segments
                 .iter()
@@ -264,13 +316,17 @@ impl Habit {
             .as_ref()
             .map(|rare| Box::new(rare.after(at, return_days)))
             .filter(|rare| **rare != Rare { pruned_before: rare.pruned_before, ..Rare::default() });
-        Self { activity: self.activity.after(at.day), rare }
+        Self { activity: self.activity.after(at.day), last_active: self.last_active, rare }
     }
 
     /// What goes on counting of a user who is gone.
     #[must_use]
     pub fn up_to(&self, at: Moment, return_days: i32) -> Self {
-        Self { activity: self.activity.up_to(at.day), rare: self.rare.as_ref().map(|rare| Box::new(rare.up_to(at, return_days))) }
+        Self {
+            activity: self.activity.up_to(at.day),
+            last_active: at.time.min(self.last_active),
+            rare: self.rare.as_ref().map(|rare| Box::new(rare.up_to(at, return_days))),
+        }
     }
 
     /// Whether nothing is known.

@@ -3,6 +3,7 @@
 use super::component::{Component, Edge, Slot};
 use super::effect::{Admission, Cause, Effect};
 use super::partition::PartitionEngine;
+use super::risk::Touched;
 use super::transfer::{Arrival, NamedEdge, Transfer};
 use crate::model::event::Event;
 use crate::model::money::Money;
@@ -55,7 +56,7 @@ impl PartitionEngine {
         let both = self.standing_orders(root).1 - revenue_before;
         self.state.revenue.change(root, day, both, closed);
         self.rename(roots, root);
-        self.settle(root, self.as_of(), Cause::Merge, Some(time));
+        self.settle(root, Touched::ALL, (self.as_of(), Cause::Merge, Some(time)));
         if self.state.settings.publish_profiles {
             self.effects.push(Effect::ProfileChanged(self.state.population.id(root).to_owned()));
         }
@@ -74,6 +75,7 @@ impl PartitionEngine {
     /// Forgets what was said under ids that are no longer the user's own.
     fn rename(&mut self, before: [Slot; 2], root: Slot) {
         for old in distinct(before).filter(|old| *old != root) {
+            self.leave_risk(old);
             self.state.population.clear_standing(old);
             self.effects.push(Effect::ProfileRemoved(self.state.population.id(old).to_owned()));
         }
@@ -86,6 +88,7 @@ impl PartitionEngine {
         self.state.population.count(&mut self.state.ledgers, root, edge.restates_from, rule, -1);
         self.count_loyal(root, -1);
         let (settled, pending) = self.state.revenue.take(root);
+        self.leave_risk(root);
         self.effects.push(Effect::ProfileRemoved(self.state.population.id(root).to_owned()));
         let component = self.state.population.take_component(root);
         let population = &self.state.population;

@@ -9,6 +9,31 @@ use crate::model::time::Day;
 /// How figures go on after a day when nothing more happens: each later day on which one differs from the day before, with the differences.
 pub type Outlook = Vec<(Day, Vec<(u16, i64)>)>;
 
+/// Users by level of churn risk at the end of a day, of the process that is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RiskCounts {
+    /// Users at each level, in the order of [`crate::model::churn::level::RiskLevel::ALL`].
+    pub levels: [i64; 4],
+    /// Users who are at level high and were at another at the end of the day before.
+    pub became_high: i64,
+    /// Users who are churned and were not at the end of the day before.
+    pub became_churned: i64,
+    /// Users who were churned at the end of the day before and have a day of the process on this one.
+    pub reactivated: i64,
+}
+
+impl RiskCounts {
+    /// Adds those of another partition.
+    pub fn absorb(&mut self, other: &Self) {
+        for (level, more) in self.levels.iter_mut().zip(other.levels) {
+            *level += more;
+        }
+        self.became_high += other.became_high;
+        self.became_churned += other.became_churned;
+        self.reactivated += other.reactivated;
+    }
+}
+
 /// One thing that a partition tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Partial {
@@ -31,6 +56,8 @@ pub enum Partial {
         loyal_buyers: i64,
         /// Buyers by net revenue to date.
         revenue: RevenueBuckets,
+        /// Users by level of churn risk.
+        risk: RiskCounts,
     },
     /// How far the partition has come.
     Progress {

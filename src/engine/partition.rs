@@ -11,6 +11,7 @@ use super::effect::{Admission, Effect};
 use super::ledger::Ledger;
 use super::partial::Partial;
 use super::population::Population;
+use super::risk::{RiskLedger, model_ids};
 use super::segments::Segments;
 use super::settings::EngineSettings;
 use crate::model::event::{Event, Facts};
@@ -52,6 +53,7 @@ pub struct State {
     pub(super) ledgers: Vec<Ledger>,
     pub(super) loyal: LoyalCount,
     pub(super) revenue: RevenueToDate,
+    pub(super) risk: RiskLedger,
     pub(super) deletions: Deletions,
     /// Orders so far that had neither order id nor event id.
     pub(super) nameless_orders: u64,
@@ -77,6 +79,7 @@ pub struct PartitionEngine {
     pub(super) state: State,
     pub(super) calendar: Arc<Calendar>,
     pub(super) excluded: Vec<bool>,
+    pub(super) model_ids: [Arc<str>; 2],
     pub(super) effects: Vec<Effect>,
     pub(super) closed_rows: Vec<Partial>,
     pub(super) progress_told: bool,
@@ -97,6 +100,7 @@ impl PartitionEngine {
             ledgers: Vec::new(),
             loyal: LoyalCount::default(),
             revenue: RevenueToDate::default(),
+            risk: RiskLedger::default(),
             deletions: Deletions::new(salt),
             nameless_orders: 0,
             settings,
@@ -109,7 +113,8 @@ impl PartitionEngine {
     pub fn from_state(mut state: State, calendar: Arc<Calendar>) -> Self {
         state.population.rebuild();
         let excluded = excluded_types(&state.settings);
-        Self { state, calendar, excluded, effects: Vec::new(), closed_rows: Vec::new(), progress_told: false }
+        let model_ids = model_ids(&state.settings);
+        Self { state, calendar, excluded, model_ids, effects: Vec::new(), closed_rows: Vec::new(), progress_told: false }
     }
 
     /// What a snapshot holds. Effects and partials that were not taken are not part of it.
@@ -130,7 +135,11 @@ impl PartitionEngine {
         let changed = self.state.settings.historical_differences(settings);
         if changed.is_empty() {
             self.excluded = excluded_types(settings);
+            let judged_otherwise = self.state.settings.churn != settings.churn;
             self.state.settings = settings.clone();
+            if judged_otherwise {
+                self.judge_everyone_anew();
+            }
             return Ok(());
         }
         Err(changed)

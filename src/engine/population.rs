@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::component::{Component, Slot};
 use super::count::{CountRule, Era, FOREVER, Ledgers, count_habit};
 use super::habit::{Activity, Habit, Rare};
+use super::risk::Said;
+use crate::model::churn::level::RiskLevel;
 use crate::model::lifecycle::Lifecycle;
 use crate::model::purchases::Purchases;
 use crate::model::time::Day;
@@ -24,6 +26,10 @@ pub struct Standing {
     pub lifecycle: Option<Lifecycle>,
     /// The published loyalty.
     pub loyal: bool,
+    /// The published levels of churn risk: of activity, and of purchases.
+    pub risks: [Said; 2],
+    /// The level of the process that is counted at the end of the last closed day.
+    pub decided: Option<RiskLevel>,
     /// The next day on whose end the clock changes one of these; [`FOREVER`] when never.
     pub next_change: Day,
     /// The day at whose close the user is looked at again, at or before `next_change`.
@@ -33,14 +39,20 @@ pub struct Standing {
 impl Standing {
     /// What was said, and when the clock changes it next.
     #[must_use]
-    pub fn new(lifecycle: Option<Lifecycle>, loyal: bool, next_change: Day) -> Self {
-        Self { lifecycle, loyal, next_change, visit: next_change }
+    pub fn new(lifecycle: Option<Lifecycle>, loyal: bool, risks: [Said; 2], next_change: Day) -> Self {
+        Self { lifecycle, loyal, risks, decided: None, next_change, visit: next_change }
+    }
+
+    /// The same, to be looked at by the close of `next_change` already.
+    #[must_use]
+    pub fn until(self, next_change: Day) -> Self {
+        Self { next_change, visit: next_change, ..self }
     }
 }
 
 impl Default for Standing {
     fn default() -> Self {
-        Self::new(None, false, FOREVER)
+        Self::new(None, false, [Said::default(); 2], FOREVER)
     }
 }
 
@@ -188,7 +200,12 @@ impl Population {
         self.standings[slot as usize]
     }
 
-    /// Notes what was said, and when the user is to be looked at again.
+    /// Notes the level at the end of a day that closed.
+    pub fn set_decided(&mut self, slot: Slot, decided: Option<RiskLevel>) {
+        self.standings[slot as usize].decided = decided;
+    }
+
+    /// Notes what was said, and when the user is to be looked at again. What was decided stays.
     pub fn set_standing(&mut self, slot: Slot, standing: Standing) {
         let known = &mut self.standings[slot as usize];
         // An entry for an earlier day stays where it is: the visit finds nothing changed and moves on.
@@ -196,7 +213,7 @@ impl Population {
         if visit < known.visit {
             self.visits.entry(visit).or_default().push(slot);
         }
-        *known = Standing { visit, ..standing };
+        *known = Standing { visit, decided: known.decided, ..standing };
     }
 
     /// Takes the slots of users whom the close of `day` changes, ascending. Each must be given a standing again. Users who were looked at as of a later day since they were noted wait for their own day.

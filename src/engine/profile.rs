@@ -1,9 +1,13 @@
 //! A user's profile as of a day.
 
 use super::component::Slot;
+use super::habit::Habit;
 use super::partition::PartitionEngine;
+use crate::model::churn::ProcessKind;
+use crate::model::churn::level::{Judgement, RiskLevel};
 use crate::model::lifecycle::Lifecycle;
 use crate::model::purchases::PurchaseTotals;
+use crate::model::spend::Spend;
 use crate::model::time::Day;
 
 /// What is known about a user at the end of a day. Money in units of the currency, shares from 0 to 1; `None` where nothing is known.
@@ -41,8 +45,31 @@ pub struct Profile {
     pub open_complaints: u64,
     /// The last recommendation, 0 to 10.
     pub recommend: Option<u8>,
+    /// What the models expect.
+    pub outlook: ProfileOutlook,
     /// The day.
     pub as_of: Day,
+}
+
+/// What the churn and spend models expect of a user; `None` without a day of the process.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ProfileOutlook {
+    /// Probability of no further active day within the horizon.
+    pub risk_activity: Option<f64>,
+    /// Probability of no further order day within the horizon.
+    pub risk_purchase: Option<f64>,
+    /// Probability that the habit of activity has not ended.
+    pub p_alive_activity: Option<f64>,
+    /// Probability that the habit of buying has not ended.
+    pub p_alive_purchase: Option<f64>,
+    /// The level of the process that metrics count.
+    pub risk_level: Option<RiskLevel>,
+    /// Order days expected in the next 30 days.
+    pub expected_orders_30d: Option<f64>,
+    /// Order days expected in the next 365 days.
+    pub expected_orders_365d: Option<f64>,
+    /// Value expected of the next twelve months, in units of the currency.
+    pub clv_365d: Option<f64>,
 }
 
 impl PartitionEngine {
@@ -78,6 +105,7 @@ impl PartitionEngine {
         let active_days_30d = activity.days_in(day, 30);
         #[expect(clippy::cast_precision_loss, reason = "streaks are far below 2^53")]
         let steadiness = (streak as f64 / (2.0 * rule.loyal_orders as f64)).min(1.0);
+        let totals = rare.map_or_else(PurchaseTotals::default, |rare| rare.purchases.totals(return_days));
         Profile {
             user_id: self.state.population.id(root).to_owned(),
             first_active_day: activity.first,
@@ -87,7 +115,8 @@ impl PartitionEngine {
             active_days_28d: activity.days_in(day, 28),
             active_days_30d,
             lifecycle_30d: activity.lifecycle(day).0,
-            purchases: rare.map_or_else(PurchaseTotals::default, |rare| rare.purchases.totals(return_days)),
+            outlook: self.outlook(&whole, &totals, day),
+            purchases: totals,
             streak,
             loyal: streak >= rule.loyal_orders,
             referrals: rare.map_or(0, |rare| rare.referrals.count()),
@@ -96,6 +125,30 @@ impl PartitionEngine {
             open_complaints: rare.map_or(0, |rare| rare.complaints.open_on(day) as u64),
             recommend: rare.and_then(|rare| rare.surveys.last_recommendation()),
             as_of: day,
+        }
+    }
+
+    fn outlook(&self, whole: &Habit, totals: &PurchaseTotals, day: Day) -> ProfileOutlook {
+        let (churn, clv) = (&self.state.settings.churn, &self.state.settings.clv);
+        let [activity, purchase] = [ProcessKind::Activity, ProcessKind::Purchase].map(|kind| self.judge(kind, whole, day));
+        let counted = if churn.process == ProcessKind::Activity { &activity } else { &purchase };
+        let buying = &churn.purchase.process;
+        let expected = |days_ahead| purchase.as_ref().map(|judged| buying.expected_days(&judged.history, days_ahead));
+        let value = |judged: &Judgement| {
+            let repeats = judged.history.repeats;
+            let repeat_money = (totals.revenue - totals.first_day_revenue).as_f64();
+            let spend = Spend { repeats, mean: if repeats == 0 { 0.0 } else { repeat_money / f64::from(repeats) } };
+            clv.valuation.lifetime_value(buying, &judged.history, &clv.spend, &spend)
+        };
+        ProfileOutlook {
+            risk_activity: activity.as_ref().map(|judged| judged.risk),
+            risk_purchase: purchase.as_ref().map(|judged| judged.risk),
+            p_alive_activity: activity.as_ref().map(|judged| judged.p_alive),
+            p_alive_purchase: purchase.as_ref().map(|judged| judged.p_alive),
+            risk_level: counted.as_ref().map(|judged| judged.level),
+            expected_orders_30d: expected(30.0),
+            expected_orders_365d: expected(365.0),
+            clv_365d: purchase.as_ref().map(value),
         }
     }
 }

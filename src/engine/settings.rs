@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::churn::settings::{ChurnSettings, ClvSettings, ProcessSettings};
+
 /// Settings that decide an engine's figures. They are part of its snapshot: a replay runs under those it was recorded with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EngineSettings {
     /// IANA name of the zone whose calendar days are counted.
     pub time_zone: String,
@@ -33,6 +35,10 @@ pub struct EngineSettings {
     pub max_values: u32,
     /// Whether profiles are published.
     pub publish_profiles: bool,
+    /// How churn risk is judged.
+    pub churn: ChurnSettings,
+    /// How buyers are valued; shown in profiles, and nothing is kept of it.
+    pub clv: ClvSettings,
 }
 
 /// One breakdown property.
@@ -65,18 +71,28 @@ impl EngineSettings {
             ("purchases.lapse_days", self.lapse_days != other.lapse_days),
             ("purchases.return_days", self.return_days != other.return_days),
             ("breakdowns", self.breakdowns != other.breakdowns),
+            // The levels of closed days are those of this process: of another, users would all seem to change.
+            ("churn.process", self.churn.process != other.churn.process),
         ])
     }
 
     /// The keys that differ and decide what becomes of the records that come next, but say nothing about those before: they may change between two records.
+    /// Levels of churn risk are among what comes next: under other settings of `[churn]` every user is judged anew at the next close.
     #[must_use]
     pub fn onward_differences(&self, other: &Self) -> Vec<&'static str> {
+        let (ours, theirs) = (&self.churn, &other.churn);
+        let differs = |one: &ProcessSettings, other: &ProcessSettings| one.process != other.process;
         differing([
             ("time.grace", self.grace_ms != other.grace_ms),
             ("time.future_tolerance", self.future_tolerance_ms != other.future_tolerance_ms),
             ("activity.exclude", self.excluded_types != other.excluded_types),
             ("deletion.past", self.deletion_past != other.deletion_past),
             ("breakdowns.max_values", self.max_values != other.max_values),
+            ("churn.medium", ours.medium.to_bits() != theirs.medium.to_bits()),
+            ("churn.high", ours.high.to_bits() != theirs.high.to_bits()),
+            ("churn.complaint_patience_days", ours.complaint_patience_days != theirs.complaint_patience_days),
+            ("churn.activity", differs(&ours.activity, &theirs.activity)),
+            ("churn.purchase", differs(&ours.purchase, &theirs.purchase)),
         ])
     }
 }
@@ -102,6 +118,8 @@ impl Default for EngineSettings {
             breakdowns: Vec::new(),
             max_values: 100,
             publish_profiles: false,
+            churn: ChurnSettings::default(),
+            clv: ClvSettings::default(),
         }
     }
 }
@@ -118,5 +136,17 @@ mod tests {
         let new = EngineSettings { mau_days: 28, max_values: 7, time_zone: "Asia/Tokyo".into(), ..old.clone() };
         assert_eq!(old.historical_differences(&new), ["time.time_zone", "time.mau_days"]);
         assert_eq!(old.onward_differences(&new), ["breakdowns.max_values"]);
+    }
+
+    #[test]
+    fn risk_may_be_judged_otherwise_from_a_record_on_but_not_counted_of_another_process() {
+        let old = EngineSettings::default();
+        let mut new = old.clone();
+        (new.churn.high, new.churn.activity.process.lapse_days, new.clv.valuation.margin) = (0.9, 31, 0.5);
+        new.churn.refit = false;
+        assert!(old.historical_differences(&new).is_empty());
+        assert_eq!(old.onward_differences(&new), ["churn.high", "churn.activity"]);
+        new.churn.process = crate::model::churn::ProcessKind::Purchase;
+        assert_eq!(old.historical_differences(&new), ["churn.process"]);
     }
 }

@@ -10,7 +10,7 @@ use super::kafka::metadata::Lineage;
 use super::observations::PartitionSize;
 use super::worker::{Destination, Outputs, Processor, Processors, TopicIndex, Undecodable};
 use crate::config::Settings;
-use crate::engine::effect::{Admission, Effect, Transition};
+use crate::engine::effect::{Admission, Effect, RiskChange, Transition};
 use crate::engine::partition::{PartitionEngine, Placement};
 use crate::engine::settings::EngineSettings;
 use crate::model::event::Event;
@@ -25,8 +25,9 @@ const TRANSITIONS: TopicIndex = TopicIndex(0);
 const PROFILES: TopicIndex = TopicIndex(1);
 const DEAD_LETTERS: TopicIndex = TopicIndex(2);
 const PARTIALS: TopicIndex = TopicIndex(3);
+const CHURN_RISK: TopicIndex = TopicIndex(4);
 /// The internal log; named only where that is what is read.
-const LOG: TopicIndex = TopicIndex(4);
+const LOG: TopicIndex = TopicIndex(5);
 
 /// The internal topic on which partitions tell the aggregator their figures.
 #[must_use]
@@ -70,8 +71,13 @@ impl Processors for EngineProcessors {
 
     fn topics(&self) -> Vec<String> {
         let Settings { topics, kafka, .. } = &self.shared.settings;
-        let mut names =
-            vec![topics.transitions.clone(), topics.profiles.clone(), topics.dead_letters.clone(), partials_topic(&kafka.group_id)];
+        let mut names = vec![
+            topics.transitions.clone(),
+            topics.profiles.clone(),
+            topics.dead_letters.clone(),
+            partials_topic(&kafka.group_id),
+            topics.churn_risk.clone(),
+        ];
         names.extend(self.shared.internal.then(|| self.shared.topic.clone()));
         names
     }
@@ -277,6 +283,7 @@ impl EngineProcessor {
         for effect in self.engine.drain_effects() {
             match effect {
                 Effect::Transition(transition) => self.publish_transition(&transition, outputs),
+                Effect::RiskChanged(change) => self.publish_risk(&change, outputs),
                 Effect::ProfileChanged(user_id) => self.note_profile(user_id, ProfileNews::Changed(self.engine.newest_day())),
                 Effect::ProfileRemoved(user_id) => self.note_profile(user_id, ProfileNews::Removed),
                 Effect::ForwardEvent { user_id } => {
@@ -306,6 +313,12 @@ impl EngineProcessor {
         let (kind, to) = records::transition_selector(transition);
         if self.shared.settings.publish.wants_transition(kind, to) {
             push_json(outputs, TRANSITIONS, transition.user_id.as_bytes(), &records::transition(transition));
+        }
+    }
+
+    fn publish_risk(&self, change: &RiskChange, outputs: &mut Outputs) {
+        if self.shared.settings.publish.wants_risk(change.to) {
+            push_json(outputs, CHURN_RISK, change.user_id.as_bytes(), &records::churn_risk(change));
         }
     }
 

@@ -59,7 +59,7 @@ pub enum ReplayError {
 /// Records between two looks at what changed, which keeps what engines have to tell from piling up.
 const RECORDS_BETWEEN_LOOKS: u64 = 20_000;
 
-/// Reads all records, and writes `metrics.ndjson`, `transitions.ndjson`, `dead-letters.ndjson`, `profiles.ndjson` and `summary.json` to the output folder. Each file comes into being when it is complete.
+/// Reads all records, and writes `metrics.ndjson`, `transitions.ndjson`, `churn-risk.ndjson`, `dead-letters.ndjson`, `profiles.ndjson` and `summary.json` to the output folder. Each file comes into being when it is complete.
 pub fn replay(settings: &Settings, options: &ReplayOptions, records: FileRecords<'_>) -> Result<Summary, ReplayError> {
     std::fs::create_dir_all(&options.output).map_err(|error| ReplayError::Folder(options.output.clone(), error))?;
     let calendar = Arc::new(Calendar::new(&settings.engine.time_zone)?);
@@ -69,6 +69,7 @@ pub fn replay(settings: &Settings, options: &ReplayOptions, records: FileRecords
         until: options.until,
         dead_letters: LineFile::create(&options.output.join("dead-letters.ndjson"))?,
         transitions: LineFile::create(&options.output.join("transitions.ndjson"))?,
+        risks: LineFile::create(&options.output.join("churn-risk.ndjson"))?,
         summary: Summary::default(),
     };
     match options.order {
@@ -101,6 +102,7 @@ struct Run {
     until: Option<Day>,
     dead_letters: LineFile,
     transitions: LineFile,
+    risks: LineFile,
     summary: Summary,
 }
 
@@ -161,7 +163,7 @@ impl Run {
             Admission::Deleted => self.summary.deleted += 1,
             Admission::Rejected(rejection) => self.reject(&rejection, origin)?,
         }
-        self.write_transitions()?;
+        self.write_changes()?;
         if self.summary.records.is_multiple_of(RECORDS_BETWEEN_LOOKS) {
             self.partitions.look();
         }
@@ -174,10 +176,14 @@ impl Run {
         Ok(self.dead_letters.write_json(&letter)?)
     }
 
-    fn write_transitions(&mut self) -> Result<(), ReplayError> {
+    fn write_changes(&mut self) -> Result<(), ReplayError> {
         for record in self.partitions.take_transitions() {
             self.summary.transitions += 1;
             self.transitions.write_json(&record)?;
+        }
+        for record in self.partitions.take_risks() {
+            self.summary.risk_changes += 1;
+            self.risks.write_json(&record)?;
         }
         Ok(())
     }
@@ -185,10 +191,11 @@ impl Run {
     fn finish(mut self, output: &Path) -> Result<Summary, ReplayError> {
         if let Some(until) = self.until {
             self.partitions.close_through(until);
-            self.write_transitions()?;
+            self.write_changes()?;
         }
         self.dead_letters.finish()?;
         self.transitions.finish()?;
+        self.risks.finish()?;
         let mut metrics = LineFile::create(&output.join("metrics.ndjson"))?;
         for record in self.partitions.last_metrics().values() {
             self.summary.see_metric(record);

@@ -6,6 +6,7 @@ pub mod backtest;
 pub mod closed_form;
 pub mod counts;
 pub mod fit;
+pub mod level;
 pub mod settings;
 
 use std::fmt::Write as _;

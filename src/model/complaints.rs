@@ -146,6 +146,25 @@ impl Complaints {
         self.all().into_iter().filter(open).count()
     }
 
+    /// The day on which the complaint was opened that is open longest at the end of `day`, and the first day after it on which what is
+    /// known changes that already: a complaint of it is resolved, or another opened.
+    #[must_use]
+    pub fn oldest_open(&self, day: Day) -> (Option<Day>, Option<Day>) {
+        let (mut oldest, mut later): (Option<Day>, Option<Day>) = (None, None);
+        if self.is_empty() {
+            return (None, None);
+        }
+        for complaint in self.all() {
+            let (opened, end) = (complaint.opening.at.day, complaint.resolved.map(|end| end.day));
+            let change = if opened > day { Some(opened) } else { end.filter(|end| *end > day) };
+            later = [later, change].into_iter().flatten().min();
+            if opened <= day && end.is_none_or(|end| end > day) {
+                oldest = Some(oldest.map_or(opened, |known| known.min(opened)));
+            }
+        }
+        (oldest, later)
+    }
+
     /// Forgets what is over and done before `day`: to be called only for days that no accepted event can reach any more.
     pub fn forget_before(&mut self, day: Day) {
         let over = |opening: &Opening, end: Option<Moment>| opening.at.day < day && end.is_some_and(|end| end.day < day);
@@ -248,6 +267,9 @@ mod tests {
         let all = complaints.all();
         assert_eq!((all.len(), all[0].opening.at, all[0].resolved), (1, at(10), Some(at(35))));
         assert_eq!([0, 1, 2, 3].map(|day| complaints.open_on(Day::from_number(day))), [0, 1, 1, 0]);
+        let days = [0, 1, 2, 3].map(|day| complaints.oldest_open(Day::from_number(day)));
+        let (one, three) = (Some(Day::from_number(1)), Some(Day::from_number(3)));
+        assert_eq!(days, [(None, one), (one, three), (one, three), (None, None)]);
     }
 
     #[test]

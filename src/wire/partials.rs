@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::partial::Partial;
 
 /// The version of the records.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// A partial with the lineage that it belongs to: partials of an abandoned history must not be added to those of the new one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,10 +4,11 @@ use serde_json::{Map, Value, json};
 
 use crate::engine::aggregator::{ALL, Metric};
 use crate::engine::alerts::{Alert, TopSegment};
-use crate::engine::effect::{Change, Transition};
+use crate::engine::effect::{Change, RiskChange, Transition};
 use crate::engine::ledger::{HISTOGRAM_DAYS, LIFECYCLE_DAYS, Quantity, RETENTION_DAYS};
-use crate::engine::profile::Profile;
+use crate::engine::profile::{Profile, ProfileOutlook};
 use crate::engine::settings::EngineSettings;
+use crate::model::churn::level::{RiskLevel, RiskReason};
 use crate::model::lifecycle::Lifecycle;
 use crate::model::time::{Calendar, Day};
 
@@ -34,6 +35,7 @@ pub fn metric(metric: &Metric, revision: u64, settings: &EngineSettings) -> Valu
     if metric.segment == ALL {
         add_recommendations(&mut record, metric);
         record.insert("top20_revenue_share".into(), json!(metric.top20_revenue_share));
+        add_risk(&mut record, metric);
     } else if metric.limited {
         record.insert("values_limited".into(), json!(true));
     }
@@ -109,6 +111,15 @@ fn add_recommendations(record: &mut Map<String, Value>, metric: &Metric) {
     record.insert("nps_30d".into(), ratio(100 * (promoters - detractors), promoters + passives + detractors));
 }
 
+fn add_risk(record: &mut Map<String, Value>, metric: &Metric) {
+    for (at, level) in RiskLevel::ALL.into_iter().enumerate() {
+        record.insert(format!("risk_{}", level.name()), json!(metric.risk.map(|risk| risk.levels[at])));
+    }
+    record.insert("became_high".into(), json!(metric.risk.map(|risk| risk.became_high)));
+    record.insert("became_churned".into(), json!(metric.risk.map(|risk| risk.became_churned)));
+    record.insert("reactivated".into(), json!(metric.risk.map(|risk| risk.reactivated)));
+}
+
 /// A ratio as an unrounded double; `null` when the denominator is 0.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 fn ratio(numerator: i64, denominator: i64) -> Value {
@@ -148,6 +159,42 @@ pub fn transition_selector(transition: &Transition) -> (&'static str, &'static s
         Change::Loyal { to: true } => ("loyal", "true"),
         Change::Loyal { to: false } => ("loyal", "false"),
         Change::Purchase { to, .. } => ("purchase", to.name()),
+    }
+}
+
+/// A churn-risk record, `stickiness.churn-risk.v1`.
+#[must_use]
+pub fn churn_risk(change: &RiskChange) -> Value {
+    json!({
+        "schema": "stickiness.churn-risk.v1",
+        "user_id": change.user_id,
+        "process": change.process.name(),
+        "from": change.from.map(RiskLevel::name),
+        "to": change.to.map(RiskLevel::name),
+        "as_of": change.as_of.to_string(),
+        "risk": change.risk,
+        "p_alive": change.p_alive,
+        "horizon_days": change.horizon_days,
+        "days_silent": change.days_silent,
+        "days_seen": change.days_seen,
+        "reasons": change.reasons.iter().map(risk_reason).collect::<Vec<_>>(),
+        "model_id": change.model_id.as_ref(),
+        "cause": change.cause.name(),
+    })
+}
+
+/// A reason in words that someone can act on.
+fn risk_reason(reason: &RiskReason) -> String {
+    let days = |count: i32| if count == 1 { "1 day".to_owned() } else { format!("{count} days") };
+    match reason {
+        RiskReason::Cancelled(day) => format!("cancelled on {day}"),
+        RiskReason::Lost(day) => format!("noted as lost on {day}"),
+        RiskReason::Lapsed { lapse_days } => format!("silent for more than the {} that are allowed", days((*lapse_days).into())),
+        RiskReason::ComplaintOpen { days: open } => format!("a complaint is open for {}", days(*open)),
+        RiskReason::LongerThanUsual { silent_days, usual_days } => {
+            format!("silent for {}, usually back after {usual_days:.1}", days(*silent_days))
+        }
+        RiskReason::SeenOnce => "seen on one day only".to_owned(),
     }
 }
 
@@ -198,8 +245,20 @@ pub fn profile(profile: &Profile) -> Value {
         record.insert("behaviour".into(), json!(profile.behaviour));
         record.insert("open_complaints".into(), json!(profile.open_complaints));
         record.insert("recommend".into(), json!(profile.recommend));
+        add_outlook(record, &profile.outlook);
     }
     record
+}
+
+fn add_outlook(record: &mut Map<String, Value>, outlook: &ProfileOutlook) {
+    record.insert("risk_activity".into(), json!(outlook.risk_activity));
+    record.insert("risk_purchase".into(), json!(outlook.risk_purchase));
+    record.insert("p_alive_activity".into(), json!(outlook.p_alive_activity));
+    record.insert("p_alive_purchase".into(), json!(outlook.p_alive_purchase));
+    record.insert("risk_level".into(), json!(outlook.risk_level.map(RiskLevel::name)));
+    record.insert("expected_orders_30d".into(), json!(outlook.expected_orders_30d));
+    record.insert("expected_orders_365d".into(), json!(outlook.expected_orders_365d));
+    record.insert("clv_365d".into(), json!(outlook.clv_365d));
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]

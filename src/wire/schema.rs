@@ -14,18 +14,21 @@ pub use asyncapi::{Channels, asyncapi};
 pub const METRICS: &str = "stickiness.metrics.v1";
 /// `schema` of a transition record.
 pub const TRANSITIONS: &str = "stickiness.transitions.v1";
+/// `schema` of a churn-risk record.
+pub const CHURN_RISK: &str = "stickiness.churn-risk.v1";
 /// `schema` of an alert record.
 pub const ALERTS: &str = "stickiness.alerts.v1";
 /// `schema` of a profile record.
 pub const PROFILES: &str = "stickiness.profiles.v1";
 
-/// Every schema by its name: `event`, `metrics`, `transitions`, `alerts`, `profiles`, `dead-letters`.
+/// Every schema by its name: `event`, `metrics`, `transitions`, `churn-risk`, `alerts`, `profiles`, `dead-letters`.
 #[must_use]
-pub fn all() -> [(&'static str, Value); 6] {
+pub fn all() -> [(&'static str, Value); 7] {
     [
         ("event", event::event()),
         ("metrics", metrics::metrics()),
         ("transitions", user::transition()),
+        ("churn-risk", user::churn_risk()),
         ("alerts", alerts::alert()),
         ("profiles", user::profile()),
         ("dead-letters", dead_letter_headers()),
@@ -61,6 +64,8 @@ enum Shape {
     OrNull(&'static Shape),
     /// A list of exactly so many counts.
     Counts(u32),
+    /// A list of texts.
+    Texts,
     /// The list of `retention`.
     Retention,
 }
@@ -79,6 +84,7 @@ impl Shape {
             Self::Between(low, high) => json!({ "type": "number", "minimum": low, "maximum": high }),
             Self::OrNull(inner) => json!({ "anyOf": [inner.schema(), { "type": "null" }] }),
             Self::Counts(length) => json!({ "type": "array", "items": Self::Count.schema(), "minItems": length, "maxItems": length }),
+            Self::Texts => json!({ "type": "array", "items": { "type": "string" } }),
             Self::Retention => json!({
                 "type": "array",
                 "items": {

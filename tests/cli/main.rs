@@ -75,7 +75,7 @@ fn check_reads_the_environment_and_hides_secrets() {
 
 #[test]
 fn schemas_are_printed() {
-    for name in ["event", "metrics", "transitions", "alerts", "profiles", "dead-letters"] {
+    for name in ["event", "metrics", "transitions", "churn-risk", "alerts", "profiles", "dead-letters"] {
         let done = run(&["schema", name]);
         let schema: serde_json::Value = serde_json::from_str(&done.stdout).expect("JSON");
         assert!(jsonschema::meta::is_valid(&schema), "{name}");

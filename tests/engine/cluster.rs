@@ -13,6 +13,10 @@ use stickiness::model::partition::partition_of;
 use stickiness::model::time::{Calendar, Day};
 use stickiness::wire::{records, snapshot};
 
+/// Counts of levels, which are decided when a day closes.
+pub(crate) const DECIDED_RISK: [&str; 7] =
+    ["risk_low", "risk_medium", "risk_high", "risk_churned", "became_high", "became_churned", "reactivated"];
+
 pub(crate) struct Cluster {
     pub(crate) engines: Vec<PartitionEngine>,
     aggregator: Aggregator,
@@ -21,6 +25,8 @@ pub(crate) struct Cluster {
     records: BTreeMap<(String, Day), Value>,
     /// Every transition of each partition, in order.
     pub(crate) transitions: Vec<Vec<Value>>,
+    /// Every churn-risk record of each partition, in order.
+    pub(crate) risks: Vec<Vec<Value>>,
 }
 
 impl Cluster {
@@ -37,6 +43,7 @@ impl Cluster {
             calendar,
             records: BTreeMap::new(),
             transitions: vec![Vec::new(); partitions as usize],
+            risks: vec![Vec::new(); partitions as usize],
         }
     }
 
@@ -70,6 +77,7 @@ impl Cluster {
                     assert_eq!(self.effects(to), None);
                 }
                 Effect::Transition(transition) => self.transitions[at].push(records::transition(&transition)),
+                Effect::RiskChanged(change) => self.risks[at].push(records::churn_risk(&change)),
                 Effect::ProfileChanged(_) | Effect::ProfileRemoved(_) => {}
             }
         }
@@ -113,6 +121,13 @@ impl Cluster {
         }
     }
 
+    /// The counts of levels of a closed day.
+    pub(crate) fn decided_risk(&mut self, day: Day) -> Option<[i64; 7]> {
+        self.publish();
+        let record = self.records.get(&("all".to_owned(), day))?;
+        Some(DECIDED_RISK.map(|field| record[field].as_i64().expect("decided")))
+    }
+
     /// The last record of each key, without what depends on the log.
     pub(crate) fn last_records(&mut self) -> BTreeMap<(String, Day), Map<String, Value>> {
         self.publish();
@@ -121,6 +136,9 @@ impl Cluster {
             for field in
                 ["schema", "revision", "loyal_buyers", "top20_revenue_share", "time_zone", "segment", "day", "final", "values_limited"]
             {
+                record.shift_remove(field);
+            }
+            for field in DECIDED_RISK {
                 record.shift_remove(field);
             }
             record

@@ -15,7 +15,7 @@ fn settings() -> EngineSettings {
 
 #[test]
 fn an_open_complaint_moves_with_its_user() {
-    let sketches = [sketch(0, 12, 0, 0), sketch(0, 0, 0, 0), sketch(0, 18, 1513, 1), sketch(0, 9, 0, 0), sketch(0, 9, 1, 0)];
+    let sketches = [sketch(0, 12, 0, 0), sketch(0, 0, 0, 0), sketch(0, 20, 1513, 1), sketch(0, 9, 0, 0), sketch(0, 9, 1, 0)];
     agrees(&settings(), &sketches, 2, &[3]).expect("agrees");
 }
 

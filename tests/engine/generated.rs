@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 use stickiness::engine::settings::{Breakdown, EngineSettings};
+use stickiness::model::churn::settings::ChurnSettings;
+use stickiness::model::churn::{ChurnModel, ProcessKind};
 use stickiness::model::event::{Event, EventType, Facts, OrderFacts, ReturnFacts, SurveyFacts};
 use stickiness::model::money::Money;
 use stickiness::model::time::EventTime;
@@ -23,7 +25,7 @@ pub(crate) struct Sketch {
 
 const USERS: [&str; 7] = ["ada", "bob", "cy", "dee", "eve", "fay", "gus"];
 /// What a record may be about, likelier ones more often.
-const KINDS: [EventType; 20] = [
+const KINDS: [EventType; 22] = [
     EventType::Activity,
     EventType::Activity,
     EventType::Activity,
@@ -42,17 +44,36 @@ const KINDS: [EventType; 20] = [
     EventType::ReferralConverted,
     EventType::CompetitorPurchase,
     EventType::ContactMade,
+    EventType::SubscriptionCancelled,
+    EventType::CustomerLost,
     EventType::UserMerged,
     EventType::Activity,
 ];
 
 pub(crate) fn settings() -> impl Strategy<Value = EngineSettings> {
     let zones = prop::sample::select(vec!["UTC", "America/New_York", "Australia/Lord_Howe"]);
-    (zones, prop::sample::select(vec![30_u16, 28, 45, 93]), prop::bool::ANY).prop_map(|(zone, mau_days, listed)| EngineSettings {
-        time_zone: zone.to_owned(),
-        mau_days,
-        breakdowns: vec![Breakdown { property: "channel".into(), values: listed.then(|| vec!["web".into(), "app".into(), "shop".into()]) }],
-        ..EngineSettings::default()
+    (zones, prop::sample::select(vec![30_u16, 28, 45, 93]), prop::bool::ANY, churn()).prop_map(|(zone, mau_days, listed, churn)| {
+        EngineSettings {
+            churn,
+            time_zone: zone.to_owned(),
+            mau_days,
+            breakdowns: vec![Breakdown {
+                property: "channel".into(),
+                values: listed.then(|| vec!["web".into(), "app".into(), "shop".into()]),
+            }],
+            ..EngineSettings::default()
+        }
+    })
+}
+
+fn churn() -> impl Strategy<Value = ChurnSettings> {
+    let process = prop::sample::select(vec![ProcessKind::Activity, ProcessKind::Purchase]);
+    let models = prop::sample::select(vec![ChurnModel::MbgNbd, ChurnModel::BgNbd]);
+    (process, models, 1..60_u16, 1..60_u16, 0..12_u16, 0.1..0.7).prop_map(|(process, model, lapse, purchase_lapse, patience, medium)| {
+        let mut churn = ChurnSettings { process, complaint_patience_days: patience, medium, ..ChurnSettings::default() };
+        (churn.activity.process.lapse_days, churn.purchase.process.lapse_days) = (lapse, purchase_lapse);
+        churn.activity.process.model = model;
+        churn
     })
 }
 

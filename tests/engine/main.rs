@@ -15,5 +15,6 @@ mod histories;
 mod limits;
 mod naive;
 mod properties;
+mod risk;
 mod scenarios;
 mod snapshots;

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 use stickiness::engine::settings::EngineSettings;
+use stickiness::model::churn::{History, ProcessKind};
 use stickiness::model::event::{Event, EventType, Facts, OrderFacts};
+use stickiness::model::spend::Spend;
 use stickiness::model::time::{Calendar, Day, EventTime};
 
 pub(crate) struct Naive<'a> {
@@ -321,6 +323,9 @@ impl<'a> Naive<'a> {
             let order_days: BTreeSet<i32> = orders.iter().map(|order| order.day.number()).collect();
             let open = self.complaints(events).iter().filter(|(opened, end, _)| *opened <= day && end.is_none_or(|end| end > day)).count();
             let streak = self.streak(events, &orders, day);
+            let [activity, purchase] = [ProcessKind::Activity, ProcessKind::Purchase].map(|kind| self.judged(kind, events, day));
+            let churn = &self.settings.churn;
+            let counted = if churn.process == ProcessKind::Activity { &activity } else { &purchase };
             let text = |day: Option<&i32>| day.map(|day| Day::from_number(*day).to_string());
             let record = json!({
                 "first_active_day": text(days.first()), "last_active_day": text(days.last()), "active_days": days.len(),
@@ -331,11 +336,98 @@ impl<'a> Naive<'a> {
                 "streak": streak, "loyal": streak >= self.settings.loyal_orders as usize,
                 "referrals": events.iter().filter(|event| event.kind == EventType::ReferralConverted).count(),
                 "open_complaints": open,
+                "risk_activity": activity.as_ref().map(|judged| churn.activity.process.risk(&judged.1)),
+                "risk_purchase": purchase.as_ref().map(|judged| churn.purchase.process.risk(&judged.1)),
+                "p_alive_activity": activity.as_ref().map(|judged| churn.activity.process.p_alive(&judged.1)),
+                "p_alive_purchase": purchase.as_ref().map(|judged| churn.purchase.process.p_alive(&judged.1)),
+                "risk_level": counted.as_ref().map(|judged| judged.0),
+                "expected_orders_30d": purchase.as_ref().map(|judged| churn.purchase.process.expected_days(&judged.1, 30.0)),
+                "clv_365d": purchase.as_ref().map(|judged| self.value(&orders, &judged.1)),
                 "recency_days": order_days.last().map(|last| last - order_days.first().expect("one")),
             });
             (id.clone(), record)
         };
         users.iter().map(profile).collect()
+    }
+
+    /// The level of a process at the end of `day` and the history behind it; `None` without a day of the process.
+    pub(crate) fn judged(&self, kind: ProcessKind, events: &[&Event<'static>], day: Day) -> Option<(&'static str, History)> {
+        let orders = self.orders(events);
+        let active = |event: &&&Event<'static>| event.kind.is_activity();
+        let moments: Vec<(EventTime, Day)> = match kind {
+            ProcessKind::Activity => events.iter().filter(active).map(|event| (event.time, self.day(event))).collect(),
+            ProcessKind::Purchase => orders.iter().map(|order| (order.time, order.day)).collect(),
+        };
+        let moments: Vec<_> = moments.into_iter().filter(|(_, at)| *at <= day).collect();
+        let days: BTreeSet<i32> = moments.iter().map(|(_, at)| at.number()).collect();
+        let (first, last) = (*days.first()?, *days.last()?);
+        let history = History { repeats: days.len() as u32 - 1, recency_days: last - first, silent_days: day.number() - last };
+        let churn = &self.settings.churn;
+        let process = &churn.of(kind).process;
+        let departed = [EventType::SubscriptionCancelled, EventType::CustomerLost];
+        let departure =
+            events.iter().filter(|event| departed.contains(&event.kind) && self.day(event) <= day).map(|event| event.time).max();
+        let newest = moments.iter().map(|(time, _)| *time).max();
+        if departure.is_some_and(|departure| newest <= Some(departure)) || history.silent_days > i32::from(process.lapse_days) {
+            return Some(("churned", history));
+        }
+        let patience = i32::from(churn.complaint_patience_days);
+        let ignored = self
+            .complaints(events)
+            .iter()
+            .any(|(opened, end, _)| *opened <= day && end.is_none_or(|end| end > day) && day.days_since(*opened) > patience);
+        let risk = process.risk(&history);
+        let reached = [churn.medium, churn.high].iter().filter(|threshold| risk >= **threshold).count();
+        Some((["low", "medium", "high"][(reached + usize::from(ignored)).min(2)], history))
+    }
+
+    /// The levels of both processes of every user at the end of `day`.
+    pub(crate) fn levels(&self, day: Day) -> BTreeMap<String, [(&'static str, Option<&'static str>); 2]> {
+        let of = |events: &[&Event<'static>]| {
+            ProcessKind::NAMES.map(|(kind, name)| (name, self.judged(kind, events, day).map(|judged| judged.0)))
+        };
+        self.users(None).iter().map(|(id, events)| (id.clone(), of(events))).collect()
+    }
+
+    /// What the close of `day` decides about levels: users at each, and how many became high, became churned, came back. `before` are the
+    /// levels at the close before.
+    pub(crate) fn decided(&self, day: Day, before: &mut BTreeMap<String, &'static str>) -> [i64; 7] {
+        let kind = self.settings.churn.process;
+        let users = self.users(None);
+        let judged: BTreeMap<String, (&'static str, History)> =
+            users.iter().filter_map(|(id, events)| Some((id.clone(), self.judged(kind, events, day)?))).collect();
+        let levels = ["low", "medium", "high", "churned"].map(|level| judged.values().filter(|judged| judged.0 == level).count() as i64);
+        let became = |level| {
+            let changed = |(id, judged): &(&String, &(&'static str, History))| {
+                judged.0 == level && before.get(*id).is_some_and(|before| *before != level)
+            };
+            judged.iter().filter(changed).count() as i64
+        };
+        let back = |(id, judged): &(&String, &(&'static str, History))| judged.1.silent_days == 0 && before.get(*id) == Some(&"churned");
+        let counts =
+            [levels[0], levels[1], levels[2], levels[3], became("high"), became("churned"), judged.iter().filter(back).count() as i64];
+        *before = judged.into_iter().map(|(id, judged)| (id, judged.0)).collect();
+        counts
+    }
+
+    /// Whether a user departed up to `day`, was active later on the same day, and is known to have been active after `day`.
+    pub(crate) fn blurred(&self, day: Day) -> bool {
+        let departed = [EventType::SubscriptionCancelled, EventType::CustomerLost];
+        self.users(None).values().any(|events| {
+            let active = || events.iter().filter(|event| event.kind.is_activity());
+            let departures = events.iter().filter(|event| departed.contains(&event.kind) && self.day(event) <= day);
+            active().any(|event| self.day(event) > day)
+                && departures.into_iter().any(|left| active().any(|event| event.time > left.time && self.day(event) == self.day(left)))
+        })
+    }
+
+    fn value(&self, orders: &[Ordered<'_>], history: &History) -> f64 {
+        let first = orders.iter().map(|order| order.day).min();
+        let repeat_money: i128 = orders.iter().filter(|order| Some(order.day) != first).map(|order| order.net).sum();
+        let mean = if history.repeats == 0 { 0.0 } else { repeat_money as f64 / 1e6 / f64::from(history.repeats) };
+        let clv = &self.settings.clv;
+        let spend = Spend { repeats: history.repeats, mean };
+        clv.valuation.lifetime_value(&self.settings.churn.purchase.process, history, &clv.spend, &spend)
     }
 
     fn streak(&self, events: &[&Event<'static>], orders: &[Ordered<'_>], day: Day) -> usize {

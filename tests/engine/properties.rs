@@ -1,8 +1,10 @@
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use serde_json::Value;
 use stickiness::engine::effect::Admission;
 use stickiness::engine::settings::EngineSettings;
-use stickiness::model::event::Event;
+use stickiness::model::event::{Event, EventType};
 use stickiness::model::time::{Calendar, Day};
 
 use crate::cluster::Cluster;
@@ -33,7 +35,28 @@ pub(crate) fn agrees(settings: &EngineSettings, sketches: &[Sketch], partitions:
         }
         prop_assert_eq!(ours[key].len(), record.len(), "fields of {:?}", key);
     }
-    profiles_agree(&cluster, &naive, last)
+    profiles_agree(&cluster, &naive, last)?;
+    // Across partitions nobody knows which of the records of a merged user is the last.
+    let merged = events.iter().any(|event| event.kind == EventType::UserMerged);
+    if merged && partitions > 1 { Ok(()) } else { levels_agree(&cluster, &naive, last) }
+}
+
+/// The level that was published last, of each user and process, is that of the day.
+fn levels_agree(cluster: &Cluster, naive: &Naive<'_>, day: Day) -> Result<(), TestCaseError> {
+    let mut published: BTreeMap<(&str, &str), &Value> = BTreeMap::new();
+    for record in cluster.risks.iter().flatten() {
+        let text = |field: &str| record[field].as_str().expect("text");
+        let before = published.insert((text("user_id"), text("process")), &record["to"]);
+        prop_assert!(before.is_none_or(|before| record["from"].is_null() || *before == record["from"]), "{record} after {before:?}");
+        prop_assert!(record["from"] != record["to"], "{record}");
+    }
+    for (id, levels) in naive.levels(day) {
+        for (process, level) in levels {
+            let said = published.get(&(id.as_str(), process)).and_then(|level| level.as_str());
+            prop_assert_eq!(said, level, "{} of {}", process, id);
+        }
+    }
+    Ok(())
 }
 
 fn profiles_agree(cluster: &Cluster, naive: &Naive<'_>, day: Day) -> Result<(), TestCaseError> {
@@ -47,7 +70,7 @@ fn profiles_agree(cluster: &Cluster, naive: &Naive<'_>, day: Day) -> Result<(), 
     Ok(())
 }
 
-/// The transitions of each partition, in order, of events in the order of their arrival.
+/// The transitions of each partition, in order, then the changes of churn risk, of events in the order of their arrival.
 fn transitions(settings: &EngineSettings, events: &[Event<'static>], partitions: u32, restores: &[usize]) -> Vec<Vec<Value>> {
     let mut cluster = Cluster::new(settings, partitions);
     for (index, event) in events.iter().enumerate() {
@@ -60,7 +83,38 @@ fn transitions(settings: &EngineSettings, events: &[Event<'static>], partitions:
     let calendar = Calendar::new(&settings.time_zone).expect("a zone");
     let last = events.iter().map(|event| calendar.day_of(event.time)).max().expect("one") + 200;
     cluster.close_through(last);
-    cluster.transitions
+    cluster.transitions.into_iter().chain(cluster.risks).collect()
+}
+
+/// What the closes of days decided about levels, against all users judged at each close by what was known then.
+fn decides(settings: &EngineSettings, events: &[Event<'static>], restores: &[usize]) -> Result<(), TestCaseError> {
+    let mut cluster = Cluster::new(settings, 1);
+    let mut before = BTreeMap::new();
+    let mut expected = Vec::new();
+    for (index, event) in events.iter().enumerate() {
+        let closed = cluster.engines[0].closed_through();
+        cluster.handle(event);
+        if restores.contains(&(index % 50)) {
+            cluster.publish();
+            cluster.restore(0);
+        }
+        let (Some(mut day), Some(through)) = (closed, cluster.engines[0].closed_through()) else { continue };
+        let naive = Naive::new(settings, &events[..index]);
+        while day < through {
+            day = day + 1;
+            let counts = naive.decided(day, &mut before);
+            // Of a departure and an activity of one day, the engine does not know which came first once it knows of a later active day.
+            if !naive.blurred(day) && !naive.blurred(day - 1) {
+                expected.push((day, counts));
+            }
+        }
+    }
+    for (day, expected) in expected {
+        // The record is there from the first active day on.
+        let Some(decided) = cluster.decided_risk(day) else { continue };
+        prop_assert_eq!(decided, expected, "{}", day);
+    }
+    Ok(())
 }
 
 proptest! {
@@ -69,6 +123,14 @@ proptest! {
     #[test]
     fn any_order_and_duplication(settings in settings(), sketches in sketches(150, 120, false), restores in prop::collection::vec(0..50_usize, 0..3)) {
         agrees(&settings, &sketches, 1, &restores)?;
+    }
+
+    #[test]
+    fn levels_are_decided_when_their_day_closes(
+        settings in settings(), sketches in sketches(45, 70, false), restores in prop::collection::vec(0..50_usize, 0..2), grace_hours in 0..60_i64
+    ) {
+        let settings = EngineSettings { grace_ms: grace_hours * 3_600_000, ..settings };
+        decides(&settings, &arrivals(&sketches), &restores)?;
     }
 
     #[test]

@@ -12,34 +12,34 @@ use stickiness::model::rejection::Reason;
 use stickiness::model::time::{Calendar, Day, EventTime};
 use stickiness::wire::records;
 
-struct Bench {
-    engine: PartitionEngine,
+pub(crate) struct Bench {
+    pub(crate) engine: PartitionEngine,
     aggregator: Aggregator,
     settings: EngineSettings,
 }
 
-fn time(text: &str) -> EventTime {
+pub(crate) fn time(text: &str) -> EventTime {
     let text = if text.len() == 10 { format!("{text}T12:00:00Z") } else { text.to_owned() };
     let timestamp: jiff::Timestamp = text.parse().expect("a timestamp");
     EventTime::from_nanos(i64::try_from(timestamp.as_nanosecond()).expect("in range"))
 }
 
-fn day(text: &str) -> Day {
+pub(crate) fn day(text: &str) -> Day {
     Day::parse(text).expect("a day")
 }
 
-fn event(user: &str, kind: EventType, at: &str) -> Event<'static> {
+pub(crate) fn event(user: &str, kind: EventType, at: &str) -> Event<'static> {
     let user_id = user.to_owned().into();
     Event { user_id, event_id: "".into(), kind, time: time(at), facts: Facts::None, breakdowns: vec![] }
 }
 
-fn order(user: &str, id: &str, at: &str, units: i128) -> Event<'static> {
+pub(crate) fn order(user: &str, id: &str, at: &str, units: i128) -> Event<'static> {
     let facts = OrderFacts { order_id: id.to_owned().into(), amount: Money::from_millionths(units * 1_000_000), ..OrderFacts::default() };
     Event { facts: Facts::Order(facts), ..event(user, EventType::OrderPlaced, at) }
 }
 
 impl Bench {
-    fn new(settings: EngineSettings) -> Self {
+    pub(crate) fn new(settings: EngineSettings) -> Self {
         let calendar = Arc::new(Calendar::new(&settings.time_zone).expect("a zone"));
         Self {
             engine: PartitionEngine::new(settings.clone(), Placement::ALONE, calendar, [0; 16]),
@@ -48,11 +48,11 @@ impl Bench {
         }
     }
 
-    fn take(&mut self, event: &Event<'_>) -> Admission {
+    pub(crate) fn take(&mut self, event: &Event<'_>) -> Admission {
         self.engine.handle(event, None)
     }
 
-    fn active(&mut self, user: &str, at: &str) {
+    pub(crate) fn active(&mut self, user: &str, at: &str) {
         assert_eq!(self.take(&event(user, EventType::Activity, at)), Admission::Accepted);
     }
 
@@ -68,7 +68,7 @@ impl Bench {
         .collect()
     }
 
-    fn metric(&mut self, segment: &str, on: &str) -> serde_json::Value {
+    pub(crate) fn metric(&mut self, segment: &str, on: &str) -> serde_json::Value {
         for partial in self.engine.take_partials() {
             self.aggregator.update(0, partial);
         }

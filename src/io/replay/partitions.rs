@@ -22,6 +22,7 @@ pub struct Partitions {
     settings: EngineSettings,
     publish: PublishSettings,
     transitions: Vec<Value>,
+    risks: Vec<Value>,
     metrics: BTreeMap<(String, Day), Value>,
 }
 
@@ -38,6 +39,7 @@ impl Partitions {
             settings: settings.engine.clone(),
             publish: settings.publish.clone(),
             transitions: Vec::new(),
+            risks: Vec::new(),
             metrics: BTreeMap::new(),
         }
     }
@@ -72,6 +74,11 @@ impl Partitions {
                         self.transitions.push(records::transition(&transition));
                     }
                 }
+                Effect::RiskChanged(change) => {
+                    if self.publish.wants_risk(change.to) {
+                        self.risks.push(records::churn_risk(&change));
+                    }
+                }
                 Effect::ForwardEvent { user_id } => forwarded = Some(user_id),
                 Effect::Transfer { to, transfer } => {
                     let to = self.partition_of(&to);
@@ -95,6 +102,11 @@ impl Partitions {
     /// Takes the transition records since the last call, in order.
     pub fn take_transitions(&mut self) -> Vec<Value> {
         std::mem::take(&mut self.transitions)
+    }
+
+    /// Takes the churn-risk records since the last call, in order.
+    pub fn take_risks(&mut self) -> Vec<Value> {
+        std::mem::take(&mut self.risks)
     }
 
     /// Tells the aggregator what changed.

@@ -22,6 +22,8 @@ pub struct Summary {
     pub dead_letters: BTreeMap<&'static str, u64>,
     /// Transitions written.
     pub transitions: u64,
+    /// Changes of churn risk written.
+    pub risk_changes: u64,
     /// Users with a profile.
     pub users: u64,
     /// Metrics records written.
@@ -53,6 +55,7 @@ impl Summary {
             "after_until": self.after_until,
             "dead_letters": self.dead_letters,
             "transitions": self.transitions,
+            "risk_changes": self.risk_changes,
             "users": self.users,
             "metrics": self.metrics,
             "first_day": self.days.as_ref().map(|(first, _)| first),

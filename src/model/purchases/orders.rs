@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::streak::LoyaltyRule;
+use crate::model::churn::level::Seen;
 use crate::model::money::Money;
 use crate::model::time::{Day, EventTime};
 
@@ -119,6 +120,7 @@ pub(super) struct Folded {
     pub(super) first_day_revenue: Money,
     pub(super) first_day: Option<Day>,
     pub(super) last_day: Option<Day>,
+    pub(super) last_time: Option<EventTime>,
     pub(super) streak: u64,
     pub(super) discounted: u64,
     pub(super) rewarded: u64,
@@ -275,6 +277,41 @@ impl Purchases {
         days
     }
 
+    /// The distinct order days up to and including `day`: first, last, and how many. Days are gone through, not orders.
+    #[must_use]
+    pub fn seen(&self, day: Day) -> Option<Seen> {
+        let mut rest = &self.orders[..self.orders.partition_point(|order| order.day <= day)];
+        let last = rest.last().map(|order| order.day).max(self.folded.last_day)?;
+        let remembered = rest.first().map(|order| order.day);
+        let first = [self.folded.first_day, remembered].into_iter().flatten().min()?;
+        let (mut days, mut before) = (self.folded.order_days, self.folded.last_day);
+        while let Some(next) = rest.first().map(|order| order.day) {
+            days += u32::from(before != Some(next));
+            before = Some(next);
+            rest = &rest[rest.partition_point(|order| order.day == next)..];
+        }
+        Some(Seen { first, last, days })
+    }
+
+    /// The first order day after `day`.
+    #[must_use]
+    pub fn first_day_after(&self, day: Day) -> Option<Day> {
+        self.standing_from(day + 1).first().map(|order| order.day)
+    }
+
+    /// Whether an order of `day` stands and is remembered.
+    #[must_use]
+    pub fn has_order_on(&self, day: Day) -> bool {
+        self.standing_from(day).first().is_some_and(|order| order.day == day)
+    }
+
+    /// The time of the last order that stands up to and including `day`.
+    #[must_use]
+    pub fn last_order_time(&self, day: Day) -> Option<EventTime> {
+        let remembered = &self.orders[..self.orders.partition_point(|order| order.day <= day)];
+        remembered.last().map(|order| order.time).max(self.folded.last_time)
+    }
+
     /// The events that break streaks, sorted.
     #[must_use]
     pub fn breaks(&self) -> &[Break] {
@@ -404,6 +441,7 @@ impl Folded {
             self.first_day_revenue += net;
         }
         self.last_day = Some(order.day);
+        self.last_time = self.last_time.max(Some(order.time));
         self.discounted += u64::from(order.discounted);
         self.rewarded += u64::from(order.rewarded);
         if let Some(log) = order.decision_log {
@@ -433,6 +471,7 @@ impl Folded {
         self.first_day = [self.first_day, other.first_day].into_iter().flatten().min();
         self.streak = if other.last_day > self.last_day { other.streak } else { self.streak };
         self.last_day = self.last_day.max(other.last_day);
+        self.last_time = self.last_time.max(other.last_time);
         self.discounted += other.discounted;
         self.rewarded += other.rewarded;
         self.decisions += other.decisions;

@@ -13,6 +13,8 @@ pub struct Channels<'n> {
     pub metrics: &'n str,
     /// Topic of transitions.
     pub transitions: &'n str,
+    /// Topic of changes of churn risk.
+    pub churn_risk: &'n str,
     /// Topic of alerts.
     pub alerts: &'n str,
     /// Topic of profiles.
@@ -22,9 +24,10 @@ pub struct Channels<'n> {
 }
 
 /// Name of the schema, summary, key, cleanup policy of an output.
-const OUTPUTS: [(&str, &str, &str, &str); 5] = [
+const OUTPUTS: [(&str, &str, &str, &str); 6] = [
     ("metrics", "one day of one segment", "segment|day", "compact"),
     ("transitions", "a user's state changed", "the user id", "delete"),
+    ("churn-risk", "a user's risk level changed", "the user id", "delete"),
     ("alerts", "a churn spike or return deficit started, goes on or ended", "fingerprint", "compact"),
     ("profiles", "a user's whole profile, when profiles.publish is true; a tombstone when the user is deleted", "the user id", "compact"),
     ("dead-letters", "a record that was not accepted, byte for byte", "the original's", "delete"),
@@ -44,6 +47,7 @@ pub fn asyncapi(names: &Channels<'_>) -> Value {
         let address = match name {
             "metrics" => names.metrics,
             "transitions" => names.transitions,
+            "churn-risk" => names.churn_risk,
             "alerts" => names.alerts,
             "profiles" => names.profiles,
             _ => names.dead_letters,
@@ -113,7 +117,8 @@ mod tests {
     #[test]
     fn every_reference_leads_somewhere() {
         let inputs = ["clicks".to_owned(), "orders".to_owned()];
-        let names = Channels { inputs: &inputs, metrics: "m", transitions: "t", alerts: "a", profiles: "p", dead_letters: "d" };
+        let names =
+            Channels { inputs: &inputs, metrics: "m", transitions: "t", churn_risk: "c", alerts: "a", profiles: "p", dead_letters: "d" };
         let document = asyncapi(&names);
         let references = references(&document);
         assert!(references.len() > 15);

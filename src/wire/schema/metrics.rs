@@ -65,6 +65,21 @@ const OF_ALL: &[Field] = &[
         RATIO,
         "share of all net revenue to date from the top fifth of the buyers with positive net revenue; null until D closes, then not revised",
     ),
+    ("risk_low", COUNT_OR_NULL, "users at level low at the end of D, of churn.process; null until D closes, then not revised"),
+    ("risk_medium", COUNT_OR_NULL, "the same of level medium"),
+    ("risk_high", COUNT_OR_NULL, "the same of level high"),
+    ("risk_churned", COUNT_OR_NULL, "the same of level churned"),
+    (
+        "became_high",
+        COUNT_OR_NULL,
+        "users at level high at the end of D and at another at the end of D-1; null until D closes, then not revised",
+    ),
+    (
+        "became_churned",
+        COUNT_OR_NULL,
+        "users churned at the end of D and at another level at the end of D-1; null until D closes, then not revised",
+    ),
+    ("reactivated", COUNT_OR_NULL, "users churned at the end of D-1 with a day of the process on D; null until D closes, then not revised"),
 ];
 
 pub(super) fn metrics() -> Value {

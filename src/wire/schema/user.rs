@@ -1,9 +1,9 @@
-//! What is told of one user: transitions and the profile.
+//! What is told of one user: transitions, churn risk and the profile.
 
 use serde_json::{Value, json};
 
-use super::Shape::{Between, Constant, Count, Day, Flag, Instant, Number, OneOf, OrNull, Text};
-use super::{COUNT_OR_NULL, Field, PROFILES, RATIO, TRANSITIONS, record};
+use super::Shape::{Between, Constant, Count, Day, Flag, Instant, Number, OneOf, OrNull, Text, Texts};
+use super::{CHURN_RISK, COUNT_OR_NULL, Field, PROFILES, RATIO, TRANSITIONS, record};
 
 const TRANSITION_FIELDS: &[Field] = &[
     ("schema", Constant(TRANSITIONS), "name and version of this schema"),
@@ -37,6 +37,34 @@ pub(super) fn transition() -> Value {
         required.extend(["from".into(), "to".into()]);
     }
     schema
+}
+
+const CHURN_RISK_FIELDS: &[Field] = &[
+    ("schema", Constant(CHURN_RISK), "name and version of this schema"),
+    ("user_id", Text, "the user, as key too"),
+    ("process", OneOf(&["activity", "purchase"]), "`activity` is of distinct active days, `purchase` of distinct order days"),
+    ("from", OrNull(&LEVEL), "the level before; null when there was none"),
+    ("to", OrNull(&LEVEL), "the level now; null when returns took back the last day of the process"),
+    ("as_of", Day, "the day that the new level is as of"),
+    ("risk", OrNull(&Between(0, 1)), "probability of no further day of the process within horizon_days; null without a level"),
+    ("p_alive", OrNull(&Between(0, 1)), "probability that the habit has not ended; null without a level"),
+    ("horizon_days", Count, "how far the risk looks ahead"),
+    ("days_silent", COUNT_OR_NULL, "days since the last day of the process; null without a level"),
+    ("days_seen", Count, "distinct days of the process so far"),
+    ("reasons", Texts, "why, in words for people, the weightiest first; empty when the level is low"),
+    ("model_id", Text, "the model and its parameters; equal parameters have equal ids"),
+    ("cause", Text, "what changed the level: `event`, `late_event`, `clock`, `complaint`, `cancelled`, `merge` or `model`"),
+];
+
+/// From 0 to 1, or null.
+const PROBABILITY: super::Shape = OrNull(&Between(0, 1));
+
+/// Levels of churn risk.
+const LEVEL: super::Shape = OneOf(&["low", "medium", "high", "churned"]);
+
+pub(super) fn churn_risk() -> Value {
+    let description = "One user's level of churn risk changed. Changes are told in the order in which the user's partition saw them, none merged with the next.";
+    record("stickiness.churn-risk", description, CHURN_RISK_FIELDS)
 }
 
 const PROFILE_FIELDS: &[Field] = &[
@@ -82,6 +110,14 @@ const PROFILE_FIELDS: &[Field] = &[
     ("behaviour", Between(0, 1), "the larger of active_days_30d / 30 and min(1, streak / (2 x purchases.loyal_orders)); high from 0.5"),
     ("open_complaints", Count, "complaints without a resolution"),
     ("recommend", OrNull(&Between(0, 10)), "the latest answer to `recommend`"),
+    ("risk_activity", PROBABILITY, "probability of no active day within churn.activity.horizon_days; null without an active day"),
+    ("risk_purchase", PROBABILITY, "probability of no order day within churn.purchase.horizon_days; null without an order"),
+    ("p_alive_activity", PROBABILITY, "probability that the habit of activity has not ended; null without an active day"),
+    ("p_alive_purchase", PROBABILITY, "probability that the habit of buying has not ended; null without an order"),
+    ("risk_level", OrNull(&LEVEL), "the level of churn.process; null without a day of it"),
+    ("expected_orders_30d", RATIO, "order days expected in the next 30 days; null without an order"),
+    ("expected_orders_365d", RATIO, "order days expected in the next 365 days; null without an order"),
+    ("clv_365d", RATIO, "money expected in the next twelve months, with clv.margin and clv.discount_annual; null without an order"),
 ];
 
 pub(super) fn profile() -> Value {

@@ -15,6 +15,8 @@ pub(crate) struct Outputs {
     pub(crate) metrics: BTreeMap<String, Value>,
     /// Every record, by user, in order.
     pub(crate) transitions: BTreeMap<String, Vec<String>>,
+    /// Every churn-risk record, by user, in order.
+    pub(crate) risks: BTreeMap<String, Vec<String>>,
     /// The last record of each user.
     pub(crate) profiles: BTreeMap<String, Option<String>>,
     /// Every record, with key, headers and bytes, sorted: each input partition is in order by itself.
@@ -28,20 +30,25 @@ impl Outputs {
     /// Reads everything that the group has committed.
     pub(crate) fn read(bootstrap: &str, group: &str) -> Self {
         let read = |topic: &str| read_committed(bootstrap, &format!("{group}-{topic}"));
-        let mut transitions = BTreeMap::<String, Vec<String>>::new();
-        for output in read("transitions") {
-            transitions.entry(key(&output)).or_default().push(output.text().to_owned());
-        }
+        let by_user = |topic: &str| {
+            let mut records = BTreeMap::<String, Vec<String>>::new();
+            for output in read(topic) {
+                records.entry(key(&output)).or_default().push(output.text().to_owned());
+            }
+            records
+        };
+        let (transitions, risks) = (by_user("transitions"), by_user("churn-risk"));
         let profile = |output: Output| (key(&output), output.value.map(|value| String::from_utf8(value).expect("text")));
         let mut dead: Vec<Dead> = read("dead").into_iter().map(|output| (output.key, output.value, output.headers)).collect();
         dead.sort();
-        Self { metrics: metrics(bootstrap, group), transitions, profiles: read("profiles").into_iter().map(profile).collect(), dead }
+        Self { metrics: metrics(bootstrap, group), transitions, risks, profiles: read("profiles").into_iter().map(profile).collect(), dead }
     }
 
     /// Fails with the first difference.
     pub(crate) fn assert_equals(&self, other: &Self) {
         assert_same(&self.metrics, &other.metrics);
         assert_same(&self.transitions, &other.transitions);
+        assert_same(&self.risks, &other.risks);
         assert_same(&self.profiles, &other.profiles);
         let differs = self.dead.iter().zip(&other.dead).find(|(one, other)| one != other);
         assert!(differs.is_none(), "{differs:?}");

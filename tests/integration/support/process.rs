@@ -32,6 +32,7 @@ impl Group {
             "kafka.bootstrap_servers = \"{bootstrap}\"\nkafka.group_id = \"{name}\"\nkafka.inputs = {inputs:?}\n\
              http.listen = \"127.0.0.1:0\"\nprofiles.publish = true\ndelivery.commit_interval = \"50ms\"\n\
              topics.metrics = \"{name}-metrics\"\ntopics.transitions = \"{name}-transitions\"\n\
+             topics.churn_risk = \"{name}-churn-risk\"\ntopics.alerts = \"{name}-alerts\"\n\
              topics.profiles = \"{name}-profiles\"\ntopics.dead_letters = \"{name}-dead\"\n\
              snapshots.url = \"{}\"\n{more}\n",
             dir.path().join("state").display()

@@ -41,6 +41,8 @@ struct Recount {
     metrics: BTreeMap<String, Value>,
     /// By user, then by the partition that says it: across partitions the order is nobody's.
     transitions: BTreeMap<String, BTreeMap<u32, Vec<String>>>,
+    /// The same of churn risk.
+    risks: BTreeMap<String, BTreeMap<u32, Vec<String>>>,
     /// The last of each partition.
     profiles: BTreeMap<String, BTreeMap<u32, Option<String>>>,
     dead: Vec<Dead>,
@@ -196,6 +198,12 @@ impl Recount {
                         said.push(records::transition(&transition).to_string());
                     }
                 }
+                Effect::RiskChanged(change) => {
+                    if settings.publish.wants_risk(change.to) {
+                        let said = self.risks.entry(change.user_id.clone()).or_default().entry(partition).or_default();
+                        said.push(records::churn_risk(&change).to_string());
+                    }
+                }
                 Effect::ProfileChanged(user_id) => {
                     let day: Option<Day> = engine.newest_day();
                     let profile = day.map_or_else(|| engine.profile(&user_id), |day| engine.profile_on(&user_id, day));
@@ -245,11 +253,12 @@ impl Recount {
         }
         assert_eq!(published.dead.len(), self.dead.len(), "dead letters");
         assert_same(&published.metrics, &self.metrics);
-        let users: BTreeSet<&String> = published.transitions.keys().chain(self.transitions.keys()).collect();
-        for user in users {
-            let said = published.transitions.get(user).cloned().unwrap_or_default();
-            let expected = self.transitions.get(user).map_or_else(Vec::new, |said| said.values().cloned().collect());
-            assert_interleaves(user, &said, &expected);
+        for (published, said) in [(&published.transitions, &self.transitions), (&published.risks, &self.risks)] {
+            let users: BTreeSet<&String> = published.keys().chain(said.keys()).collect();
+            for user in users {
+                let expected = said.get(user).map_or_else(Vec::new, |said| said.values().cloned().collect());
+                assert_interleaves(user, &published.get(user).cloned().unwrap_or_default(), &expected);
+            }
         }
         for (user, by_partition) in &self.profiles {
             let found = published.profiles.get(user).cloned().flatten();
@@ -263,11 +272,11 @@ impl Recount {
 /// What was said is an interleaving of what each partition says.
 fn assert_interleaves(user: &str, said: &[String], by_partition: &[Vec<String>]) {
     if let [one] = by_partition {
-        assert_eq!(said, one, "transitions of {user}");
+        assert_eq!(said, one, "changes of {user}");
         return;
     }
     let (mut sorted, mut expected) = (said.to_vec(), by_partition.concat());
     sorted.sort();
     expected.sort();
-    assert_eq!(sorted, expected, "transitions of {user}, in any order");
+    assert_eq!(sorted, expected, "changes of {user}, in any order");
 }
