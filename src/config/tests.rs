@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::engine::settings::{Breakdown, DeletionPast};
+use crate::model::churn::level::RiskLevel;
 use crate::model::churn::settings::prior;
 use crate::model::churn::{ChurnModel, ChurnParameters, ProcessKind, TimeUnit};
 use crate::model::event::EventType;
@@ -87,6 +88,7 @@ fn every_section_is_read() {
         default = "activity"
         [publish]
         transitions = ["lifecycle.new", "loyal"]
+        churn_risk = ["high", "churned"]
         [time]
         earliest = 2000-01-01
         mau_days = 28
@@ -123,6 +125,8 @@ fn every_section_is_read() {
     assert_eq!(settings.input.event_type("anything"), Some(EventType::Activity));
     assert!(settings.publish.wants_transition("lifecycle", "new") && settings.publish.wants_transition("loyal", "false"));
     assert!(!settings.publish.wants_transition("lifecycle", "dormant") && !settings.publish.wants_transition("purchase", "first_order"));
+    let risks = [None, Some(RiskLevel::Medium), Some(RiskLevel::High), Some(RiskLevel::Churned)];
+    assert_eq!(risks.map(|to| settings.publish.wants_risk(to)), [false, false, true, true]);
     assert_eq!((settings.earliest.to_string().as_str(), settings.engine.mau_days, settings.engine.grace_ms), ("2000-01-01", 28, 0));
     assert_eq!(settings.engine.excluded_types, ["feedback", "survey_response"]);
     assert_eq!(settings.engine.deletion_past, DeletionPast::Decrement);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::transfer::Transfer;
 
 /// The version of the records.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// One record of the internal log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,7 +75,7 @@ mod tests {
             assert_eq!(Envelope::decode(&bytes).expect("decodes"), envelope);
         }
         assert!(Envelope::decode(b"").is_err());
-        assert!(Envelope::decode(b"\x02\x00").is_err());
-        assert!(Envelope::decode(b"\x01\x00\x05ab").is_err());
+        assert!(Envelope::decode(b"\x01\x00").is_err());
+        assert!(Envelope::decode(b"\x02\x00\x05ab").is_err());
     }
 }
