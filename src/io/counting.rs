@@ -312,13 +312,13 @@ impl EngineProcessor {
     fn publish_transition(&self, transition: &Transition, outputs: &mut Outputs) {
         let (kind, to) = records::transition_selector(transition);
         if self.shared.settings.publish.wants_transition(kind, to) {
-            push_json(outputs, TRANSITIONS, transition.user_id.as_bytes(), &records::transition(transition));
+            push_json(outputs, TRANSITIONS, transition.user_id.as_bytes(), &records::TransitionRecord::new(transition));
         }
     }
 
     fn publish_risk(&self, change: &RiskChange, outputs: &mut Outputs) {
         if self.shared.settings.publish.wants_risk(change.to) {
-            push_json(outputs, CHURN_RISK, change.user_id.as_bytes(), &records::churn_risk(change));
+            push_json(outputs, CHURN_RISK, change.user_id.as_bytes(), &records::ChurnRiskRecord::new(change));
         }
     }
 
@@ -362,6 +362,11 @@ pub(super) fn push_dead_letter(
     rejection.reason.name()
 }
 
-fn push_json(outputs: &mut Outputs, topic: TopicIndex, key: &[u8], value: &serde_json::Value) {
-    outputs.push(topic, Destination::ByKey, Some(key), |bytes| bytes.extend_from_slice(value.to_string().as_bytes()));
+fn push_json(outputs: &mut Outputs, topic: TopicIndex, key: &[u8], record: &impl serde::Serialize) {
+    outputs.push(topic, Destination::ByKey, Some(key), |bytes| {
+        // Memory takes everything, and records have names for keys.
+        if let Err(error) = serde_json::to_writer(bytes, record) {
+            tracing::error!(%error, "a record cannot be written");
+        }
+    });
 }

@@ -16,6 +16,7 @@ use crate::model::event::Event;
 use crate::model::rejection::Rejection;
 use crate::model::time::{Calendar, Day, EventTime, UnknownTimeZone};
 use crate::wire::dead_letter;
+use crate::wire::records::{ChurnRiskRecord, TransitionRecord};
 
 /// In which order records reach the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,13 +178,13 @@ impl Run {
     }
 
     fn write_changes(&mut self) -> Result<(), ReplayError> {
-        for record in self.partitions.take_transitions() {
+        for transition in self.partitions.take_transitions() {
             self.summary.transitions += 1;
-            self.transitions.write_json(&record)?;
+            self.transitions.write_json(&TransitionRecord::new(&transition))?;
         }
-        for record in self.partitions.take_risks() {
+        for change in self.partitions.take_risks() {
             self.summary.risk_changes += 1;
-            self.risks.write_json(&record)?;
+            self.risks.write_json(&ChurnRiskRecord::new(&change))?;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Records out: metrics, transitions, alerts and profiles as JSON, one object a record.
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::engine::aggregator::{ALL, Metric};
@@ -126,29 +127,68 @@ fn ratio(numerator: i64, denominator: i64) -> Value {
     if denominator == 0 { Value::Null } else { json!(numerator as f64 / denominator as f64) }
 }
 
-/// A transition record, `stickiness.transitions.v1`.
+/// A transition record, `stickiness.transitions.v1`, to be written without a detour by [`Value`]: there are many.
+#[derive(Serialize)]
+pub struct TransitionRecord<'t> {
+    schema: &'static str,
+    user_id: &'t str,
+    kind: &'static str,
+    from: State,
+    to: State,
+    at: Option<String>,
+    as_of: String,
+    cause: &'static str,
+    #[serde(flatten)]
+    order: Option<OrderState<'t>>,
+}
+
+/// A state by name, or whether it is so.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum State {
+    Named(&'static str),
+    Is(bool),
+    Nothing,
+}
+
+/// What a transition of an order says beside the rest.
+#[derive(Serialize)]
+struct OrderState<'t> {
+    order_id: Option<&'t str>,
+    orders: u64,
+}
+
+impl<'t> TransitionRecord<'t> {
+    /// The record of a transition.
+    #[must_use]
+    pub fn new(transition: &'t Transition) -> Self {
+        let named = |state: Option<Lifecycle>| state.map_or(State::Nothing, |state| State::Named(state.name()));
+        let (kind, from, to, order) = match &transition.change {
+            Change::Lifecycle { from, to } => ("lifecycle", named(*from), named(Some(*to)), None),
+            Change::Loyal { to } => ("loyal", State::Is(!to), State::Is(*to), None),
+            Change::Purchase { to, order_id, orders } => {
+                let order = OrderState { order_id: order_id.as_deref(), orders: *orders };
+                ("purchase", State::Nothing, State::Named(to.name()), Some(order))
+            }
+        };
+        Self {
+            schema: "stickiness.transitions.v1",
+            user_id: &transition.user_id,
+            kind,
+            from,
+            to,
+            at: transition.at.map(|time| time.to_string()),
+            as_of: transition.as_of.to_string(),
+            cause: transition.cause.name(),
+            order,
+        }
+    }
+}
+
+/// A transition record, `stickiness.transitions.v1`, as a value.
 #[must_use]
 pub fn transition(transition: &Transition) -> Value {
-    let (kind, from, to) = match &transition.change {
-        Change::Lifecycle { from, to } => ("lifecycle", json!(from.map(Lifecycle::name)), json!(to.name())),
-        Change::Loyal { to } => ("loyal", json!(!to), json!(to)),
-        Change::Purchase { to, .. } => ("purchase", Value::Null, json!(to.name())),
-    };
-    let mut record = json!({
-        "schema": "stickiness.transitions.v1",
-        "user_id": transition.user_id,
-        "kind": kind,
-        "from": from,
-        "to": to,
-        "at": transition.at.map(|time| time.to_string()),
-        "as_of": transition.as_of.to_string(),
-        "cause": transition.cause.name(),
-    });
-    if let (Change::Purchase { order_id, orders, .. }, Some(record)) = (&transition.change, record.as_object_mut()) {
-        record.insert("order_id".into(), json!(order_id));
-        record.insert("orders".into(), json!(orders));
-    }
-    record
+    json!(TransitionRecord::new(transition))
 }
 
 /// The name by which `[publish] transitions` selects a transition: kind and state, such as `("lifecycle", "new")`.
@@ -162,25 +202,52 @@ pub fn transition_selector(transition: &Transition) -> (&'static str, &'static s
     }
 }
 
-/// A churn-risk record, `stickiness.churn-risk.v1`.
+/// A churn-risk record, `stickiness.churn-risk.v1`, to be written without a detour by [`Value`].
+#[derive(Serialize)]
+pub struct ChurnRiskRecord<'c> {
+    schema: &'static str,
+    user_id: &'c str,
+    process: &'static str,
+    from: Option<&'static str>,
+    to: Option<&'static str>,
+    as_of: String,
+    risk: Option<f64>,
+    p_alive: Option<f64>,
+    horizon_days: u16,
+    days_silent: Option<i32>,
+    days_seen: u32,
+    reasons: Vec<String>,
+    model_id: &'c str,
+    cause: &'static str,
+}
+
+impl<'c> ChurnRiskRecord<'c> {
+    /// The record of a change.
+    #[must_use]
+    pub fn new(change: &'c RiskChange) -> Self {
+        Self {
+            schema: "stickiness.churn-risk.v1",
+            user_id: &change.user_id,
+            process: change.process.name(),
+            from: change.from.map(RiskLevel::name),
+            to: change.to.map(RiskLevel::name),
+            as_of: change.as_of.to_string(),
+            risk: change.risk,
+            p_alive: change.p_alive,
+            horizon_days: change.horizon_days,
+            days_silent: change.days_silent,
+            days_seen: change.days_seen,
+            reasons: change.reasons.iter().map(risk_reason).collect(),
+            model_id: change.model_id.as_ref(),
+            cause: change.cause.name(),
+        }
+    }
+}
+
+/// A churn-risk record, `stickiness.churn-risk.v1`, as a value.
 #[must_use]
 pub fn churn_risk(change: &RiskChange) -> Value {
-    json!({
-        "schema": "stickiness.churn-risk.v1",
-        "user_id": change.user_id,
-        "process": change.process.name(),
-        "from": change.from.map(RiskLevel::name),
-        "to": change.to.map(RiskLevel::name),
-        "as_of": change.as_of.to_string(),
-        "risk": change.risk,
-        "p_alive": change.p_alive,
-        "horizon_days": change.horizon_days,
-        "days_silent": change.days_silent,
-        "days_seen": change.days_seen,
-        "reasons": change.reasons.iter().map(risk_reason).collect::<Vec<_>>(),
-        "model_id": change.model_id.as_ref(),
-        "cause": change.cause.name(),
-    })
+    json!(ChurnRiskRecord::new(change))
 }
 
 /// A reason in words that someone can act on.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::config::{PublishSettings, Settings};
 use crate::engine::aggregator::Aggregator;
-use crate::engine::effect::{Admission, Effect};
+use crate::engine::effect::{Admission, Effect, RiskChange, Transition};
 use crate::engine::partition::{PartitionEngine, Placement};
 use crate::engine::settings::EngineSettings;
 use crate::model::event::Event;
@@ -21,8 +21,8 @@ pub struct Partitions {
     aggregator: Aggregator,
     settings: EngineSettings,
     publish: PublishSettings,
-    transitions: Vec<Value>,
-    risks: Vec<Value>,
+    transitions: Vec<Transition>,
+    risks: Vec<RiskChange>,
     metrics: BTreeMap<(String, Day), Value>,
 }
 
@@ -71,12 +71,12 @@ impl Partitions {
                 Effect::Transition(transition) => {
                     let (kind, state) = records::transition_selector(&transition);
                     if self.publish.wants_transition(kind, state) {
-                        self.transitions.push(records::transition(&transition));
+                        self.transitions.push(transition);
                     }
                 }
                 Effect::RiskChanged(change) => {
                     if self.publish.wants_risk(change.to) {
-                        self.risks.push(records::churn_risk(&change));
+                        self.risks.push(*change);
                     }
                 }
                 Effect::ForwardEvent { user_id } => forwarded = Some(user_id),
@@ -99,13 +99,13 @@ impl Partitions {
         }
     }
 
-    /// Takes the transition records since the last call, in order.
-    pub fn take_transitions(&mut self) -> Vec<Value> {
+    /// Takes the transitions since the last call, in order.
+    pub fn take_transitions(&mut self) -> Vec<Transition> {
         std::mem::take(&mut self.transitions)
     }
 
-    /// Takes the churn-risk records since the last call, in order.
-    pub fn take_risks(&mut self) -> Vec<Value> {
+    /// Takes the changes of churn risk since the last call, in order.
+    pub fn take_risks(&mut self) -> Vec<RiskChange> {
         std::mem::take(&mut self.risks)
     }
 
