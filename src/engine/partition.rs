@@ -169,6 +169,12 @@ impl PartitionEngine {
         self.state.population.len()
     }
 
+    /// Events whose breakdown value was counted as `other` for want of room, since the engine was made.
+    #[must_use]
+    pub fn overflows(&self) -> u64 {
+        self.state.segments.overflows()
+    }
+
     /// Bytes of memory that the users take, estimated from a sample: exact for what every user has, within some percent for what few have.
     #[must_use]
     pub fn approximate_bytes(&self) -> usize {

@@ -18,6 +18,9 @@ pub struct Segments {
     /// Property and value of each segment, from number 1.
     names: Vec<(u16, Box<str>)>,
     properties: Vec<Property>,
+    /// Events whose value was counted as `other` for want of room, since the state was made or restored.
+    #[serde(skip)]
+    overflows: u64,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -55,7 +58,10 @@ impl Segments {
             known.values += 1;
             return self.add(property, value);
         }
-        known.limited |= (limited || long) && value != OTHER;
+        if (limited || long) && value != OTHER {
+            known.limited = true;
+            self.overflows += 1;
+        }
         self.properties[usize::from(property)].numbers.get(OTHER).copied().unwrap_or_else(|| self.add(property, OTHER))
     }
 
@@ -74,6 +80,12 @@ impl Segments {
             && names
             && numbers.into_iter().all(|number| (1..self.count()).contains(&(*number as usize)));
         if fits { Ok(()) } else { Err("segments that do not fit the breakdowns") }
+    }
+
+    /// Events whose value was counted as `other` for want of room, since the state was made or restored.
+    #[must_use]
+    pub fn overflows(&self) -> u64 {
+        self.overflows
     }
 
     /// How many there are, `all` included.

@@ -189,7 +189,11 @@ impl Processor for EngineProcessor {
     }
 
     fn size(&self) -> PartitionSize {
-        PartitionSize { users: self.engine.users() as u64, state_bytes: self.engine.approximate_bytes() as u64 }
+        PartitionSize {
+            users: self.engine.users() as u64,
+            state_bytes: self.engine.approximate_bytes() as u64,
+            overflows: self.engine.overflows(),
+        }
     }
 
     fn waiting_settings(&self) -> &[&'static str] {

@@ -90,6 +90,8 @@ pub struct PartitionSize {
     pub users: u64,
     /// Bytes of memory that their state takes.
     pub state_bytes: u64,
+    /// Events whose breakdown value was counted as `other` for want of room, since the partition was taken over.
+    pub overflows: u64,
 }
 
 /// Everything that is observed. One for a process; workers write, HTTP reads.

@@ -42,6 +42,7 @@ fn a_hundred_thousand_values_of_a_breakdown_are_a_hundred_segments_and_other() {
         .collect();
     assert_eq!(segments.len(), 102, "`all`, a hundred values, and the rest");
     assert!(segments.contains("channel=other"));
+    assert_eq!(engine.overflows(), 100_000 - 100, "each event beyond the limit is counted");
     let bytes = engine.approximate_bytes();
     assert!(bytes < 2_000_000, "{bytes} bytes for 500 users");
 }

@@ -117,7 +117,7 @@ fn observations(now_ms: i64) -> Observations {
             snapshot_overdue: false,
         };
         observations.set_partition(partition, gauges);
-        observations.set_size(partition, PartitionSize { users: 600, state_bytes: 600 * 211 });
+        observations.set_size(partition, PartitionSize { users: 600, state_bytes: 600 * 211, overflows: 0 });
     }
     observations
 }

@@ -16,6 +16,7 @@ use stickiness::model::time::Day;
 
 use crate::support;
 use crate::support::broker::Broker;
+use crate::support::feed::last_closed_day;
 use crate::support::outputs::{Batches, Outputs, metrics};
 use crate::support::process::{Group, Process};
 use crate::support::records::{create_topic, read_committed, written};
@@ -119,14 +120,14 @@ impl Chaos<'_> {
 /// Waits until the last days are closed by the clock.
 fn wait_until_closed(bootstrap: &str, group: &Group, processes: &mut [Process], patience: Duration) -> BTreeMap<String, Value> {
     let stopwatch = Stopwatch::start();
-    let yesterday = format!("all|{}", today() - 1);
+    let last = format!("all|{}", last_closed_day());
     loop {
         processes.iter_mut().for_each(Process::assert_runs);
         let published = metrics(bootstrap, &group.name);
-        if published.get(&yesterday).is_some_and(|record| record["final"] == true) {
+        if published.get(&last).is_some_and(|record| record["final"] == true) {
             return published;
         }
-        assert!(stopwatch.elapsed() < patience, "yesterday closes within {patience:?}\n{}", group.log());
+        assert!(stopwatch.elapsed() < patience, "{last} closes within {patience:?}\n{}", group.log());
         std::thread::sleep(Duration::from_millis(500));
     }
 }

@@ -169,6 +169,8 @@ impl Readings {
     fn encode_sizes(&self, page: &mut Page<'_>) -> fmt::Result {
         page.each("users", "Users known.", None, &self.sizes, |size| Some(size.users))?;
         page.each("state", "Memory that the users' state takes.", Some(&Unit::Bytes), &self.sizes, |size| Some(size.state_bytes))?;
+        let help = "Events whose breakdown value was counted as `other` for want of room, since the partition was taken over.";
+        page.each("breakdown_overflows", help, None, &self.sizes, |size| Some(size.overflows))?;
         let users: u64 = self.sizes.values().map(|size| size.users).sum();
         let bytes: u64 = self.sizes.values().map(|size| size.state_bytes).sum();
         let help = "Memory a user, the mean over all partitions.";

@@ -23,6 +23,12 @@ fn today() -> Day {
     Day::from_number(i32::try_from(clock::wall().millis().div_euclid(86_400_000)).expect("a day"))
 }
 
+/// The last day that the clock can have closed: its end and the grace of an hour are over. In the first hour of a day that is not yesterday.
+pub(crate) fn last_closed_day() -> Day {
+    let hour_ago = clock::wall().millis() - 3_600_000;
+    Day::from_number(i32::try_from(hour_ago.div_euclid(86_400_000)).expect("a day")) - 1
+}
+
 /// Events of all kinds up to three days ago, to be fed piece by piece.
 pub(crate) struct Feed {
     bootstrap: String,
@@ -92,12 +98,12 @@ pub(crate) fn finish(mut process: Process, bootstrap: &str, group: &Group, input
     process.terminate();
 }
 
-/// Waits until the clock has closed yesterday.
+/// Waits until the clock has closed what it can.
 pub(crate) fn wait_until_closed(process: &mut Process, bootstrap: &str, group: &Group) {
-    let (stopwatch, yesterday) = (Stopwatch::start(), format!("all|{}", today() - 1));
-    while metrics(bootstrap, &group.name).get(&yesterday).is_none_or(|record| record["final"] != true) {
+    let (stopwatch, last) = (Stopwatch::start(), format!("all|{}", last_closed_day()));
+    while metrics(bootstrap, &group.name).get(&last).is_none_or(|record| record["final"] != true) {
         process.assert_runs();
-        assert!(stopwatch.elapsed() < PATIENCE, "yesterday closes\n{}", process.log());
+        assert!(stopwatch.elapsed() < PATIENCE, "{last} closes\n{}", process.log());
         std::thread::sleep(Duration::from_millis(200));
     }
 }
