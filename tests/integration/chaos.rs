@@ -9,14 +9,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
-use stickiness::io::clock::{self, Stopwatch};
+use stickiness::io::clock::Stopwatch;
 use stickiness::io::feed::Feed;
 use stickiness::io::generate::{Generator, GeneratorSettings};
-use stickiness::model::time::Day;
 
 use crate::support;
 use crate::support::broker::Broker;
-use crate::support::feed::last_closed_day;
+use crate::support::feed::{last_closed_day, today};
 use crate::support::outputs::{Batches, Outputs, metrics};
 use crate::support::process::{Group, Process};
 use crate::support::records::{create_topic, read_committed, written};
@@ -33,11 +32,6 @@ const MORE: &str = "time.idle_after = \"5s\"\nsnapshots.interval = \"3s\"\nworke
 /// A number from the environment.
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
-}
-
-/// Today in UTC.
-fn today() -> Day {
-    Day::from_number(i32::try_from(clock::wall().millis().div_euclid(86_400_000)).expect("a day"))
 }
 
 /// Events of all kinds up to three days ago, some late, some too late.

@@ -19,7 +19,7 @@ pub(crate) const MORE: &str = "time.idle_after = \"1d\"\nsnapshots.interval = \"
                     breakdowns.properties = [\"channel\", \"plan\"]";
 
 /// Today in UTC.
-fn today() -> Day {
+pub(crate) fn today() -> Day {
     Day::from_number(i32::try_from(clock::wall().millis().div_euclid(86_400_000)).expect("a day"))
 }
 

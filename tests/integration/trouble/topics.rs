@@ -24,6 +24,11 @@ fn options() -> AdminOptions {
     AdminOptions::new().operation_timeout(Some(Duration::from_secs(20)))
 }
 
+fn delete(bootstrap: &str, topic: &str) {
+    let deleted = block_on(admin(bootstrap).delete_topics(&[topic], &options())).expect("an answer");
+    assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
+}
+
 #[test]
 fn partitions_added_are_told_and_not_split_silently() {
     let bootstrap = Broker::shared().bootstrap();
@@ -50,8 +55,7 @@ fn an_input_deleted_under_the_service_ends_it_with_its_name() {
     let mut process = group.start();
     feed.feed(500);
     wait_until_counted(&mut process, &bootstrap, &group, &["trouble-deleted"]);
-    let deleted = block_on(admin(&bootstrap).delete_topics(&["trouble-deleted"], &options())).expect("an answer");
-    assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
+    delete(&bootstrap, "trouble-deleted");
     assert_eq!(process.wait(PATIENCE).code(), Some(1), "{}", process.log());
     assert!(process.log().contains("topic `trouble-deleted` does not exist"), "{}", process.log());
 }
@@ -64,8 +68,7 @@ fn an_output_deleted_under_the_service_ends_it_with_its_name() {
     let mut process = group.start();
     feed.feed(500);
     wait_until_counted(&mut process, &bootstrap, &group, &["trouble-output"]);
-    let deleted = block_on(admin(&bootstrap).delete_topics(&["trouble-output-transitions"], &options())).expect("an answer");
-    assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
+    delete(&bootstrap, "trouble-output-transitions");
     feed.feed(2_000);
     assert_eq!(process.wait(Duration::from_secs(120)).code(), Some(1), "{}", process.log());
     assert!(process.log().contains("topic `trouble-output-transitions` does not exist"), "{}", process.log());
