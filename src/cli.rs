@@ -8,6 +8,7 @@ mod fit;
 mod generate;
 mod histories;
 mod replay;
+mod reshard;
 mod run;
 mod schema;
 mod settings;
@@ -43,6 +44,7 @@ enum Command {
     Schema(schema::SchemaArguments),
     Generate(generate::GenerateArguments),
     Topics(topics::TopicsArguments),
+    Reshard(reshard::ReshardArguments),
     User(user::UserArguments),
 }
 
@@ -77,6 +79,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Topics(arguments) => topics::run(&arguments),
+        Command::Reshard(arguments) => reshard::run(&arguments),
         Command::User(arguments) => user::run(&arguments),
     }
 }

@@ -17,6 +17,7 @@ pub mod partial;
 pub mod partition;
 pub mod population;
 pub mod profile;
+pub mod resharding;
 pub mod risk;
 pub mod segments;
 pub mod settings;

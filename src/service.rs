@@ -1,6 +1,7 @@
 //! The service: starts workers and the aggregator, watches over them, and stops them. The only place that knows them all.
 
 mod preparation;
+mod resharding;
 mod watchdog;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,6 +28,7 @@ use crate::model::time::{Day, UnknownTimeZone};
 
 use preparation::prepare;
 pub use preparation::topic_plans;
+pub use resharding::{Moved, reshard};
 
 /// How often partitions tell the aggregator.
 const PARTIALS_INTERVAL: Duration = Duration::from_secs(1);
@@ -66,6 +68,9 @@ pub enum ServiceError {
     /// The snapshot store cannot be used.
     #[error(transparent)]
     Snapshots(#[from] SnapshotError),
+    /// Users cannot be moved to more partitions.
+    #[error("{0}")]
+    Reshard(String),
     /// A worker ended and another would end as well.
     #[error("{0}")]
     Ended(String),
@@ -218,9 +223,8 @@ impl Service {
         let mut service = Self { common: Arc::clone(&common), forwarding: Vec::new(), threads: Vec::new(), aggregator: None };
         let engines = EngineProcessors::new(&common.settings)?;
         let kafka = &common.settings.kafka;
-        let input = kafka.inputs.first().map_or("", String::as_str);
-        let log = if kafka.repartition { log_topic(&kafka.group_id) } else { input.to_owned() };
-        let engines = Stage::new(&common, engines, &kafka.group_id, &log, Arc::clone(&common.observations), true)?;
+        let engines =
+            Stage::new(&common, engines, &kafka.group_id, &counted_topic(&common.settings), Arc::clone(&common.observations), true)?;
         service.start_stage(threads, &engines)?;
         for input in kafka.inputs.iter().filter(|_| kafka.repartition) {
             let observations = Arc::<Observations>::default();
@@ -389,26 +393,41 @@ impl<F: Processors> Stage<F> {
     }
 
     fn worker_settings(&self, common: &Common, transactional_id: &str) -> WorkerSettings {
-        let settings = &common.settings;
         WorkerSettings {
-            group_id: self.group_id.clone(),
-            topic: self.topic.clone(),
-            transactional_id: transactional_id.to_owned(),
-            guarantee: match settings.delivery.guarantee {
-                config::Guarantee::ExactlyOnce => Guarantee::ExactlyOnce,
-                config::Guarantee::AtLeastOnce => Guarantee::AtLeastOnce,
-            },
-            commit_interval: settings.delivery.commit_interval,
-            partials_interval: PARTIALS_INTERVAL,
-            output_limit: OUTPUT_LIMIT,
-            idle_after: settings.idle_after,
-            snapshot_interval: settings.snapshots.interval,
             // The forwarders' state is next to nothing: their inputs are not replayed.
             retention: common.retention.filter(|_| self.answers),
             // What is forwarded already stays in the internal log: only that is counted again.
             new_lineage: common.history == History::New && self.answers,
+            ..worker_settings(&common.settings, (&self.group_id, &self.topic), transactional_id)
         }
     }
+}
+
+/// How workers of a group on a topic run, as far as the settings say it.
+fn worker_settings(settings: &Settings, (group_id, topic): (&str, &str), transactional_id: &str) -> WorkerSettings {
+    WorkerSettings {
+        group_id: group_id.to_owned(),
+        topic: topic.to_owned(),
+        transactional_id: transactional_id.to_owned(),
+        guarantee: match settings.delivery.guarantee {
+            config::Guarantee::ExactlyOnce => Guarantee::ExactlyOnce,
+            config::Guarantee::AtLeastOnce => Guarantee::AtLeastOnce,
+        },
+        commit_interval: settings.delivery.commit_interval,
+        partials_interval: PARTIALS_INTERVAL,
+        output_limit: OUTPUT_LIMIT,
+        idle_after: settings.idle_after,
+        snapshot_interval: settings.snapshots.interval,
+        retention: None,
+        new_lineage: false,
+        partitions: None,
+    }
+}
+
+/// The topic whose records the engines count: the input, or the internal log that everything is forwarded to.
+fn counted_topic(settings: &Settings) -> String {
+    let kafka = &settings.kafka;
+    if kafka.repartition { log_topic(&kafka.group_id) } else { kafka.inputs.first().cloned().unwrap_or_default() }
 }
 
 fn supervise_aggregator(common: &Common) {

@@ -95,6 +95,21 @@ impl RevenueToDate {
         (settled, open)
     }
 
+    /// Takes all buyers out, as [`RevenueToDate::take`] does one.
+    pub(super) fn take_all(&mut self) -> BTreeMap<Slot, (Money, Vec<(Day, Money)>)> {
+        let all = std::mem::take(self);
+        let mut taken: BTreeMap<Slot, (Money, Vec<(Day, Money)>)> = BTreeMap::new();
+        for (buyer, settled) in all.settled {
+            taken.entry(buyer).or_default().0 = settled;
+        }
+        for (day, changes) in all.open {
+            for (buyer, difference) in changes {
+                taken.entry(buyer).or_default().1.push((day, difference));
+            }
+        }
+        taken
+    }
+
     /// Puts in what [`RevenueToDate::take`] gave, here or elsewhere, for another buyer.
     pub fn put(&mut self, buyer: Slot, taken: &(Money, Vec<(Day, Money)>), closed: Day) {
         self.settle(buyer, taken.0);

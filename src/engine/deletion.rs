@@ -34,36 +34,53 @@ pub(super) fn digest(parts: &[&[u8]]) -> [u8; 16] {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Deletions {
     salt: [u8; 16],
-    blocked: BTreeMap<[u8; 16], (EventTime, Day)>,
+    blocked: Blocked,
+    /// Deletions in partitions from which users may have moved here, each under the salt of its own: digests cannot be made anew.
+    inherited: Vec<([u8; 16], Blocked)>,
 }
+
+/// Digests of deleted ids, with when they were deleted.
+type Blocked = BTreeMap<[u8; 16], (EventTime, Day)>;
 
 impl Deletions {
     /// None yet; the salt goes into every digest.
     #[must_use]
     pub fn new(salt: [u8; 16]) -> Self {
-        Self { salt, blocked: BTreeMap::new() }
-    }
-
-    fn digest_of(&self, id: &str) -> [u8; 16] {
-        digest(&[&self.salt, id.as_bytes()])
+        Self { salt, ..Self::default() }
     }
 
     /// Blocks events of an id dated at or before its deletion.
     pub fn block(&mut self, id: &str, time: EventTime, day: Day) {
-        let digest = self.digest_of(id);
-        let known = self.blocked.entry(digest).or_insert((time, day));
+        let known = self.blocked.entry(digest(&[&self.salt, id.as_bytes()])).or_insert((time, day));
         *known = (*known).max((time, day));
     }
 
     /// Whether an event of this time belongs to a user who was deleted at or after it.
     #[must_use]
     pub fn blocks(&self, id: &str, time: EventTime) -> bool {
-        !self.blocked.is_empty() && self.blocked.get(&self.digest_of(id)).is_some_and(|(deleted, _)| time <= *deleted)
+        let books = std::iter::once((&self.salt, &self.blocked)).chain(self.inherited.iter().map(|(salt, blocked)| (salt, blocked)));
+        let mut books = books.filter(|(_, blocked)| !blocked.is_empty());
+        books.any(|(salt, blocked)| blocked.get(&digest(&[salt, id.as_bytes()])).is_some_and(|(deleted, _)| time <= *deleted))
+    }
+
+    /// Blocks what another partition blocks, too.
+    pub(super) fn inherit(&mut self, other: &Self) {
+        let own = std::iter::once((other.salt, &other.blocked));
+        for (salt, blocked) in own.chain(other.inherited.iter().map(|(salt, blocked)| (*salt, blocked))) {
+            let is_known = salt == self.salt || self.inherited.iter().any(|(known, _)| *known == salt);
+            if !is_known && !blocked.is_empty() {
+                self.inherited.push((salt, blocked.clone()));
+            }
+        }
     }
 
     /// Forgets deletions of before `day`, which no accepted event can precede any more.
     pub fn forget_before(&mut self, day: Day) {
         self.blocked.retain(|_, (_, deleted)| *deleted >= day);
+        for (_, blocked) in &mut self.inherited {
+            blocked.retain(|_, (_, deleted)| *deleted >= day);
+        }
+        self.inherited.retain(|(_, blocked)| !blocked.is_empty());
     }
 }
 

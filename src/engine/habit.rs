@@ -181,6 +181,14 @@ impl Rare {
         at.map_or_else(|_| Activity::default(), |at| self.segments[at].1)
     }
 
+    /// The breakdown segments that any of it speaks of; some may come several times.
+    #[must_use]
+    pub fn segment_numbers(&self) -> Vec<u32> {
+        let complaints = self.complaints.all();
+        let complained = complaints.iter().flat_map(|complaint| complaint.opening.segments.iter().copied());
+        self.segments.iter().map(|(segment, _)| *segment).chain(self.purchases.segments()).chain(complained).collect()
+    }
+
     /// Takes in a cancellation or loss.
     pub fn depart(&mut self, departure: Departure) {
         if let Err(at) = self.departures.binary_search(&departure) {

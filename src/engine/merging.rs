@@ -111,7 +111,7 @@ impl PartitionEngine {
         self.effects.push(Effect::Transfer { to: to.to_owned(), transfer: Box::new(Transfer::Arrive(Box::new(arrival))) });
     }
 
-    fn named_segments(&self) -> Vec<(u32, u16, String)> {
+    pub(super) fn named_segments(&self) -> Vec<(u32, u16, String)> {
         let numbers = 1..u32::try_from(self.state.segments.count()).unwrap_or(u32::MAX);
         numbers
             .filter_map(|number| self.state.segments.value(number).map(|(property, value)| (number, property, value.to_owned())))
@@ -137,7 +137,7 @@ impl PartitionEngine {
         if let Some(edge) = arrival.edges.last() {
             self.begin_time(edge.restates_from);
         }
-        let renumbered = self.renumber(&arrival);
+        let renumbered = self.renumber(&arrival.segments);
         let return_days = self.count_rule().return_days;
         let mut members = Vec::new();
         for (id, mut habit) in std::mem::take(&mut arrival.members) {
@@ -207,10 +207,11 @@ impl PartitionEngine {
         }
     }
 
-    fn renumber(&mut self, arrival: &Arrival) -> Vec<(u32, u32)> {
+    /// The numbers here of another partition's breakdown segments, by their numbers there.
+    pub(super) fn renumber(&mut self, segments: &[(u32, u16, String)]) -> Vec<(u32, u32)> {
         let state = &mut self.state;
         let number = |(there, property, value): &(u32, u16, String)| (*there, state.segments.number(*property, value, &state.settings));
-        let renumbered = arrival.segments.iter().map(number).collect();
+        let renumbered = segments.iter().map(number).collect();
         self.grow_ledgers();
         renumbered
     }
@@ -222,7 +223,7 @@ fn distinct(slots: [Slot; 2]) -> impl Iterator<Item = Slot> {
 }
 
 /// Changes the numbers of breakdown segments from those of another partition to this one's.
-fn renumber_habit(habit: &mut super::habit::Habit, renumbered: &[(u32, u32)]) {
+pub(super) fn renumber_habit(habit: &mut super::habit::Habit, renumbered: &[(u32, u32)]) {
     let Some(rare) = &mut habit.rare else { return };
     let here = |there: u32| renumbered.iter().find(|(known, _)| *known == there).map_or(there, |(_, here)| *here);
     for (segment, activity) in std::mem::take(&mut rare.segments) {

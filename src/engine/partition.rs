@@ -297,10 +297,16 @@ impl PartitionEngine {
         self.first_changeable().map(|day| day - WINDOW_DAYS)
     }
 
-    fn advance_ledgers(&mut self) {
+    pub(super) fn advance_ledgers(&mut self) {
         let Some(first) = self.first_changeable() else { return };
+        self.count_from(first);
+    }
+
+    /// Counts the days from `first` on; earlier ones are final, and told.
+    pub(super) fn count_from(&mut self, first: Day) {
         if self.state.ledgers.is_empty() {
             self.state.ledgers.push(Ledger::new(first));
+            self.grow_ledgers();
         }
         if self.state.ledgers[0].base() < first {
             self.tell_before(first);

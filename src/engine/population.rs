@@ -139,11 +139,7 @@ impl Population {
     pub(super) fn segments_are_below(&self, count: usize) -> bool {
         let below = |segment: &u32| *segment > 0 && (*segment as usize) < count;
         let rare = self.habits.iter().filter_map(|habit| habit.rare.as_deref());
-        rare.into_iter().all(|rare| {
-            rare.segments.iter().all(|(segment, _)| below(segment))
-                && rare.purchases.segments().iter().all(below)
-                && rare.complaints.all().iter().all(|complaint| complaint.opening.segments.iter().all(below))
-        })
+        rare.into_iter().all(|rare| rare.segment_numbers().iter().all(below))
     }
 
     fn index_slot(&mut self, slot: Slot) {
@@ -420,6 +416,11 @@ impl Population {
         self.set_never(slot);
         self.moved.remove(&slot);
         self.free.push(slot);
+    }
+
+    /// The ids whose users live in another partition, each with the id by which to look there.
+    pub fn moved(&self) -> impl Iterator<Item = (Slot, &str)> {
+        self.moved.iter().map(|(slot, to)| (*slot, &**to))
     }
 
     /// The root slots of all users who live here.

@@ -199,6 +199,16 @@ impl RiskLedger {
         self.open.values().flatten().all(|slot| (*slot as usize) < count)
     }
 
+    /// Takes out who is to be looked at on which open day.
+    pub(super) fn take_open(&mut self) -> BTreeMap<Day, BTreeSet<Slot>> {
+        std::mem::take(&mut self.open)
+    }
+
+    /// Has a user looked at when an open day closes.
+    pub(super) fn open(&mut self, day: Day, slot: Slot) {
+        self.open.entry(day).or_default().insert(slot);
+    }
+
     fn change(&mut self, from: Option<RiskLevel>, to: Option<RiskLevel>) {
         for (level, sign) in [(from, -1), (to, 1)] {
             if let Some(level) = level {
@@ -266,6 +276,12 @@ impl PartitionEngine {
         let decided = self.state.population.standing(root).decided;
         self.state.risk.change(decided, None);
         self.state.population.set_decided(root, None);
+    }
+
+    /// Takes a user in who was one of another partition's, at the level that was decided there.
+    pub(super) fn enter_risk(&mut self, root: Slot, decided: Option<RiskLevel>) {
+        self.state.risk.change(None, decided);
+        self.state.population.set_decided(root, decided);
     }
 
     /// Has every user looked at when the next day closes, because risk is judged otherwise from now on.

@@ -12,6 +12,7 @@ use super::worker::{Destination, Outputs, Processor, Processors, TopicIndex, Und
 use crate::config::Settings;
 use crate::engine::effect::{Admission, Effect, RiskChange, Transition};
 use crate::engine::partition::{PartitionEngine, Placement};
+use crate::engine::resharding::{Resharded, reshard};
 use crate::engine::settings::EngineSettings;
 use crate::model::event::Event;
 use crate::model::rejection::{Reason, Rejection};
@@ -89,7 +90,7 @@ impl Processors for EngineProcessors {
         EngineProcessor::new(&self.shared, engine, partition, partitions, lineage)
     }
 
-    fn decode(&self, partition: i32, lineage: Lineage, state: &[u8]) -> Result<EngineProcessor, Undecodable> {
+    fn decode(&self, partition: i32, partitions: u32, lineage: Lineage, state: &[u8]) -> Result<EngineProcessor, Undecodable> {
         let current = Arc::clone(&self.shared.calendar);
         let calendar_of = |zone: &str| if zone == current.time_zone() { Ok(current) } else { Calendar::new(zone).map(Arc::new) };
         let (head, engine) = snapshot::decode(state, calendar_of).map_err(|error| match error {
@@ -99,9 +100,22 @@ impl Processors for EngineProcessors {
         if head.lineage != lineage.to_string() || head.partition != partition.cast_unsigned() {
             return Err(Undecodable::Damaged(format!("it is of partition {} and history {}", head.partition, head.lineage)));
         }
+        if head.partitions != partitions {
+            return Err(Undecodable::Damaged(format!("it is of a log of {} partitions", head.partitions)));
+        }
         let mut processor = EngineProcessor::new(&self.shared, engine, partition, head.partitions, lineage);
         processor.compare_settings().map_err(|changed| Undecodable::OtherSettings(changed.join(", ")))?;
         Ok(processor)
+    }
+
+    fn reshard(&self, processors: Vec<EngineProcessor>, lineages: &[Lineage]) -> Result<(Vec<EngineProcessor>, Resharded), String> {
+        let all: Vec<Lineage> = processors.iter().map(|one| one.lineage).chain(lineages.iter().copied()).collect();
+        let salts: Vec<[u8; 16]> = lineages.iter().map(|lineage| lineage.bytes()).collect();
+        let engines = processors.into_iter().map(|one| one.engine).collect();
+        let (engines, done) = reshard(engines, &salts).map_err(|error| error.to_string())?;
+        let partitions = u32::try_from(all.len()).unwrap_or(u32::MAX);
+        let processor = |((partition, engine), lineage)| EngineProcessor::new(&self.shared, engine, partition, partitions, lineage);
+        Ok(((0..).zip(engines).zip(all).map(processor).collect(), done))
     }
 }
 

@@ -38,6 +38,10 @@ pub enum Place {
     Restored,
     /// A partition's last snapshot is stored, and it is not released.
     ReleaseBefore,
+    /// The states of users who moved to more partitions are stored, and no commit names them.
+    ReshardBefore,
+    /// The commit that names them is there, and nothing here knows it yet.
+    ReshardAfter,
     /// The aggregator is about to publish.
     MetricsBefore,
     /// It has published, and its board does not show it.
@@ -46,7 +50,7 @@ pub enum Place {
 
 impl Place {
     /// All places by name.
-    pub const ALL: [(&'static str, Self); 18] = [
+    pub const ALL: [(&'static str, Self); 20] = [
         ("consume", Self::Consume),
         ("produce.before", Self::ProduceBefore),
         ("offsets.before", Self::OffsetsBefore),
@@ -63,6 +67,8 @@ impl Place {
         ("closing.after", Self::ClosingAfter),
         ("restored", Self::Restored),
         ("release.before", Self::ReleaseBefore),
+        ("reshard.before", Self::ReshardBefore),
+        ("reshard.after", Self::ReshardAfter),
         ("metrics.before", Self::MetricsBefore),
         ("metrics.after", Self::MetricsAfter),
     ];

@@ -65,7 +65,7 @@ impl Processors for Forwarders {
         Forwarder { shared: Arc::clone(&self.shared), newest: None }
     }
 
-    fn decode(&self, _: i32, _: Lineage, state: &[u8]) -> Result<Forwarder, Undecodable> {
+    fn decode(&self, _: i32, _: u32, _: Lineage, state: &[u8]) -> Result<Forwarder, Undecodable> {
         let wrong = |_| Undecodable::Damaged("it is not that of a forwarder".to_owned());
         let nanos = state.try_into().map(i64::from_le_bytes).map_err(wrong)?;
         let newest = (nanos != i64::MIN).then_some(EventTime::from_nanos(nanos));

@@ -13,6 +13,7 @@ mod partition;
 mod processor;
 mod pulse;
 mod recovery;
+mod resharding;
 mod restore;
 mod snapshot;
 
@@ -27,6 +28,7 @@ pub use outputs::{Destination, Header, Outputs, TopicIndex};
 pub use processor::{Processor, Processors, Undecodable};
 pub use pulse::Pulse;
 pub use recovery::Refusal;
+pub use resharding::ReshardFailure;
 
 use self::partition::{Arrivals, Partition, Tally};
 use self::snapshot::Stored;
@@ -88,6 +90,8 @@ pub struct WorkerSettings {
     pub retention: Option<Duration>,
     /// Whether a partition without a commit begins a new history although there are snapshots of an old one.
     pub new_lineage: bool,
+    /// How many partitions the states are of, if the topic may have more by now: the others are left alone.
+    pub partitions: Option<u32>,
 }
 
 /// A question about a user, answered by the worker that knows them.
@@ -172,9 +176,10 @@ impl<F: Processors> Worker<F> {
     pub fn new(settings: WorkerSettings, parts: WorkerParts<F>) -> Result<Self, WorkerError> {
         let WorkerParts { connection, processors, snapshots, runtime, observations, queries, pulse } = parts;
         pulse.wait_for("the brokers, to join the group");
-        let partition_count =
+        let found =
             GroupConsumer::alone(&connection, &settings.group_id, &settings.topic, crate::io::kafka::connection::Isolation::Committed)?
                 .partition_count(ASK)?;
+        let partition_count = settings.partitions.unwrap_or(found);
         observations.set_log_partitions(partition_count);
         let mut membership = Membership { observations: Arc::clone(&observations), is_outside: false };
         membership.set_outside(true);

@@ -36,7 +36,7 @@ pub fn topic_plans(settings: &Settings, partitions: u32) -> Vec<TopicPlan> {
 }
 
 /// Waits until a broker answers, as long as waiting can help, and says so.
-fn wait_for_brokers(connection: &Connection) -> Result<(), ProbeError> {
+pub(super) fn wait_for_brokers(connection: &Connection) -> Result<(), ProbeError> {
     let probe = Probe::new(connection)?;
     while let Err(error) = probe.ask(TELL_WAITING) {
         match error {
@@ -68,8 +68,7 @@ pub(super) async fn prepare(settings: &Settings, history: History, connection: &
         let forgotten = topics.forget_group(&settings.kafka.group_id).await?;
         tracing::warn!(forgotten, "the log is counted again from its start, snapshots of before are not used");
     }
-    let log = if settings.kafka.repartition { log_topic(&settings.kafka.group_id) } else { settings.kafka.inputs[0].clone() };
-    let state = topics.describe(&[&log]).await?.pop();
+    let state = topics.describe(&[&super::counted_topic(settings)]).await?.pop();
     let retention_ms = state.and_then(|state| state.settings.get("retention.ms")?.parse::<u64>().ok());
     Ok(retention_ms.map(Duration::from_millis))
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use stickiness::engine::aggregator::Aggregator;
 use stickiness::engine::effect::{Admission, Effect};
+use stickiness::engine::partial::Partial;
 use stickiness::engine::partition::{PartitionEngine, Placement};
+use stickiness::engine::resharding::reshard;
 use stickiness::engine::settings::EngineSettings;
 use stickiness::model::event::Event;
 use stickiness::model::partition::partition_of;
@@ -27,6 +29,10 @@ pub(crate) struct Cluster {
     pub(crate) transitions: Vec<Vec<Value>>,
     /// Every churn-risk record of each partition, in order.
     pub(crate) risks: Vec<Vec<Value>>,
+    /// The churn-risk records of partitions before there were more.
+    pub(crate) earlier_risks: Vec<Value>,
+    /// All that the aggregator was told.
+    told: Vec<(u32, Partial)>,
 }
 
 impl Cluster {
@@ -44,7 +50,33 @@ impl Cluster {
             records: BTreeMap::new(),
             transitions: vec![Vec::new(); partitions as usize],
             risks: vec![Vec::new(); partitions as usize],
+            earlier_risks: Vec::new(),
+            told: Vec::new(),
         }
+    }
+
+    /// Moves all users to `more` partitions beside those there are.
+    pub(crate) fn reshard(&mut self, more: u8) {
+        if let Some(day) = self.engines.iter().filter_map(PartitionEngine::closed_through).max() {
+            self.close_through(day);
+        }
+        self.publish();
+        let salts: Vec<[u8; 16]> = (0..more).map(|number| [100 + number; 16]).collect();
+        let (engines, done) = reshard(std::mem::take(&mut self.engines), &salts).expect("resharded");
+        assert!(done.moved <= done.users, "{done:?}");
+        self.engines = engines;
+        let partitions = self.engines.len();
+        for at in 0..partitions {
+            assert_eq!(self.effects(at), None);
+            self.restore(at);
+        }
+        // An aggregator that starts anew, as after a rebalance, and is told all that is in force.
+        self.aggregator = Aggregator::new(u32::try_from(partitions).expect("few"));
+        for (partition, partial) in self.told.clone() {
+            self.aggregator.update(partition, partial);
+        }
+        self.transitions.resize(partitions, Vec::new());
+        self.earlier_risks.extend(std::mem::replace(&mut self.risks, vec![Vec::new(); partitions]).into_iter().flatten());
     }
 
     fn partition(&self, id: &str) -> usize {
@@ -87,6 +119,7 @@ impl Cluster {
     pub(crate) fn publish(&mut self) {
         for (partition, engine) in (0..).zip(&mut self.engines) {
             for partial in engine.take_partials() {
+                self.told.push((partition, partial.clone()));
                 self.aggregator.update(partition, partial);
             }
         }
@@ -126,6 +159,13 @@ impl Cluster {
         self.publish();
         let record = self.records.get(&("all".to_owned(), day))?;
         Some(DECIDED_RISK.map(|field| record[field].as_i64().expect("decided")))
+    }
+
+    /// What was decided of a closed day: counts of levels, loyal buyers, share of revenue.
+    pub(crate) fn decided(&mut self, day: Day) -> Vec<Value> {
+        self.publish();
+        let record = self.records.get(&("all".to_owned(), day)).cloned().unwrap_or_default();
+        DECIDED_RISK.iter().chain(&["loyal_buyers", "top20_revenue_share"]).map(|field| record[*field].clone()).collect()
     }
 
     /// The last record of each key, without what depends on the log.

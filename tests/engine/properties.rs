@@ -13,9 +13,23 @@ use crate::naive::Naive;
 
 /// Runs the events through engines and compares the last records and profiles with the naive recompute.
 pub(crate) fn agrees(settings: &EngineSettings, sketches: &[Sketch], partitions: u32, restores: &[usize]) -> Result<(), TestCaseError> {
+    agrees_when(settings, sketches, partitions, restores, None).map(drop)
+}
+
+/// The same; after `reshard.0` events there are `reshard.1` more partitions.
+fn agrees_when(
+    settings: &EngineSettings,
+    sketches: &[Sketch],
+    partitions: u32,
+    restores: &[usize],
+    reshard: Option<(usize, u8)>,
+) -> Result<(Cluster, Day), TestCaseError> {
     let events = arrivals(sketches);
     let mut cluster = Cluster::new(settings, partitions);
     for (index, event) in events.iter().enumerate() {
+        if let Some((_, more)) = reshard.filter(|(after, _)| *after == index) {
+            cluster.reshard(more);
+        }
         let admission = cluster.handle(event);
         prop_assert!(matches!(admission, Admission::Accepted | Admission::Duplicate), "{admission:?} for {event:?}");
         if restores.contains(&(index % 50)) {
@@ -38,13 +52,16 @@ pub(crate) fn agrees(settings: &EngineSettings, sketches: &[Sketch], partitions:
     profiles_agree(&cluster, &naive, last)?;
     // Across partitions nobody knows which of the records of a merged user is the last.
     let merged = events.iter().any(|event| event.kind == EventType::UserMerged);
-    if merged && partitions > 1 { Ok(()) } else { levels_agree(&cluster, &naive, last) }
+    if !merged || partitions == 1 && reshard.is_none() {
+        levels_agree(&cluster, &naive, last)?;
+    }
+    Ok((cluster, last))
 }
 
 /// The level that was published last, of each user and process, is that of the day.
 fn levels_agree(cluster: &Cluster, naive: &Naive<'_>, day: Day) -> Result<(), TestCaseError> {
     let mut published: BTreeMap<(&str, &str), &Value> = BTreeMap::new();
-    for record in cluster.risks.iter().flatten() {
+    for record in cluster.earlier_risks.iter().chain(cluster.risks.iter().flatten()) {
         let text = |field: &str| record[field].as_str().expect("text");
         let before = published.insert((text("user_id"), text("process")), &record["to"]);
         prop_assert!(before.is_none_or(|before| record["from"].is_null() || *before == record["from"]), "{record} after {before:?}");
@@ -156,6 +173,22 @@ proptest! {
     #[test]
     fn merges_across_partitions(settings in settings(), sketches in sketches(100, 50, true), partitions in 2..=8_u32) {
         agrees(&settings, &sketches, partitions, &[3])?;
+    }
+
+    #[test]
+    fn users_move_to_more_partitions(
+        settings in settings(), sketches in sketches(120, 80, false), partitions in 1..=4_u32, more in 1..=4_u8, after in 0..120_usize,
+    ) {
+        let (mut resharded, last) = agrees_when(&settings, &sketches, partitions, &[], Some((after, more)))?;
+        let (mut alone, _) = agrees_when(&settings, &sketches, 1, &[], None)?;
+        prop_assert_eq!(resharded.decided(last), alone.decided(last));
+    }
+
+    #[test]
+    fn merged_users_move_to_more_partitions(
+        settings in settings(), sketches in sketches(100, 50, true), partitions in 1..=4_u32, more in 1..=4_u8, after in 0..100_usize,
+    ) {
+        agrees_when(&settings, &sketches, partitions, &[], Some((after, more)))?;
     }
 
     #[test]

@@ -104,7 +104,7 @@ impl Processors for Countings {
         Counting::default()
     }
 
-    fn decode(&self, _partition: i32, _lineage: Lineage, state: &[u8]) -> Result<Counting, Undecodable> {
+    fn decode(&self, _partition: i32, _partitions: u32, _lineage: Lineage, state: &[u8]) -> Result<Counting, Undecodable> {
         serde_json::from_slice(state).map_err(|error| Undecodable::Damaged(error.to_string()))
     }
 }
@@ -165,6 +165,7 @@ impl Bench {
             snapshot_interval: Duration::from_millis(500),
             retention: None,
             new_lineage: false,
+            partitions: None,
         };
         // A dropped sender means that nobody asks.
         let (_, queries) = mpsc::channel();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::connection::{Connection, LoggingContext};
@@ -166,6 +166,18 @@ impl Topics {
             }
         }
         Ok(created)
+    }
+
+    /// Gives a topic as many partitions as `partitions`, if it has fewer.
+    pub async fn grow(&self, topic: &str, partitions: u32) -> Result<(), TopicError> {
+        let refused = |reason| TopicError::Refused { attempted: "add partitions to", topic: topic.to_owned(), reason };
+        let found = self.partition_counts()?.get(topic).copied().ok_or_else(|| refused(RDKafkaErrorCode::UnknownTopicOrPartition))?;
+        if found >= partitions {
+            return Ok(());
+        }
+        let more = NewPartitions::new(topic, partitions as usize);
+        let results = self.admin.create_partitions(&[more], &options()).await.map_err(|reason| self.unavailable(reason))?;
+        results.into_iter().try_for_each(|result| result.map(drop).map_err(|(_, reason)| refused(reason)))
     }
 
     /// Removes what a group has committed. Whether there was anything: a group that does not exist is none.

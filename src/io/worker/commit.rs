@@ -147,7 +147,7 @@ impl<F: Processors> Worker<F> {
     }
 
     /// A new producer of the same id: it ends what the old one left open, and fences it.
-    fn replace_producer(&mut self) -> Result<(), WorkerError> {
+    pub(super) fn replace_producer(&mut self) -> Result<(), WorkerError> {
         self.producer = Self::make_producer(&self.settings, &self.connection)?;
         Ok(())
     }

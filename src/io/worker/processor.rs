@@ -1,6 +1,7 @@
 //! What a worker runs.
 
 use super::outputs::Outputs;
+use crate::engine::resharding::Resharded;
 use crate::io::kafka::Record;
 use crate::io::kafka::metadata::Lineage;
 use crate::io::observations::PartitionSize;
@@ -47,8 +48,12 @@ pub trait Processors: Send + Sync + 'static {
     fn topics(&self) -> Vec<String>;
     /// One that has seen nothing, of a partition among `partitions`.
     fn empty(&self, partition: i32, partitions: u32, lineage: Lineage) -> Self::Processor;
-    /// The one that `state` was taken from. It counts by the settings that it had then; new ones wait.
-    fn decode(&self, partition: i32, lineage: Lineage, state: &[u8]) -> Result<Self::Processor, Undecodable>;
+    /// The one that `state` was taken from, of a partition among `partitions`. It counts by the settings that it had then; new ones wait.
+    fn decode(&self, partition: i32, partitions: u32, lineage: Lineage, state: &[u8]) -> Result<Self::Processor, Undecodable>;
+    /// Moves what processors hold, in the order of their partitions, to those and one more for each of `lineages`.
+    fn reshard(&self, processors: Vec<Self::Processor>, lineages: &[Lineage]) -> Result<(Vec<Self::Processor>, Resharded), String> {
+        Err(format!("the states of {} partitions cannot be moved to {} more", processors.len(), lineages.len()))
+    }
 }
 
 /// Why bytes are no state to go on from.

@@ -76,7 +76,8 @@ pub enum Refusal {
     /// Users live in other partitions than their states.
     #[error(
         "the topic had {before} partitions when its users were counted and has {now}: users may now be in \
-         other partitions; count the log again from its start with `run --new-lineage`"
+         other partitions; stop every process of the group and move them with `stickiness reshard`, or count the log again from its start with \
+         `run --new-lineage`"
     )]
     OtherPartitionCount {
         /// How many there were.

@@ -19,6 +19,9 @@ type Restored<P> = (Partition<P>, i64);
 impl<F: Processors> Worker<F> {
     /// Takes over partitions: ends what their last owner left open, loads their states, and reads on where those end.
     pub(super) fn restore(&mut self, partitions: &[i32]) -> Result<(), WorkerError> {
+        let mine = |partition: &i32| self.settings.partitions.is_none_or(|states| partition.cast_unsigned() < states);
+        let partitions: Vec<i32> = partitions.iter().copied().filter(mine).collect();
+        let partitions = &partitions[..];
         if !partitions.is_empty() {
             self.check_partition_count(partitions)?;
             self.fence_owners(partitions)?;
@@ -126,7 +129,7 @@ impl<F: Processors> Worker<F> {
                 }
                 Err(error) => return Err(error.into()),
             };
-            match self.processors.decode(partition, lineage, &state) {
+            match self.processors.decode(partition, metadata.partitions, lineage, &state) {
                 Ok(processor) => return Ok((name, processor)),
                 Err(Undecodable::OtherSettings(changed)) => return Err(Refusal::OtherSettings { partition, changed }.into()),
                 Err(Undecodable::OtherVersion(theirs)) => {
@@ -153,7 +156,7 @@ impl<F: Processors> Worker<F> {
     }
 }
 
-fn restored<P>(id: i32, processor: P, metadata: CommitMetadata, name: SnapshotName, committed: i64) -> Partition<P> {
+pub(super) fn restored<P>(id: i32, processor: P, metadata: CommitMetadata, name: SnapshotName, committed: i64) -> Partition<P> {
     Partition {
         id,
         processor,

@@ -48,7 +48,22 @@ impl Feed {
 
     /// The same for a topic that is there.
     pub(crate) fn onto(bootstrap: &str, topic: &str, partitions: u32, keyed: bool, seed: u64) -> Self {
-        let settings = GeneratorSettings {
+        Self::with(bootstrap, topic, (partitions, keyed), GeneratorSettings { seed, ..Self::all_kinds() })
+    }
+
+    /// Events of all kinds, but nobody has two ids.
+    pub(crate) fn without_merges(bootstrap: &str, topic: &str, partitions: u32, seed: u64) -> Self {
+        create_topic(bootstrap, topic, partitions.cast_signed());
+        Self::with(bootstrap, topic, (partitions, true), GeneratorSettings { seed, merge_share: 0.0, ..Self::all_kinds() })
+    }
+
+    /// The topic has more partitions from now on.
+    pub(crate) fn set_partitions(&mut self, partitions: u32) {
+        self.partitions = partitions;
+    }
+
+    fn all_kinds() -> GeneratorSettings {
+        GeneratorSettings {
             events: 100_000,
             users: 300,
             days: 90,
@@ -59,9 +74,11 @@ impl Feed {
             poison_share: 0.01,
             merge_share: 0.01,
             delete_share: 0.002,
-            seed,
             ..GeneratorSettings::default()
-        };
+        }
+    }
+
+    fn with(bootstrap: &str, topic: &str, (partitions, keyed): (u32, bool), settings: GeneratorSettings) -> Self {
         let generator = Generator::new(settings).expect("settings in their ranges");
         Self { bootstrap: bootstrap.to_owned(), topic: topic.to_owned(), partitions, keyed, generator, fed: 0 }
     }

@@ -95,12 +95,16 @@ pub(crate) fn is_committed(bootstrap: &str, group: &str, topic: &str) -> bool {
     committed.elements().iter().all(|element| matches!(element.offset(), Offset::Offset(offset) if offset >= next[&element.partition()]))
 }
 
+/// The next offset of each partition of a topic.
+pub(crate) fn ends(bootstrap: &str, topic: &str) -> Vec<i64> {
+    let reader: BaseConsumer = ClientConfig::new().set("bootstrap.servers", bootstrap).create().expect("a client");
+    let partitions = 0..i32::try_from(partition_count(bootstrap, topic)).expect("few");
+    partitions.map(|partition| reader.fetch_watermarks(topic, partition, PATIENCE).expect("an answer").1).collect()
+}
+
 /// How many offsets of a topic were ever taken, by records, committed or not, and by the markers of transactions.
 pub(crate) fn written(bootstrap: &str, topic: &str) -> i64 {
-    let reader: BaseConsumer = ClientConfig::new().set("bootstrap.servers", bootstrap).create().expect("a client");
-    let metadata = reader.fetch_metadata(Some(topic), PATIENCE).expect("metadata");
-    let partitions = metadata.topics()[0].partitions().iter();
-    partitions.map(|partition| reader.fetch_watermarks(topic, partition.id(), PATIENCE).expect("an answer").1).sum()
+    ends(bootstrap, topic).into_iter().sum()
 }
 
 /// Every committed record of a topic, by partition, then offset.

@@ -8,6 +8,7 @@ use stickiness::config::Settings;
 use stickiness::engine::aggregator::Aggregator;
 use stickiness::engine::effect::{Admission, Effect};
 use stickiness::engine::partition::{PartitionEngine, Placement};
+use stickiness::engine::resharding::reshard;
 use stickiness::io::clock;
 use stickiness::model::event::Event;
 use stickiness::model::partition::partition_of;
@@ -52,10 +53,15 @@ struct Recount {
 
 /// Checks everything that a group has published against its one input, keyed by user.
 pub(crate) fn assert_counts_input(bootstrap: &str, group: &Group, input: &str, closing: Closing) {
+    assert_counts_grown_input(bootstrap, group, input, (closing, None));
+}
+
+/// The same for an input that got more partitions when those before ended at `grown.1`.
+pub(crate) fn assert_counts_grown_input(bootstrap: &str, group: &Group, input: &str, grown: (Closing, Option<&[i64]>)) {
     let settings = Settings::read(&group.settings(), []).expect("valid");
     let log = read_committed(bootstrap, input);
     let mut recount = Recount::default();
-    recount.count(&settings, partitions(bootstrap, input), closing, &log, |run, engine, record| {
+    recount.count(&settings, partitions(bootstrap, input), grown, &log, |run, engine, record| {
         let outcome = match record.value.as_deref() {
             None => Err(Rejection::new(Reason::Malformed, "a tombstone")),
             Some(payload) => settings.decoder().decode_json(payload).map(|event| {
@@ -73,6 +79,11 @@ pub(crate) fn assert_counts_input(bootstrap: &str, group: &Group, input: &str, c
 
 /// Checks everything that a group has published, and its internal log, against inputs that are not keyed by user.
 pub(crate) fn assert_counts_forwarded(bootstrap: &str, group: &Group, inputs: &[&str], closing: Closing) {
+    assert_counts_grown_log(bootstrap, group, inputs, (closing, None));
+}
+
+/// The same for an internal log that got more partitions when those before ended at `grown.1`.
+pub(crate) fn assert_counts_grown_log(bootstrap: &str, group: &Group, inputs: &[&str], grown: (Closing, Option<&[i64]>)) {
     let settings = Settings::read(&group.settings(), []).expect("valid");
     let topic = format!("{}.events", group.name);
     let log = read_committed(bootstrap, &topic);
@@ -89,7 +100,7 @@ pub(crate) fn assert_counts_forwarded(bootstrap: &str, group: &Group, inputs: &[
         }
     }
     recount
-        .count(&settings, partitions(bootstrap, &topic), closing, &log, |run, engine, record| run.take_envelope(&settings, engine, record));
+        .count(&settings, partitions(bootstrap, &topic), grown, &log, |run, engine, record| run.take_envelope(&settings, engine, record));
     recount.assert_internal_log(&log, &arrives);
     recount.assert_published(&Outputs::read(bootstrap, &group.name));
 }
@@ -133,22 +144,44 @@ pub(crate) fn origin(event: &Forwarded<'_>) -> Origin {
 
 impl Recount {
     /// Runs an engine a partition over a log.
+    /// Of a log that got more partitions, up to `grown`: before each of those ends, users were in as many partitions as there are ends.
     fn count(
         &mut self,
         settings: &Settings,
         partitions: u32,
-        closing: Closing,
+        (closing, grown): (Closing, Option<&[i64]>),
         log: &[Output],
         mut take: impl FnMut(&mut Self, &mut PartitionEngine, &Output),
     ) {
         let calendar = Arc::new(Calendar::new(&settings.engine.time_zone).expect("a zone"));
         let mut aggregator = Aggregator::new(partitions);
-        for partition in 0..partitions {
-            let placement = Placement { partition, partitions, transfers: settings.kafka.repartition };
-            let mut engine = PartitionEngine::new(settings.engine.clone(), placement, Arc::clone(&calendar), [0; 16]);
-            for record in log.iter().filter(|record| record.partition.cast_unsigned() == partition) {
-                take(self, &mut engine, record);
+        let salt = |partition: u32| [u8::try_from(partition).expect("few"); 16];
+        let first = grown.map_or(partitions, |ends| u32::try_from(ends.len()).expect("few"));
+        let engine = |partition| {
+            let placement = Placement { partition, partitions: first, transfers: settings.kafka.repartition };
+            PartitionEngine::new(settings.engine.clone(), placement, Arc::clone(&calendar), salt(partition))
+        };
+        let mut engines: Vec<PartitionEngine> = (0..first).map(engine).collect();
+        let is_before = |record: &Output| {
+            grown.is_some_and(|ends| ends.get(usize::try_from(record.partition).expect("a number")).is_some_and(|end| record.offset < *end))
+        };
+        if grown.is_some() {
+            for (partition, engine) in (0..).zip(&mut engines) {
+                log.iter()
+                    .filter(|record| record.partition == partition && is_before(record))
+                    .for_each(|record| take(self, engine, record));
+                engine.close_by_clock(clock::wall());
+                self.note_effects(settings, engine, partition.cast_unsigned(), None);
+                engine.take_partials().into_iter().for_each(|partial| aggregator.update(partition.cast_unsigned(), partial));
             }
+            let salts: Vec<[u8; 16]> = (first..partitions).map(salt).collect();
+            engines = reshard(engines, &salts).expect("resharded").0;
+        }
+        for (partition, mut engine) in (0..).zip(engines) {
+            log.iter()
+                .filter(|record| record.partition == partition && !is_before(record))
+                .for_each(|record| take(self, &mut engine, record));
+            let partition = partition.cast_unsigned();
             if closing == Closing::ByTheClock {
                 engine.close_by_clock(clock::wall());
                 self.note_effects(settings, &mut engine, partition, None);
