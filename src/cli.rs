@@ -12,6 +12,7 @@ mod reshard;
 mod run;
 mod schema;
 mod settings;
+mod snapshot;
 mod topics;
 mod user;
 
@@ -45,6 +46,7 @@ enum Command {
     Generate(generate::GenerateArguments),
     Topics(topics::TopicsArguments),
     Reshard(reshard::ReshardArguments),
+    Snapshot(snapshot::SnapshotArguments),
     User(user::UserArguments),
 }
 
@@ -80,6 +82,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Run(arguments) => run::run(&arguments),
         Command::Topics(arguments) => topics::run(&arguments),
         Command::Reshard(arguments) => reshard::run(&arguments),
+        Command::Snapshot(arguments) => snapshot::run(&arguments),
         Command::User(arguments) => user::run(&arguments),
     }
 }

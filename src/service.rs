@@ -1,5 +1,6 @@
 //! The service: starts workers and the aggregator, watches over them, and stops them. The only place that knows them all.
 
+mod keeping;
 mod preparation;
 mod resharding;
 mod watchdog;
@@ -21,11 +22,12 @@ use crate::io::kafka::connection::{Connection, RefusedProperty};
 use crate::io::kafka::probe::ProbeError;
 use crate::io::kafka::topics::TopicError;
 use crate::io::observations::{Observations, PartitionPhase};
-use crate::io::snapshots::{SnapshotError, Snapshots};
-use crate::io::worker::{Guarantee, Processors, ProfileQuery, Pulse, Worker, WorkerError, WorkerParts, WorkerSettings};
+use crate::io::snapshots::{KeptName, SnapshotError, Snapshots};
+use crate::io::worker::{Beginning, Guarantee, Processors, ProfileQuery, Pulse, Worker, WorkerError, WorkerParts, WorkerSettings};
 use crate::model::partition::partition_of;
 use crate::model::time::{Day, UnknownTimeZone};
 
+pub use keeping::{Kept, keep};
 use preparation::prepare;
 pub use preparation::topic_plans;
 pub use resharding::{Moved, reshard};
@@ -68,9 +70,9 @@ pub enum ServiceError {
     /// The snapshot store cannot be used.
     #[error(transparent)]
     Snapshots(#[from] SnapshotError),
-    /// Users cannot be moved to more partitions.
+    /// Users cannot be moved to more partitions, or states not be kept or gone on from.
     #[error("{0}")]
-    Reshard(String),
+    Refused(String),
     /// A worker ended and another would end as well.
     #[error("{0}")]
     Ended(String),
@@ -163,12 +165,14 @@ impl Common {
 }
 
 /// What a service does about what was counted before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum History {
     /// It goes on from there.
     Continued,
     /// It forgets what the group has committed and counts the log again from its start. No other process of the group may run.
     New,
+    /// It forgets what the group has committed and goes on from the states that are kept under a name. No other process of the group may run.
+    Kept(KeptName),
 }
 
 /// The running service.
@@ -188,7 +192,7 @@ impl Service {
             return Err(ServiceError::Unsupported("several kafka.inputs need kafka.repartition = true"));
         }
         let connection = connection(&settings)?;
-        let retention = runtime.block_on(prepare(&settings, history, &connection))?;
+        let retention = runtime.block_on(prepare(&settings, &history, &connection))?;
         Self::start_with(settings, history, retention, connection, runtime)
     }
 
@@ -396,8 +400,11 @@ impl<F: Processors> Stage<F> {
         WorkerSettings {
             // The forwarders' state is next to nothing: their inputs are not replayed.
             retention: common.retention.filter(|_| self.answers),
-            // What is forwarded already stays in the internal log: only that is counted again.
-            new_lineage: common.history == History::New && self.answers,
+            beginning: match &common.history {
+                History::Continued => Beginning::Unheard,
+                History::New => Beginning::Empty,
+                History::Kept(name) => Beginning::Kept(name.clone()),
+            },
             ..worker_settings(&common.settings, (&self.group_id, &self.topic), transactional_id)
         }
     }
@@ -419,7 +426,7 @@ fn worker_settings(settings: &Settings, (group_id, topic): (&str, &str), transac
         idle_after: settings.idle_after,
         snapshot_interval: settings.snapshots.interval,
         retention: None,
-        new_lineage: false,
+        beginning: Beginning::Unheard,
         partitions: None,
     }
 }

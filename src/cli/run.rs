@@ -10,6 +10,7 @@ use super::Failure;
 use super::settings::ConfigArgument;
 use crate::config::{HttpSettings, Settings};
 use crate::io::http::Server;
+use crate::io::snapshots::KeptName;
 use crate::service::{History, Service, ServiceError};
 
 /// How often the service is looked at for whether it ended by itself.
@@ -25,6 +26,10 @@ pub(super) struct RunArguments {
     /// process, once
     #[arg(long)]
     new_lineage: bool,
+    /// Forget what the group has committed and go on from the states kept as NAME: transitions since then are published once more. No
+    /// other process of the group may run. Give it to one process, once
+    #[arg(long, value_name = "NAME", conflicts_with = "new_lineage", value_parser = super::snapshot::kept_name)]
+    from_snapshot: Option<KeptName>,
 }
 
 pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
@@ -32,7 +37,11 @@ pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     start_logging("info");
     let runtime = runtime()?;
     let http = settings.http.clone();
-    let history = if arguments.new_lineage { History::New } else { History::Continued };
+    let history = match &arguments.from_snapshot {
+        Some(name) => History::Kept(name.clone()),
+        None if arguments.new_lineage => History::New,
+        None => History::Continued,
+    };
     let mut signals = runtime.block_on(async { Signals::listen() }).map_err(Failure::running)?;
     // A mistake here would else be found only after the group was joined.
     drop(runtime.block_on(Server::listen(&http)).map_err(Failure::running)?);

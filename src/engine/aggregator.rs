@@ -107,6 +107,8 @@ impl Aggregator {
                 view.closed_through = view.closed_through.max(Some(closed_through));
                 view.limited = limited;
             }
+            // Decides which partials are given to it.
+            Partial::Continues(_) => {}
             Partial::Figures { segment, day, counts, outlook } => self.figures(partition, segment, day, counts, outlook),
         }
     }

@@ -257,6 +257,11 @@ impl Ledger {
         days.filter(|(_, differences)| !differences.is_empty()).collect()
     }
 
+    /// Has all days up to `front` told again.
+    pub fn change_all(&mut self, front: Day) {
+        self.changed = Some((self.base, front.max(self.base)));
+    }
+
     /// Takes the first and last day whose figures may have changed since the last call.
     pub fn take_changed(&mut self) -> Option<(Day, Day)> {
         self.changed.take()

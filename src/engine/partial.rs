@@ -34,6 +34,17 @@ impl RiskCounts {
     }
 }
 
+/// How far a history that began in the middle of another stands on what that one told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Continuation {
+    /// The history that it goes on from.
+    pub lineage: String,
+    /// Figures of days before this one are those that the other told; `None` when it had told none.
+    pub figures_before: Option<Day>,
+    /// What was decided at the close of days up to this one is what the other told; `None` when it had closed none.
+    pub closed_through: Option<Day>,
+}
+
 /// One thing that a partition tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Partial {
@@ -59,6 +70,8 @@ pub enum Partial {
         /// Users by level of churn risk.
         risk: RiskCounts,
     },
+    /// The history goes on from the middle of another. The first thing that it tells.
+    Continues(Continuation),
     /// How far the partition has come.
     Progress {
         /// The newest day of an accepted event.

@@ -9,7 +9,7 @@ use super::count::CountRule;
 use super::deletion::Deletions;
 use super::effect::{Admission, Effect};
 use super::ledger::Ledger;
-use super::partial::Partial;
+use super::partial::{Continuation, Partial};
 use super::population::Population;
 use super::risk::{RiskLedger, model_ids};
 use super::segments::Segments;
@@ -383,10 +383,15 @@ impl PartitionEngine {
         }
     }
 
-    /// Tells every day that can still change anew, for an aggregator that may have missed some.
-    pub fn tell_all_again(&mut self) {
-        self.state.told_through = self.first_changeable().map(|first| first - 1);
+    /// Goes on as a history of its own from here: all that can still change is told anew, and the rest was told by `lineage`, which it came from.
+    pub fn continue_from(&mut self, lineage: String) -> Continuation {
+        let figures_before = self.state.ledgers.first().map(Ledger::base);
+        let front = self.as_of();
+        for ledger in &mut self.state.ledgers {
+            ledger.change_all(front);
+        }
         self.progress_told = false;
+        Continuation { lineage, figures_before, closed_through: self.state.closed_through }
     }
 }
 

@@ -3,6 +3,8 @@
 //! The one partition of a topic without records elects it. It keeps nothing of its own: on start it fences its predecessor, reads
 //! the metrics that were published and everything that the partitions told, and publishes what differs.
 
+mod histories;
+
 use std::collections::BTreeMap;
 use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +13,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use self::histories::Histories;
 use super::clock::Stopwatch;
 use super::counting::partials_topic;
 use super::failpoint::{Place, pass};
@@ -162,8 +165,7 @@ struct Session<'s> {
     producer: Producer,
     partials: TopicReader,
     aggregator: Aggregator,
-    /// The newest history of each partition: what another told is not added.
-    lineages: BTreeMap<i32, String>,
+    histories: Histories,
     /// Everything that is in force, to begin again when a history does.
     told: BTreeMap<(i32, String), Told>,
     published: BTreeMap<String, Published>,
@@ -192,7 +194,7 @@ impl<'s> Session<'s> {
             producer,
             partials,
             aggregator,
-            lineages: BTreeMap::new(),
+            histories: Histories::default(),
             told: BTreeMap::new(),
             published,
             since_publish: Stopwatch::start(),
@@ -229,20 +231,19 @@ impl<'s> Session<'s> {
     }
 
     fn take(&mut self, partition: i32, key: String, told: Told) {
-        let known = self.lineages.insert(partition, told.lineage.clone());
+        let begun_again = self.histories.note(partition, &told);
         self.aggregator.update(partition.cast_unsigned(), told.partial.clone());
-        let begun_again = known.is_some_and(|known| known != told.lineage);
         self.told.insert((partition, key), told);
         if begun_again {
             self.begin_again(partition);
         }
     }
 
-    /// A partition's history began anew: what the old one told is forgotten.
+    /// A partition began a new history: what the old one told is forgotten, unless the new one stands on it.
     fn begin_again(&mut self, partition: i32) {
-        tracing::warn!(partition, "a partition began a new history, the figures of the old one are forgotten");
-        let lineages = &self.lineages;
-        self.told.retain(|(partition, _), told| lineages.get(partition) == Some(&told.lineage));
+        tracing::warn!(partition, "a partition began a new history, figures of the old one are forgotten");
+        let histories = &self.histories;
+        self.told.retain(|(partition, _), told| histories.is_in_force(*partition, told));
         self.aggregator = Aggregator::new(self.partials.partitions());
         for ((partition, _), told) in &self.told {
             self.aggregator.update(partition.cast_unsigned(), told.partial.clone());

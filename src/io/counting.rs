@@ -11,6 +11,7 @@ use super::observations::PartitionSize;
 use super::worker::{Destination, Outputs, Processor, Processors, TopicIndex, Undecodable};
 use crate::config::Settings;
 use crate::engine::effect::{Admission, Effect, RiskChange, Transition};
+use crate::engine::partial::{Continuation, Partial};
 use crate::engine::partition::{PartitionEngine, Placement};
 use crate::engine::resharding::{Resharded, reshard};
 use crate::engine::settings::EngineSettings;
@@ -63,6 +64,22 @@ impl EngineProcessors {
     }
 }
 
+impl EngineProcessors {
+    /// The engine in a state, if it is of this partition.
+    fn open(&self, partition: i32, partitions: u32, state: &[u8]) -> Result<(snapshot::Head, PartitionEngine), Undecodable> {
+        let current = Arc::clone(&self.shared.calendar);
+        let calendar_of = |zone: &str| if zone == current.time_zone() { Ok(current) } else { Calendar::new(zone).map(Arc::new) };
+        let (head, engine) = snapshot::decode(state, calendar_of).map_err(|error| match error {
+            snapshot::SnapshotError::Version { found } => Undecodable::OtherVersion(found),
+            other => Undecodable::Damaged(other.to_string()),
+        })?;
+        if head.partition != partition.cast_unsigned() || head.partitions != partitions {
+            return Err(Undecodable::Damaged(format!("it is of partition {} of {}", head.partition, head.partitions)));
+        }
+        Ok((head, engine))
+    }
+}
+
 impl Processors for EngineProcessors {
     type Processor = EngineProcessor;
 
@@ -91,21 +108,22 @@ impl Processors for EngineProcessors {
     }
 
     fn decode(&self, partition: i32, partitions: u32, lineage: Lineage, state: &[u8]) -> Result<EngineProcessor, Undecodable> {
-        let current = Arc::clone(&self.shared.calendar);
-        let calendar_of = |zone: &str| if zone == current.time_zone() { Ok(current) } else { Calendar::new(zone).map(Arc::new) };
-        let (head, engine) = snapshot::decode(state, calendar_of).map_err(|error| match error {
-            snapshot::SnapshotError::Version { found } => Undecodable::OtherVersion(found),
-            other => Undecodable::Damaged(other.to_string()),
-        })?;
-        if head.lineage != lineage.to_string() || head.partition != partition.cast_unsigned() {
-            return Err(Undecodable::Damaged(format!("it is of partition {} and history {}", head.partition, head.lineage)));
+        let (head, engine) = self.open(partition, partitions, state)?;
+        if head.lineage != lineage.to_string() {
+            return Err(Undecodable::Damaged(format!("it is of history {}", head.lineage)));
         }
-        if head.partitions != partitions {
-            return Err(Undecodable::Damaged(format!("it is of a log of {} partitions", head.partitions)));
-        }
-        let mut processor = EngineProcessor::new(&self.shared, engine, partition, head.partitions, lineage);
+        let mut processor = EngineProcessor::new(&self.shared, engine, partition, partitions, lineage);
         processor.compare_settings().map_err(|changed| Undecodable::OtherSettings(changed.join(", ")))?;
         Ok(processor)
+    }
+
+    fn adopt(&self, partition: i32, partitions: u32, lineage: Lineage, state: &[u8]) -> Result<(EngineProcessor, i64), Undecodable> {
+        let (head, mut engine) = self.open(partition, partitions, state)?;
+        let continuation = engine.continue_from(head.lineage);
+        let mut processor = EngineProcessor::new(&self.shared, engine, partition, partitions, lineage);
+        processor.compare_settings().map_err(|changed| Undecodable::OtherSettings(changed.join(", ")))?;
+        processor.continuation = Some(continuation);
+        Ok((processor, head.offset))
     }
 
     fn reshard(&self, processors: Vec<EngineProcessor>, lineages: &[Lineage]) -> Result<(Vec<EngineProcessor>, Resharded), String> {
@@ -137,6 +155,8 @@ pub struct EngineProcessor {
     lineage: Lineage,
     /// Users whose profile is due, by id: at most once a commit.
     profiles: BTreeMap<String, ProfileNews>,
+    /// What the history stands on, to be told before anything else.
+    continuation: Option<Continuation>,
     /// Settings that are not those of the engine: new ones that wait for a barrier, or those before it. With the keys that differ.
     aside: Option<(EngineSettings, Vec<&'static str>)>,
 }
@@ -159,6 +179,9 @@ impl Processor for EngineProcessor {
     }
 
     fn flush(&mut self, partials: bool, outputs: &mut Outputs) {
+        if let Some(continuation) = self.continuation.take() {
+            self.tell(Partial::Continues(continuation), outputs);
+        }
         for (user_id, news) in std::mem::take(&mut self.profiles) {
             let profile = match news {
                 ProfileNews::Changed(Some(day)) => self.engine.profile_on(&user_id, day),
@@ -235,7 +258,16 @@ impl Processor for EngineProcessor {
 
 impl EngineProcessor {
     fn new(shared: &Arc<Shared>, engine: PartitionEngine, partition: i32, partitions: u32, lineage: Lineage) -> Self {
-        Self { shared: Arc::clone(shared), engine, partition, partitions, lineage, profiles: BTreeMap::new(), aside: None }
+        Self {
+            shared: Arc::clone(shared),
+            engine,
+            partition,
+            partitions,
+            lineage,
+            profiles: BTreeMap::new(),
+            continuation: None,
+            aside: None,
+        }
     }
 
     /// Takes over settings that decide nothing, and lays those aside that wait for a barrier. Those that belong to the history must not
@@ -349,15 +381,18 @@ impl EngineProcessor {
     fn tell_aggregator(&mut self, outputs: &mut Outputs) {
         pass(Place::PartialsBefore);
         for partial in self.engine.take_partials() {
-            let key = partials::key(&partial);
-            match partials::encode(&Told { lineage: self.lineage.to_string(), partial }) {
-                Ok(value) => outputs.push(PARTIALS, Destination::Partition(self.partition), Some(key.as_bytes()), |bytes| {
-                    bytes.extend_from_slice(&value);
-                }),
-                Err(error) => tracing::error!(partition = self.partition, key, %error, "figures cannot be encoded"),
-            }
+            self.tell(partial, outputs);
         }
         pass(Place::PartialsAfter);
+    }
+
+    fn tell(&self, partial: Partial, outputs: &mut Outputs) {
+        let key = partials::key(&partial);
+        match partials::encode(&Told { lineage: self.lineage.to_string(), partial }) {
+            Ok(value) => outputs
+                .push(PARTIALS, Destination::Partition(self.partition), Some(key.as_bytes()), |bytes| bytes.extend_from_slice(&value)),
+            Err(error) => tracing::error!(partition = self.partition, key, %error, "figures cannot be encoded"),
+        }
     }
 }
 

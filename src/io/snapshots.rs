@@ -1,7 +1,7 @@
 //! Snapshots of engines in an object store: put, list, get, verify, prune.
 //!
-//! An object is named `GROUP/TOPIC/PARTITION/LINEAGE/OFFSET-SEQUENCE` below the URL, with numbers that sort as text, and holds
-//! eight bytes of mark, the state, and the CRC-32 of both, little-endian. Objects are written whole or not at all.
+//! An object is named `GROUP/TOPIC/PARTITION/LINEAGE/OFFSET-SEQUENCE` below the URL, with numbers that sort as text, or, when it is kept by an operator,
+//! `GROUP/TOPIC/kept/NAME/PARTITION`. It holds eight bytes of mark, the state, and the CRC-32 of both, little-endian. Objects are written whole or not at all.
 
 use std::fmt;
 use std::sync::Arc;
@@ -43,6 +43,16 @@ pub enum SnapshotError {
         /// What it said.
         reason: Box<object_store::Error>,
     },
+    /// What the store gave is not what was kept under a name.
+    #[error("the snapshot of partition {partition} kept as {name} is damaged: {reason}")]
+    DamagedKept {
+        /// The name.
+        name: KeptName,
+        /// The partition.
+        partition: i32,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// What the store gave is not what was put.
     #[error("snapshot {name} is damaged: {reason}")]
     Damaged {
@@ -51,6 +61,25 @@ pub enum SnapshotError {
         /// What is wrong with it.
         reason: &'static str,
     },
+}
+
+/// The name under which an operator keeps snapshots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptName(String);
+
+impl KeptName {
+    /// Takes a name of 1 to 64 letters, digits, `-` and `_`; `None` for any other text, because the name is part of a path.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        (plain && (1..=64).contains(&text.len())).then(|| Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for KeptName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
 }
 
 /// Names a snapshot of one partition. Greater is newer within a lineage.
@@ -109,13 +138,8 @@ impl Snapshots {
 
     /// Stores a snapshot.
     pub async fn put(&self, partition: i32, lineage: Lineage, name: SnapshotName, state: &[u8]) -> Result<(), SnapshotError> {
-        let mut object = Vec::with_capacity(MARK.len() + state.len() + CRC_BYTES);
-        object.extend_from_slice(MARK);
-        object.extend_from_slice(state);
-        let crc = crc32fast::hash(&object);
-        object.extend_from_slice(&crc.to_le_bytes());
         let path = self.path(partition, lineage, name);
-        self.store.put(&path, PutPayload::from(object)).await.map_err(|error| self.failed("write", error))?;
+        self.store.put(&path, PutPayload::from(framed(state))).await.map_err(|error| self.failed("write", error))?;
         Ok(())
     }
 
@@ -144,9 +168,7 @@ impl Snapshots {
     /// The state in a snapshot, verified.
     pub async fn get(&self, partition: i32, lineage: Lineage, name: SnapshotName) -> Result<Vec<u8>, SnapshotError> {
         let path = self.path(partition, lineage, name);
-        let found = self.store.get(&path).await.map_err(|error| self.failed("read", error))?;
-        let object = found.bytes().await.map_err(|error| self.failed("read", error))?;
-        verified(&object).map(<[u8]>::to_vec).map_err(|reason| SnapshotError::Damaged { name, reason })
+        self.read(&path).await?.map_err(|reason| SnapshotError::Damaged { name, reason })
     }
 
     /// Removes what is older than the newest `keep` snapshots of a partition and lineage.
@@ -157,6 +179,38 @@ impl Snapshots {
             self.store.delete(&path).await.map_err(|error| self.failed("remove", error))?;
         }
         Ok(())
+    }
+
+    fn kept(&self, name: &KeptName) -> Path {
+        self.below.clone().join("kept").join(name.0.as_str())
+    }
+
+    /// Keeps a state of a partition under a name, until somebody removes the object.
+    pub async fn keep(&self, name: &KeptName, partition: i32, state: &[u8]) -> Result<(), SnapshotError> {
+        let path = self.kept(name).join(partition.to_string());
+        self.store.put(&path, PutPayload::from(framed(state))).await.map_err(|error| self.failed("write", error))?;
+        Ok(())
+    }
+
+    /// The partitions of which a state is kept under a name, ascending.
+    pub async fn kept_partitions(&self, name: &KeptName) -> Result<Vec<i32>, SnapshotError> {
+        let objects: Vec<_> = self.store.list(Some(&self.kept(name))).try_collect().await.map_err(|error| self.failed("list", error))?;
+        let mut partitions: Vec<i32> = objects.iter().filter_map(|object| object.location.filename()?.parse().ok()).collect();
+        partitions.sort_unstable();
+        Ok(partitions)
+    }
+
+    /// The state of a partition that is kept under a name, verified.
+    pub async fn get_kept(&self, name: &KeptName, partition: i32) -> Result<Vec<u8>, SnapshotError> {
+        let path = self.kept(name).join(partition.to_string());
+        self.read(&path).await?.map_err(|reason| SnapshotError::DamagedKept { name: name.clone(), partition, reason })
+    }
+
+    /// The state in an object, or what is wrong with it.
+    async fn read(&self, path: &Path) -> Result<Result<Vec<u8>, &'static str>, SnapshotError> {
+        let found = self.store.get(path).await.map_err(|error| self.failed("read", error))?;
+        let object = found.bytes().await.map_err(|error| self.failed("read", error))?;
+        Ok(verified(&object).map(<[u8]>::to_vec))
     }
 
     fn failed(&self, attempted: &'static str, reason: object_store::Error) -> SnapshotError {
@@ -179,6 +233,16 @@ fn directory(path: &str) -> Result<Url, String> {
     std::fs::create_dir_all(path).map_err(|error| error.to_string())?;
     let absolute = std::fs::canonicalize(path).map_err(|error| error.to_string())?;
     Url::from_directory_path(&absolute).map_err(|()| format!("{} is no directory", absolute.display()))
+}
+
+/// A state with its mark and checksum.
+fn framed(state: &[u8]) -> Vec<u8> {
+    let mut object = Vec::with_capacity(MARK.len() + state.len() + CRC_BYTES);
+    object.extend_from_slice(MARK);
+    object.extend_from_slice(state);
+    let crc = crc32fast::hash(&object);
+    object.extend_from_slice(&crc.to_le_bytes());
+    object
 }
 
 /// The state in an object, if its mark and checksum are right.

@@ -40,7 +40,7 @@ use crate::io::kafka::consumer::{ConsumeError, GroupConsumer, GroupEvent};
 use crate::io::kafka::metadata::Barrier;
 use crate::io::kafka::producer::{ProduceError, Producer};
 use crate::io::observations::{Observations, PartitionGauges, PartitionPhase};
-use crate::io::snapshots::Snapshots;
+use crate::io::snapshots::{KeptName, Snapshots};
 use crate::model::time::EventTime;
 
 /// How long a batch is waited for.
@@ -88,10 +88,21 @@ pub struct WorkerSettings {
     pub snapshot_interval: Duration,
     /// How long the log keeps its records: a snapshot of half that age is an alarm. `None` when it keeps them for good.
     pub retention: Option<Duration>,
-    /// Whether a partition without a commit begins a new history although there are snapshots of an old one.
-    pub new_lineage: bool,
+    /// What a partition without a commit begins with.
+    pub beginning: Beginning,
     /// How many partitions the states are of, if the topic may have more by now: the others are left alone.
     pub partitions: Option<u32>,
+}
+
+/// What a partition without a commit begins with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Beginning {
+    /// Nothing, and only if there is no snapshot of an old history: the commit may be lost.
+    Unheard,
+    /// Nothing, whatever there was.
+    Empty,
+    /// The state that is kept under a name.
+    Kept(KeptName),
 }
 
 /// A question about a user, answered by the worker that knows them.

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use super::keeping::check_kept;
 use super::{History, ServiceError};
 use crate::config::Settings;
 use crate::io::aggregation::election_topic;
 use crate::io::counting::partials_topic;
-use crate::io::forwarding::log_topic;
+use crate::io::forwarding::{forwarding_group, log_topic};
 use crate::io::kafka::connection::Connection;
 use crate::io::kafka::probe::{Probe, ProbeError};
 use crate::io::kafka::topics::{Purpose, TopicPlan, Topics};
@@ -49,7 +50,7 @@ pub(super) fn wait_for_brokers(connection: &Connection) -> Result<(), ProbeError
 
 /// Waits for the brokers, creates what is missing besides the input, and forgets what was counted if it shall.
 /// Says how long the log keeps its records; `None` when for good.
-pub(super) async fn prepare(settings: &Settings, history: History, connection: &Connection) -> Result<Option<Duration>, ServiceError> {
+pub(super) async fn prepare(settings: &Settings, history: &History, connection: &Connection) -> Result<Option<Duration>, ServiceError> {
     wait_for_brokers(connection)?;
     let topics = Topics::new(connection)?;
     let counts = topics.partition_counts()?;
@@ -64,11 +65,30 @@ pub(super) async fn prepare(settings: &Settings, history: History, connection: &
     if !created.is_empty() {
         tracing::info!(?created, "topics created");
     }
-    if history == History::New {
-        let forgotten = topics.forget_group(&settings.kafka.group_id).await?;
-        tracing::warn!(forgotten, "the log is counted again from its start, snapshots of before are not used");
+    match history {
+        History::Continued => {}
+        History::New => forget(settings, &topics).await?,
+        History::Kept(name) => {
+            check_kept(settings, name, connection).await?;
+            let forgotten = topics.forget_group(&settings.kafka.group_id).await?;
+            tracing::warn!(forgotten, %name, "counting goes on from states that were kept, what came after them is counted again");
+        }
     }
     let state = topics.describe(&[&super::counted_topic(settings)]).await?.pop();
     let retention_ms = state.and_then(|state| state.settings.get("retention.ms")?.parse::<u64>().ok());
     Ok(retention_ms.map(Duration::from_millis))
+}
+
+/// Forgets what was counted and forwarded. What engines sent each other is in the internal log, and must not be taken in again: it is emptied.
+async fn forget(settings: &Settings, topics: &Topics) -> Result<(), ServiceError> {
+    let kafka = &settings.kafka;
+    let forgotten = topics.forget_group(&kafka.group_id).await?;
+    for input in kafka.inputs.iter().filter(|_| kafka.repartition) {
+        topics.forget_group(&forwarding_group(&kafka.group_id, input)).await?;
+    }
+    if kafka.repartition {
+        topics.empty(&log_topic(&kafka.group_id)).await?;
+    }
+    tracing::warn!(forgotten, "the log is counted again from its start, snapshots of before are not used");
+    Ok(())
 }

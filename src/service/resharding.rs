@@ -37,7 +37,7 @@ pub fn reshard(settings: &Settings, partitions: Option<u32>, runtime: &tokio::ru
     wait_for_brokers(&connection)?;
     let topics = Topics::new(&connection)?;
     let (log, group_id) = (counted_topic(settings), &settings.kafka.group_id);
-    let refused = |reason: String| ServiceError::Reshard(reason);
+    let refused = |reason: String| ServiceError::Refused(reason);
     let missing = || ServiceError::MissingInput { topic: log.clone(), brokers: connection.bootstrap_servers().to_owned() };
     let found = topics.partition_counts()?.get(&log).copied().ok_or_else(missing)?;
     let after = partitions.unwrap_or(found);
@@ -81,22 +81,33 @@ fn make_worker(
         queries,
         pulse: Arc::<Pulse>::default(),
     };
-    Worker::new(worker_settings, parts).map_err(|error: WorkerError| ServiceError::Reshard(error.to_string()))
+    Worker::new(worker_settings, parts).map_err(|error: WorkerError| ServiceError::Refused(error.to_string()))
 }
 
 /// How many partitions the states of a group are of.
 fn committed_partitions(connection: &Connection, group_id: &str, log: &str, partitions: u32) -> Result<u32, String> {
-    let onlooker = GroupConsumer::alone(connection, group_id, log, Isolation::Uncommitted).map_err(|error| error.to_string())?;
-    let all: Vec<i32> = (0..partitions.cast_signed()).collect();
-    let committed = onlooker.committed(&all, ASK).map_err(|error| error.to_string())?;
-    let mut counts = BTreeSet::new();
-    for one in committed.iter().filter(|one| one.offset.is_some()) {
-        let metadata = CommitMetadata::parse(&one.metadata).map_err(|error| format!("partition {}: {error}", one.partition))?;
-        counts.insert(metadata.partitions);
-    }
+    let committed = committed_metadata(connection, group_id, log, partitions)?;
+    let counts: BTreeSet<u32> = committed.into_iter().flatten().map(|metadata| metadata.partitions).collect();
     match (counts.first(), counts.len()) {
         (Some(count), 1) => Ok(*count),
         (None, _) => Err(format!("group `{group_id}` has committed nothing on topic `{log}`: there are no users to move")),
         _ => Err(format!("the states of group `{group_id}` are of {counts:?} partitions: start the service, which says what to do")),
     }
+}
+
+/// What a group has committed with the offset of each partition.
+pub(super) fn committed_metadata(
+    connection: &Connection,
+    group_id: &str,
+    log: &str,
+    partitions: u32,
+) -> Result<Vec<Option<CommitMetadata>>, String> {
+    let onlooker = GroupConsumer::alone(connection, group_id, log, Isolation::Uncommitted).map_err(|error| error.to_string())?;
+    let all: Vec<i32> = (0..partitions.cast_signed()).collect();
+    let committed = onlooker.committed(&all, ASK).map_err(|error| error.to_string())?;
+    let metadata = committed.iter().map(|one| {
+        let parsed = one.offset.map(|_| CommitMetadata::parse(&one.metadata)).transpose();
+        parsed.map_err(|error| format!("partition {}: {error}", one.partition))
+    });
+    metadata.collect()
 }

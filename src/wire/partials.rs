@@ -33,6 +33,8 @@ pub fn key(partial: &Partial) -> String {
     match partial {
         Partial::Figures { segment, day, .. } => format!("{segment}|{day}"),
         Partial::Close { day, .. } => format!("|close|{day}"),
+        // Of each history that was ever gone on from.
+        Partial::Continues(continuation) => format!("|continues|{}", continuation.lineage),
         Partial::Progress { .. } => "|progress".to_owned(),
     }
 }

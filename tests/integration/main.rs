@@ -4,6 +4,7 @@ mod chaos;
 mod commands;
 mod crashes;
 mod kafka;
+mod keeping;
 mod resharding;
 mod service;
 mod support;

@@ -21,7 +21,8 @@ use stickiness::io::kafka::metadata::Lineage;
 use stickiness::io::observations::Observations;
 use stickiness::io::snapshots::Snapshots;
 use stickiness::io::worker::{
-    Destination, Guarantee, Outputs, Processor, Processors, TopicIndex, Undecodable, Worker, WorkerError, WorkerParts, WorkerSettings,
+    Beginning, Destination, Guarantee, Outputs, Processor, Processors, TopicIndex, Undecodable, Worker, WorkerError, WorkerParts,
+    WorkerSettings,
 };
 use stickiness::model::time::EventTime;
 
@@ -164,7 +165,7 @@ impl Bench {
             idle_after: self.idle_after,
             snapshot_interval: Duration::from_millis(500),
             retention: None,
-            new_lineage: false,
+            beginning: Beginning::Unheard,
             partitions: None,
         };
         // A dropped sender means that nobody asks.

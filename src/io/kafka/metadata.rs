@@ -168,6 +168,12 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl CommitMetadata {
+    /// Of a history that begins, before anything is known of its partitions and snapshots.
+    #[must_use]
+    pub fn beginning(lineage: Lineage, engine_version: u32) -> Self {
+        Self { lineage, owner: None, snapshot: None, engine_version, partitions: 0, sequence: 0, barriers: Vec::new(), settings_since: 0 }
+    }
+
     /// Notes a closing by the clock. It says all that earlier ones at the same offset did, because closings only go forward.
     pub fn push_barrier(&mut self, barrier: Barrier) {
         self.barriers.retain(|known| known.offset != barrier.offset);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::{Offset, TopicPartitionList};
 
 use super::connection::{Connection, LoggingContext};
 
@@ -178,6 +179,19 @@ impl Topics {
         let more = NewPartitions::new(topic, partitions as usize);
         let results = self.admin.create_partitions(&[more], &options()).await.map_err(|reason| self.unavailable(reason))?;
         results.into_iter().try_for_each(|result| result.map(drop).map_err(|(_, reason)| refused(reason)))
+    }
+
+    /// Removes every record of a topic that is there.
+    pub async fn empty(&self, topic: &str) -> Result<(), TopicError> {
+        let Some(partitions) = self.partition_counts()?.get(topic).copied() else { return Ok(()) };
+        let mut ends = TopicPartitionList::new();
+        for partition in 0..partitions {
+            let added = ends.add_partition_offset(topic, partition.cast_signed(), Offset::End);
+            added.map_err(|reason| TopicError::Request(Box::new(reason)))?;
+        }
+        let emptied = self.admin.delete_records(&ends, &options()).await.map_err(|reason| self.unavailable(reason))?;
+        let refused = emptied.elements().into_iter().find_map(|element| element.error().err()?.rdkafka_error_code());
+        refused.map_or(Ok(()), |reason| Err(TopicError::Refused { attempted: "empty", topic: topic.to_owned(), reason }))
     }
 
     /// Removes what a group has committed. Whether there was anything: a group that does not exist is none.

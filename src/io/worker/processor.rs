@@ -50,6 +50,12 @@ pub trait Processors: Send + Sync + 'static {
     fn empty(&self, partition: i32, partitions: u32, lineage: Lineage) -> Self::Processor;
     /// The one that `state` was taken from, of a partition among `partitions`. It counts by the settings that it had then; new ones wait.
     fn decode(&self, partition: i32, partitions: u32, lineage: Lineage, state: &[u8]) -> Result<Self::Processor, Undecodable>;
+    /// One that goes on, as `lineage`, from a state of a partition of another history, and the offset to read on from. With what differs in
+    /// its settings waiting, as for [`Self::decode`].
+    fn adopt(&self, partition: i32, partitions: u32, lineage: Lineage, state: &[u8]) -> Result<(Self::Processor, i64), Undecodable> {
+        let _ = (partition, partitions, lineage, state);
+        Err(Undecodable::Damaged("states of this kind are not gone on from".to_owned()))
+    }
     /// Moves what processors hold, in the order of their partitions, to those and one more for each of `lineages`.
     fn reshard(&self, processors: Vec<Self::Processor>, lineages: &[Lineage]) -> Result<(Vec<Self::Processor>, Resharded), String> {
         Err(format!("the states of {} partitions cannot be moved to {} more", processors.len(), lineages.len()))
@@ -57,12 +63,15 @@ pub trait Processors: Send + Sync + 'static {
 }
 
 /// Why bytes are no state to go on from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Undecodable {
     /// They are no state of this partition and history.
+    #[error("{0}")]
     Damaged(String),
     /// Another version wrote them, in this format.
+    #[error("it was stored by a version with format {0}, which this one does not read")]
     OtherVersion(u32),
     /// The settings that its history belongs to are others than those of the process: the keys that differ.
+    #[error("it was counted with other settings ({0}): put the old values back")]
     OtherSettings(String),
 }

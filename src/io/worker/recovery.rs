@@ -85,6 +85,16 @@ pub enum Refusal {
         /// How many there are.
         now: u32,
     },
+    /// A state kept under a name is of no use.
+    #[error("partition {partition} cannot go on from its snapshot kept as {name}: {reason}")]
+    Kept {
+        /// The partition.
+        partition: i32,
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Records that another version counted would be counted by this one.
     #[error(
         "partition {partition} must be replayed from {needed} to {committed} by engine version {theirs}, and this is {ours}: start the \
@@ -107,7 +117,7 @@ pub enum Refusal {
 /// What a partition's commit calls for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Plan {
-    /// Nothing was ever committed: a new lineage, from the start of the log.
+    /// Nothing is committed: a new lineage, from the start of the log or a state that is kept.
     Fresh,
     /// Continue from a snapshot at or before the committed offset.
     Resume {
@@ -119,11 +129,11 @@ pub(super) enum Plan {
 }
 
 /// Decides from the commit alone.
-/// With `new_lineage`, snapshots without a commit are passed over.
-pub(super) fn plan(committed: &Committed, any_snapshot: bool, new_lineage: bool, partitions: u32) -> Result<Plan, Refusal> {
+/// With `anew`, snapshots without a commit are passed over.
+pub(super) fn plan(committed: &Committed, any_snapshot: bool, anew: bool, partitions: u32) -> Result<Plan, Refusal> {
     let partition = committed.partition;
     match committed.offset {
-        None if any_snapshot && !new_lineage => Err(Refusal::SnapshotsWithoutCommit { partition }),
+        None if any_snapshot && !anew => Err(Refusal::SnapshotsWithoutCommit { partition }),
         None => Ok(Plan::Fresh),
         Some(offset) => {
             let metadata = CommitMetadata::parse(&committed.metadata).map_err(|reason| Refusal::Metadata { partition, reason })?;

@@ -131,8 +131,8 @@ impl<F: Processors> Worker<F> {
             kept.push((one.metadata, one.next_offset));
             processors.push(one.processor);
         }
-        let first_new = kept.len();
-        kept.extend((first_new..after as usize).map(|_| (self.new_metadata(), 0)));
+        let (first_new, version) = (kept.len(), self.processors.version());
+        kept.extend((first_new..after as usize).map(|_| (CommitMetadata::beginning(Lineage::random(), version), 0)));
         let lineages: Vec<Lineage> = kept[first_new..].iter().map(|(metadata, _)| metadata.lineage).collect();
         let (processors, done) = self.processors.reshard(processors, &lineages).map_err(ReshardFailure::Refused)?;
         for ((id, processor), (mut metadata, offset)) in (0..).zip(processors).zip(kept) {
@@ -172,19 +172,6 @@ impl<F: Processors> Worker<F> {
                 Err(error) if stopwatch.elapsed() > ASK => return Err(error.into()),
                 Err(_) => std::thread::sleep(Duration::from_millis(200)),
             }
-        }
-    }
-
-    fn new_metadata(&self) -> CommitMetadata {
-        CommitMetadata {
-            lineage: Lineage::random(),
-            owner: None,
-            snapshot: None,
-            engine_version: self.processors.version(),
-            partitions: 0,
-            sequence: 0,
-            barriers: Vec::new(),
-            settings_since: 0,
         }
     }
 

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use super::partition::{Partition, Phase};
 use super::recovery::{Plan, Refusal, candidates, plan, replayable};
-use super::{ASK, FENCE, Guarantee, Processors, Undecodable, Worker, WorkerError};
+use super::{ASK, Beginning, FENCE, Guarantee, Processors, Undecodable, Worker, WorkerError};
 use crate::io::clock::Stopwatch;
 use crate::io::failpoint::{Place, pass};
 use crate::io::kafka::connection::Isolation;
 use crate::io::kafka::consumer::{Committed, GroupConsumer};
 use crate::io::kafka::metadata::{CommitMetadata, Lineage};
 use crate::io::kafka::producer::Producer;
-use crate::io::snapshots::{SnapshotError, SnapshotName};
+use crate::io::snapshots::{KeptName, SnapshotError, SnapshotName};
 
 /// A partition as it comes back, and the offset to read it from.
 type Restored<P> = (Partition<P>, i64);
@@ -31,7 +31,7 @@ impl<F: Processors> Worker<F> {
         let committed = if partitions.is_empty() { Vec::new() } else { self.consumer.committed(partitions, FENCE)? };
         for committed in &committed {
             let any = self.runtime.block_on(self.snapshots.any_history(committed.partition))?;
-            let (partition, start) = match plan(committed, any, self.settings.new_lineage, self.partition_count)? {
+            let (partition, start) = match plan(committed, any, self.settings.beginning != Beginning::Unheard, self.partition_count)? {
                 Plan::Fresh => self.begin_lineage(committed.partition)?,
                 Plan::Resume { committed: offset, metadata } => self.resume(committed, offset, metadata)?,
             };
@@ -75,30 +75,43 @@ impl<F: Processors> Worker<F> {
         Ok(())
     }
 
-    /// A partition without history: its empty state is stored before its first commit names it.
+    /// A partition without history, or with one that is left: its first state is stored before its first commit names it.
     fn begin_lineage(&self, partition: i32) -> Result<Restored<F::Processor>, WorkerError> {
-        let start = self.consumer.watermarks(partition, ASK)?.low;
         let lineage = Lineage::random();
-        let processor = self.processors.empty(partition, self.partition_count, lineage);
+        let (processor, start) = match &self.settings.beginning {
+            Beginning::Kept(name) => self.adopt(name, partition, lineage)?,
+            Beginning::Unheard | Beginning::Empty => {
+                let start = self.consumer.watermarks(partition, ASK)?.low;
+                (self.processors.empty(partition, self.partition_count, lineage), start)
+            }
+        };
         let name = SnapshotName { offset: start, sequence: 0 };
         let state = super::Processor::encode(&processor, start)
-            .map_err(|reason| WorkerError::Partition { partition, reason: format!("its empty state cannot be encoded: {reason}") })?;
+            .map_err(|reason| WorkerError::Partition { partition, reason: format!("its first state cannot be encoded: {reason}") })?;
         self.runtime.block_on(self.snapshots.put(partition, lineage, name, &state))?;
         tracing::info!(partition, %lineage, start, "a new history begins");
         let metadata = CommitMetadata {
-            lineage,
-            owner: None,
             snapshot: Some(name.to_string()),
-            engine_version: self.processors.version(),
             partitions: self.partition_count,
-            sequence: 0,
-            barriers: Vec::new(),
-            settings_since: 0,
+            ..CommitMetadata::beginning(lineage, self.processors.version())
         };
         let mut one = restored(partition, processor, metadata, name, start);
         one.phase = Phase::Live;
         one.dirty = true;
         Ok((one, start))
+    }
+
+    /// Goes on from a state that is kept under a name.
+    fn adopt(&self, name: &KeptName, partition: i32, lineage: Lineage) -> Result<(F::Processor, i64), WorkerError> {
+        let state = self.runtime.block_on(self.snapshots.get_kept(name, partition))?;
+        let refused = |reason| Refusal::Kept { partition, name: name.to_string(), reason };
+        let (processor, start) =
+            self.processors.adopt(partition, self.partition_count, lineage, &state).map_err(|error| refused(error.to_string()))?;
+        let low = self.consumer.watermarks(partition, ASK)?.low;
+        if low > start {
+            return Err(refused(format!("it is read on from offset {start}, and the log begins at {low}")).into());
+        }
+        Ok((processor, start))
     }
 
     /// A partition with history: the newest good snapshot, and a replay up to the commit.

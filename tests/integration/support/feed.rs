@@ -51,10 +51,11 @@ impl Feed {
         Self::with(bootstrap, topic, (partitions, keyed), GeneratorSettings { seed, ..Self::all_kinds() })
     }
 
-    /// Events of all kinds, but nobody has two ids.
+    /// 4,000 events of all kinds over most of a year, but nobody has two ids.
     pub(crate) fn without_merges(bootstrap: &str, topic: &str, partitions: u32, seed: u64) -> Self {
         create_topic(bootstrap, topic, partitions.cast_signed());
-        Self::with(bootstrap, topic, (partitions, true), GeneratorSettings { seed, merge_share: 0.0, ..Self::all_kinds() })
+        let year = GeneratorSettings { events: 4_000, days: 300, start: today() - 303, merge_share: 0.0, ..Self::all_kinds() };
+        Self::with(bootstrap, topic, (partitions, true), GeneratorSettings { seed, ..year })
     }
 
     /// The topic has more partitions from now on.

@@ -98,6 +98,11 @@ impl Group {
         self.launch(&[], Some(failpoint))
     }
 
+    /// The same, with more arguments.
+    pub(crate) fn start_to_fail_with(&self, failpoint: &str, arguments: &[&str]) -> Process {
+        self.launch(arguments, Some(failpoint))
+    }
+
     /// What its processes have logged, one after the other.
     pub(crate) fn log(&self) -> String {
         (0..self.started.load(Ordering::Relaxed)).map(|number| read(&self.path(&format!("service-{number}.log")))).collect()

@@ -1,0 +1,103 @@
+//! States are kept by name, and counting goes on from them.
+
+use std::process::Output;
+use std::time::Duration;
+
+use serde_json::Value;
+use stickiness::io::clock::Stopwatch;
+
+use crate::support::broker::Broker;
+use crate::support::feed::{Feed, MORE, PATIENCE, finish, wait_until_counted};
+use crate::support::outputs::{Outputs, assert_same};
+use crate::support::process::Group;
+use crate::support::records::ends;
+use crate::support::recount::{Closing, assert_counts_input};
+
+fn keep(group: &Group, name: &str) -> Output {
+    group.command("snapshot").args(["--name", name]).output().expect("run")
+}
+
+fn told(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// What a start with arguments says that ends with status 1.
+fn refusal(group: &Group, arguments: &[&str]) -> String {
+    let mut process = group.start_with(arguments);
+    assert_eq!(process.wait(PATIENCE).code(), Some(1), "{}", process.log());
+    process.log()
+}
+
+#[test]
+fn counting_goes_on_from_states_that_were_kept() {
+    let bootstrap = Broker::shared().bootstrap();
+    let topic = "keeping";
+    let mut feed = Feed::without_merges(&bootstrap, topic, 2, 51);
+    let group = Group::new(&bootstrap, topic, &[topic], MORE);
+    assert!(told(&keep(&group, "half")).contains("run the service first"));
+    feed.feed(2_000);
+    finish(group.start(), &bootstrap, &group, &[topic]);
+    let kept = keep(&group, "half");
+    assert!(kept.status.success(), "{}", told(&kept));
+    let lines = String::from_utf8(kept.stdout).expect("text");
+    let offsets: Vec<Value> = lines.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")["offset"].clone()).collect();
+    assert_eq!(offsets, ends(&bootstrap, topic), "a service that stopped in good order has stored all");
+    assert!(told(&keep(&group, "half")).contains("snapshots kept as half already"));
+    feed.feed(2_000);
+    let mut process = group.start();
+    wait_until_counted(&mut process, &bootstrap, &group, &[topic]);
+    assert!(refusal(&group, &["--from-snapshot", "half"]).contains("stop every process of the group first"));
+    finish(process, &bootstrap, &group, &[topic]);
+    assert_counts_input(&bootstrap, &group, topic, Closing::ByEvents);
+    let before = Outputs::read(&bootstrap, topic);
+    assert!(refusal(&group, &["--from-snapshot", "other"]).contains("snapshots kept as other are of []"));
+    // A crash right after the first commit, before anything else is told: the aggregator must know by then what the new history stands on.
+    let mut crashed = group.start_to_fail_with("commit.after", &["--from-snapshot", "half"]);
+    assert!(crashed.wait(PATIENCE).code().is_none(), "a crash\n{}", crashed.log());
+    // One killed counts as a member until its session is over.
+    let stopwatch = Stopwatch::start();
+    let mut again = group.start_with(&["--from-snapshot", "half"]);
+    while stopwatch.elapsed() < PATIENCE && !again.log().contains("io::aggregation: aggregating") {
+        std::thread::sleep(Duration::from_millis(200));
+        if again.has_ended() {
+            assert!(again.log().contains("The group is not empty"), "{}", again.log());
+            again = group.start_with(&["--from-snapshot", "half"]);
+        }
+    }
+    finish(again, &bootstrap, &group, &[topic]);
+    let after = Outputs::read(&bootstrap, topic);
+    assert_same(&after.metrics, &before.metrics);
+    assert_eq!(after.profiles, before.profiles);
+    // Another aggregator, which reads all that was ever told.
+    finish(group.start(), &bootstrap, &group, &[topic]);
+    assert_same(&Outputs::read(&bootstrap, topic).metrics, &before.metrics);
+}
+
+#[test]
+fn states_with_users_on_the_way_are_not_kept() {
+    let bootstrap = Broker::shared().bootstrap();
+    let group = Group::new(&bootstrap, "keeping-log", &["keeping-log"], &format!("kafka.repartition = true\n{MORE}"));
+    let refused = keep(&group, "half");
+    assert!(refused.status.code() == Some(1) && told(&refused).contains("users are on the way between partitions"), "{}", told(&refused));
+}
+
+#[test]
+fn a_new_lineage_forwards_again_and_takes_no_user_in_twice() {
+    let bootstrap = Broker::shared().bootstrap();
+    let topic = "keeping-anew";
+    let mut feed = Feed::new(&bootstrap, topic, 2, false, 52);
+    let group = Group::new(&bootstrap, topic, &[topic], &format!("kafka.repartition = true\n{MORE}"));
+    let log = format!("{topic}.events");
+    feed.feed(2_000);
+    let mut process = group.start();
+    wait_until_counted(&mut process, &bootstrap, &group, &[topic]);
+    finish(process, &bootstrap, &group, &[&log]);
+    let emptied = ends(&bootstrap, &log);
+    let mut process = group.start_with(&["--new-lineage"]);
+    process.wait_for_log("the log is counted again from its start", PATIENCE);
+    wait_until_counted(&mut process, &bootstrap, &group, &[topic]);
+    finish(process, &bootstrap, &group, &[&log]);
+    assert!(ends(&bootstrap, &log).iter().zip(&emptied).all(|(now, before)| now > before), "everything came again");
+    // Transitions of both histories are on their topic; the metrics are those of the second alone.
+    crate::support::recount::assert_metrics_forwarded(&bootstrap, &group, &[topic]);
+}
