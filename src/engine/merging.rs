@@ -1,5 +1,7 @@
 //! Two ids become one user, in one partition or across two.
 
+use std::collections::BTreeSet;
+
 use super::component::{Component, Edge, Slot};
 use super::effect::{Admission, Cause, Effect};
 use super::partition::PartitionEngine;
@@ -29,7 +31,10 @@ impl PartitionEngine {
         }
         let into = self.state.population.intern(into);
         let edge = Edge { time: event.time, restates_from, from, into };
+        let users: Vec<Slot> = distinct([self.state.population.root(from), self.state.population.root(into)]).collect();
+        users.into_iter().for_each(|user| self.leave_alerts(user));
         self.unite(from, into, edge, (event.time, day), true);
+        self.enter_alerts(into);
     }
 
     /// Joins the users of two slots. `counted` tells whether the user of `from` is in this partition's counts on the days that the merge restates.
@@ -87,6 +92,7 @@ impl PartitionEngine {
         let rule = self.count_rule();
         self.state.population.count(&mut self.state.ledgers, root, edge.restates_from, rule, -1);
         self.count_loyal(root, -1);
+        self.leave_alerts(root);
         let (settled, pending) = self.state.revenue.take(root);
         self.leave_risk(root);
         self.effects.push(Effect::ProfileRemoved(self.state.population.id(root).to_owned()));
@@ -140,6 +146,8 @@ impl PartitionEngine {
         let renumbered = self.renumber(&arrival);
         let return_days = self.count_rule().return_days;
         let mut members = Vec::new();
+        let known: Vec<Slot> = arrival.members.iter().map(|(id, _)| self.state.population.intern(id)).chain([into]).collect();
+        self.roots_of(&known).into_iter().for_each(|root| self.leave_alerts(root));
         for (id, mut habit) in std::mem::take(&mut arrival.members) {
             renumber_habit(&mut habit, &renumbered);
             let slot = self.state.population.intern(&id);
@@ -148,6 +156,11 @@ impl PartitionEngine {
             members.push(slot);
         }
         self.move_in(&members, into, &arrival);
+        self.roots_of(&known).into_iter().for_each(|root| self.enter_alerts(root));
+    }
+
+    fn roots_of(&self, slots: &[Slot]) -> BTreeSet<Slot> {
+        slots.iter().map(|slot| self.state.population.root(*slot)).collect()
     }
 
     /// Puts the ids of an arrival together as they were, then joins them with the user that they move to.
@@ -230,4 +243,5 @@ fn renumber_habit(habit: &mut super::habit::Habit, renumbered: &[(u32, u32)]) {
     }
     rare.purchases.renumber_segments(here);
     rare.complaints.renumber_segments(here);
+    rare.values.renumber_segments(here);
 }

@@ -141,6 +141,7 @@ impl Population {
         let rare = self.habits.iter().filter_map(|habit| habit.rare.as_deref());
         rare.into_iter().all(|rare| {
             rare.segments.iter().all(|(segment, _)| below(segment))
+                && rare.values.segments().all(below)
                 && rare.purchases.segments().iter().all(below)
                 && rare.complaints.all().iter().all(|complaint| complaint.opening.segments.iter().all(below))
         })

@@ -33,6 +33,7 @@ pub fn key(partial: &Partial) -> String {
     match partial {
         Partial::Figures { segment, day, .. } => format!("{segment}|{day}"),
         Partial::Close { day, .. } => format!("|close|{day}"),
+        Partial::Alerts { day, .. } => format!("|alerts|{day}"),
         Partial::Progress { .. } => "|progress".to_owned(),
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use stickiness::engine::aggregator::Aggregator;
 use stickiness::engine::effect::{Admission, Effect};
+use stickiness::engine::partial::{AlertInputs, Partial};
 use stickiness::engine::partition::{PartitionEngine, Placement};
 use stickiness::engine::settings::EngineSettings;
 use stickiness::model::event::Event;
@@ -27,6 +28,8 @@ pub(crate) struct Cluster {
     pub(crate) transitions: Vec<Vec<Value>>,
     /// Every churn-risk record of each partition, in order.
     pub(crate) risks: Vec<Vec<Value>>,
+    /// What each partition told of closed days for alerts.
+    pub(crate) alerts: BTreeMap<(u32, Day), (bool, BTreeMap<String, AlertInputs>)>,
 }
 
 impl Cluster {
@@ -44,6 +47,7 @@ impl Cluster {
             records: BTreeMap::new(),
             transitions: vec![Vec::new(); partitions as usize],
             risks: vec![Vec::new(); partitions as usize],
+            alerts: BTreeMap::new(),
         }
     }
 
@@ -87,6 +91,9 @@ impl Cluster {
     pub(crate) fn publish(&mut self) {
         for (partition, engine) in (0..).zip(&mut self.engines) {
             for partial in engine.take_partials() {
+                if let Partial::Alerts { day, has_data, segments } = &partial {
+                    self.alerts.insert((partition, *day), (*has_data, segments.clone()));
+                }
                 self.aggregator.update(partition, partial);
             }
         }
