@@ -32,7 +32,9 @@ impl PartitionEngine {
         let into = self.state.population.intern(into);
         let edge = Edge { time: event.time, restates_from, from, into };
         let users: Vec<Slot> = distinct([self.state.population.root(from), self.state.population.root(into)]).collect();
-        users.into_iter().for_each(|user| self.leave_alerts(user));
+        for user in users {
+            self.leave_alerts(user);
+        }
         self.unite(from, into, edge, (event.time, day), true);
         self.enter_alerts(into);
     }

@@ -229,7 +229,7 @@ impl PartitionEngine {
         let ClosingDay { day, has_data, inputs } = closing;
         let told = |(segment, inputs): (u32, AlertInputs)| (self.state.segments.name(segment as usize), inputs);
         let segments: BTreeMap<String, AlertInputs> = inputs.into_iter().map(told).filter(|(_, inputs)| !inputs.is_empty()).collect();
-        (has_data || !segments.is_empty()).then(|| Partial::Alerts { day, has_data, segments })
+        (has_data || !segments.is_empty()).then_some(Partial::Alerts { day, has_data, segments })
     }
 }
 
