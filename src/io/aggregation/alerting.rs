@@ -189,3 +189,6 @@ impl Drop for Alerting {
         self.observations.set_firing(BTreeMap::new());
     }
 }
+
+#[cfg(test)]
+mod tests;
