@@ -20,8 +20,8 @@ use crate::model::spike::deficit::LAG_DAYS;
 use crate::model::time::{Calendar, Day};
 use crate::wire::records;
 
-/// Histories that a book is made anew from: what is older has left every baseline several times over.
-const HISTORIES: i32 = 4;
+/// Histories that a book is made anew from: the last is every baseline, and the one before it says which of its days are no example of the usual.
+const HISTORIES: i32 = 2;
 /// How long alerts that wait are still sent when the service stops.
 const LAST_ALERTS: Duration = Duration::from_secs(2);
 

@@ -16,7 +16,7 @@ fn alerting(settings: &str) -> Alerting {
 /// What a partition tells of a day: a hundred become churned, more or less, and on some days three times as many.
 fn inputs(number: i32) -> AlertInputs {
     let usual = 100 + i64::from((number * 37).rem_euclid(21)) - 10;
-    let entered_churned = if (60..63).contains(&number) || number == 80 { 300 } else { usual };
+    let entered_churned = if (60..63).contains(&number) || [80, 350, 351, 400].contains(&number) { 300 } else { usual };
     let expected = 1_000_000_000_000;
     AlertInputs {
         entered_churned,
@@ -66,6 +66,13 @@ fn a_successor_goes_on_wherever_the_predecessor_ended() {
     for cut in [0, 40, 59, 60, 61, 63, 64, 65, 79, 80, 81, 90] {
         let mut said = term("", cut, &[], None);
         said.extend(term("", 90, &said, Some(cut)));
+        assert_eq!(said, all, "cut after day {cut}");
+    }
+    // Later, the book is made anew from the last 238 days alone.
+    let all = term("", 420, &[], None);
+    for cut in [340, 350, 351, 352, 353, 399, 400, 420] {
+        let mut said = term("", cut, &[], None);
+        said.extend(term("", 420, &said, Some(cut)));
         assert_eq!(said, all, "cut after day {cut}");
     }
 }
