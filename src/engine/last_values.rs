@@ -12,12 +12,6 @@ pub type Value = (u16, EventTime, Day, u32);
 pub struct LastValues(Vec<Value>);
 
 impl LastValues {
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Takes in a value; those that it makes worthless when the days through `closed` are closed are forgotten.
     pub fn note(&mut self, value: Value, closed: Option<Day>) {
         let Err(at) = self.0.binary_search(&value) else { return };

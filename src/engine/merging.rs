@@ -149,6 +149,7 @@ impl PartitionEngine {
         let return_days = self.count_rule().return_days;
         let mut members = Vec::new();
         let known: Vec<Slot> = arrival.members.iter().map(|(id, _)| self.state.population.intern(id)).chain([into]).collect();
+        let known: Vec<Slot> = known.iter().copied().chain([self.goal_of(&arrival, into)]).collect();
         self.roots_of(&known).into_iter().for_each(|root| self.leave_alerts(root));
         for (id, mut habit) in std::mem::take(&mut arrival.members) {
             renumber_habit(&mut habit, &renumbered);
@@ -165,6 +166,14 @@ impl PartitionEngine {
         slots.iter().map(|slot| self.state.population.root(*slot)).collect()
     }
 
+    /// The id that the merge named, where it lives here: it may be one of the user's older ones, or, when the id that the way led to was deleted, a user of
+    /// its own. Else the end of the way.
+    fn goal_of(&self, arrival: &Arrival, into: Slot) -> Slot {
+        let population = &self.state.population;
+        let named = arrival.edges.last().and_then(|last| population.find(&last.into));
+        named.filter(|slot| population.moved_to(*slot).is_none()).unwrap_or(into)
+    }
+
     /// Puts the ids of an arrival together as they were, then joins them with the user that they move to.
     fn move_in(&mut self, members: &[Slot], into: Slot, arrival: &Arrival) {
         let Some((last, earlier)) = arrival.edges.split_last() else { return };
@@ -178,8 +187,7 @@ impl PartitionEngine {
             Some(Edge { time: known.time, restates_from: known.restates_from, from, into })
         };
         let edges = earlier.iter().filter_map(among).collect();
-        // The id that the merge named may be one of the user's older ones: it is a member here, or the way ended at the user's own.
-        let goal = population.find(&last.into).unwrap_or(into);
+        let goal = self.goal_of(arrival, into);
         let edge =
             Edge { time: last.time, restates_from: last.restates_from, from: population.find(&last.from).unwrap_or(first), into: goal };
         let from =
@@ -187,7 +195,7 @@ impl PartitionEngine {
         let closed = self.state.closed_through.unwrap_or(edge.restates_from);
         self.state.revenue.put(self.state.population.root(from), &(arrival.settled, arrival.pending.clone()), closed);
         let day = edge.restates_from + i32::from(self.state.settings.late_horizon_days);
-        self.unite(from, into, edge, (edge.time, day), false);
+        self.unite(from, goal, edge, (edge.time, day), false);
     }
 
     /// Sends an arrival on to where its goal has moved; a circle ends at the byte-smallest id of it.

@@ -281,9 +281,12 @@ impl<'s> Session<'s> {
     fn publish(&mut self) -> Result<(), AggregationError> {
         let changed: Vec<(String, Published, Value)> =
             self.aggregator.take_changed().into_iter().filter_map(|metric| self.news(metric)).collect();
+        let closed = self.alerting.closed_through();
         let alerts = self.alerting.close(&mut self.aggregator);
-        let alerting = &self.alerting;
-        self.told.retain(|_, told| !alerting.is_past(&told.partial));
+        if self.alerting.closed_through() > closed {
+            let alerting = &self.alerting;
+            self.told.retain(|_, told| !alerting.is_past(&told.partial));
+        }
         if !changed.is_empty() || !alerts.is_empty() {
             let metrics: Vec<(&str, String)> = changed.iter().map(|(key, _, value)| (key.as_str(), value.to_string())).collect();
             let raised: Vec<(&str, String)> = alerts.iter().map(|(key, value)| (key.as_str(), value.to_string())).collect();

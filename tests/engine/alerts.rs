@@ -109,7 +109,12 @@ fn tells(settings: &EngineSettings, events: &[Event<'static>], restores: &[usize
 }
 
 /// Every engine counts its users as one that looks at each of them would.
-fn is_exact(settings: &EngineSettings, events: &[Event<'static>], partitions: u32, restores: &[usize]) -> Result<(), TestCaseError> {
+pub(crate) fn is_exact(
+    settings: &EngineSettings,
+    events: &[Event<'static>],
+    partitions: u32,
+    restores: &[usize],
+) -> Result<(), TestCaseError> {
     let mut cluster = Cluster::new(settings, partitions);
     for (index, event) in events.iter().enumerate() {
         cluster.handle(event);
@@ -132,7 +137,7 @@ fn is_exact(settings: &EngineSettings, events: &[Event<'static>], partitions: u3
 }
 
 /// Contacts become deletions now and then.
-fn with_deletions(events: Vec<Event<'static>>) -> Vec<Event<'static>> {
+pub(crate) fn with_deletions(events: Vec<Event<'static>>) -> Vec<Event<'static>> {
     let delete = |mut event: Event<'static>| {
         if event.kind == EventType::ContactMade {
             (event.kind, event.facts) = (EventType::UserDeleted, Facts::None);

@@ -159,17 +159,18 @@ impl PartitionEngine {
         let closed = self.state.closed_through?;
         let newest = habit.activity.days.newest();
         let is_simple = day > closed && newest <= Some(closed) && newest.is_none_or(|newest| day.days_since(newest) < REMEMBERED_DAYS);
-        if !is_simple || habit.rare.as_ref().is_some_and(|rare| !rare.values.is_empty()) {
+        if !is_simple || habit.rare.as_ref().is_some_and(|rare| rare.values.days_after(closed).next().is_some()) {
             return None;
         }
+        let segments = segments_on(habit, closed);
         let seen = habit.activity.seen(closed).0;
         let before = seen.as_ref().map(Silence::of).filter(|silence| (day - 1).days_since(silence.last) <= self.expected_for());
         let after = seen.map_or(Seen { first: day, last: day, days: 1 }, |seen| Seen { last: day, days: seen.days + 1, ..seen });
         Some(Step {
             day,
             returned: before.is_some_and(|silence| silence.last < day - 1),
-            before: Standpoint { silence: before, segments: Vec::new() },
-            after: Standpoint { silence: Some(Silence::of(&after)), segments: Vec::new() },
+            before: Standpoint { silence: before, segments: segments.clone() },
+            after: Standpoint { silence: Some(Silence::of(&after)), segments },
         })
     }
 

@@ -96,6 +96,11 @@ impl Alerting {
         self.book.as_ref().is_none_or(|book| book.closed_through() >= Some(*day))
     }
 
+    /// The newest day that alerts have taken in.
+    pub(super) fn closed_through(&self) -> Option<Day> {
+        self.book.as_ref().and_then(AlertBook::closed_through)
+    }
+
     /// Closes the days that every partition has closed; the records that are news, with their keys, in order.
     pub(super) fn close(&mut self, aggregator: &mut Aggregator) -> Vec<(String, Value)> {
         let days = aggregator.take_alert_days();
