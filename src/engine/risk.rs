@@ -241,7 +241,9 @@ impl PartitionEngine {
         let day = closing.day();
         let noted = self.state.risk.open.remove(&day).unwrap_or_default();
         // Each user once: ids that were noted apart may be one user by now.
-        let due: BTreeSet<Slot> = noted.iter().chain(visited).map(|slot| self.state.population.root(*slot)).collect();
+        let mut due: Vec<Slot> = noted.iter().chain(visited).map(|slot| self.state.population.root(*slot)).collect();
+        due.sort_unstable();
+        due.dedup();
         let mut counts = RiskCounts::default();
         for slot in due {
             self.decide_risk(slot, &mut counts, closing);
