@@ -78,8 +78,11 @@ impl Settings {
         let input = input::input(top.section("input"));
         let publish = service::publish(top.section("publish"));
         let (mut engine, counting) = counting::counting(&top);
-        let (alerts, alertmanager) = alerts::alerts(top.section("alerts"));
+        let (mut alerts, alertmanager) = alerts::alerts(top.section("alerts"));
         engine.churn = churn::churn(top.section("churn"));
+        if let Some(alerts) = &mut alerts {
+            engine.churn.process.name().clone_into(&mut alerts.process);
+        }
         engine.clv = churn::clv(top.section("clv"));
         let delivery = service::delivery(top.section("delivery"));
         let snapshots = service::snapshots(top.section("snapshots"));

@@ -11,6 +11,7 @@ pub mod count;
 pub mod deletion;
 pub mod effect;
 pub mod habit;
+pub mod last_values;
 pub mod ledger;
 mod merging;
 pub mod partial;

@@ -441,7 +441,8 @@ fn supervise_aggregator(common: &Common) {
     let stop = &common.stop_aggregator;
     while !stop.load(Ordering::Relaxed) {
         let pulse = common.watched("the aggregator".to_owned());
-        if let Err(error) = aggregation::run(&common.settings, &common.connection, &common.board, &pulse, stop) {
+        let shown = (&*common.board, &common.observations);
+        if let Err(error) = aggregation::run(&common.settings, &common.connection, shown, &pulse, stop) {
             tracing::warn!(%error, "the aggregator failed, it runs for election again");
             common.pause();
         }

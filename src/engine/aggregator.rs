@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::alerts::SegmentDay;
 use super::ledger::Counts;
-use super::partial::{Outlook, Partial, RiskCounts};
+use super::partial::{AlertInputs, Outlook, Partial, RiskCounts};
 use crate::model::revenue_share::RevenueBuckets;
 use crate::model::time::Day;
 
@@ -36,6 +37,8 @@ pub struct Metric {
 struct View {
     segments: BTreeMap<String, SegmentView>,
     closes: BTreeMap<Day, (i64, RevenueBuckets, RiskCounts)>,
+    /// Days that the alerts have not closed yet.
+    alerts: BTreeMap<Day, (bool, BTreeMap<String, AlertInputs>)>,
     newest: Option<Day>,
     closed_through: Option<Day>,
     limited: Vec<String>,
@@ -102,6 +105,7 @@ impl Aggregator {
                 view.closes.insert(day, (loyal_buyers, revenue, risk));
                 self.mark(ALL, day);
             }
+            Partial::Alerts { day, has_data, segments } => _ = view.alerts.insert(day, (has_data, segments)),
             Partial::Progress { newest, closed_through, limited } => {
                 view.newest = view.newest.max(newest);
                 view.closed_through = view.closed_through.max(Some(closed_through));
@@ -167,6 +171,27 @@ impl Aggregator {
             }
         }
         changed
+    }
+
+    /// Takes the days that every partition has closed, for alerts: each with its segments, as they were counted when each partition closed it.
+    /// What is told of them later is passed over.
+    pub fn take_alert_days(&mut self) -> Vec<(Day, Vec<SegmentDay>)> {
+        let Some(through) = self.final_through() else { return Vec::new() };
+        let mut days: BTreeMap<Day, (bool, BTreeMap<String, AlertInputs>)> = BTreeMap::new();
+        for view in &mut self.views {
+            let later = view.alerts.split_off(&(through + 1));
+            for (day, (has_data, segments)) in std::mem::replace(&mut view.alerts, later) {
+                let sum = days.entry(day).or_default();
+                sum.0 |= has_data;
+                for (segment, inputs) in segments {
+                    sum.1.entry(segment).or_default().absorb(&inputs);
+                }
+            }
+        }
+        let segment_days = |(has_data, segments): (bool, BTreeMap<String, AlertInputs>)| {
+            segments.into_iter().map(|(segment, inputs)| SegmentDay::of(segment, has_data, &inputs)).collect()
+        };
+        days.into_iter().map(|(day, told)| (day, segment_days(told))).collect()
     }
 
     /// Marks the days that came into view or became final.

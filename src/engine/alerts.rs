@@ -4,8 +4,10 @@
 //! never reopen it, so a book is rebuilt by telling it the days as they were at their close.
 
 mod alert;
+pub(super) mod counting;
 mod discoveries;
 pub mod history;
+pub mod ledger;
 mod track;
 pub mod tuning;
 
@@ -15,6 +17,8 @@ pub use alert::{Alert, AlertName, AlertStatus, Labels, RiskLevel, Severity, TopS
 
 use self::track::{Measured, Track, Verdict};
 use super::aggregator::ALL;
+use super::partial::AlertInputs;
+use crate::model::churn::returning::BILLION;
 use crate::model::spike::deficit::{Cusum, Returns};
 use crate::model::spike::{DayCount, SpikeRules};
 use crate::model::time::Day;
@@ -64,10 +68,32 @@ pub struct SegmentDay {
     pub has_data: bool,
     /// Users who entered the level high, of those who were low or medium at the end of the day before.
     pub entered_high: Entries,
-    /// Users who entered the level churned, of those who were high at the end of the day before.
+    /// Users who entered the level churned. Those who could were high at the end of the day before, or entered it from a lower level at once.
     pub entered_churned: Entries,
     /// Silent users who came back, and how many were to be expected.
     pub returns: Returns,
+}
+
+impl SegmentDay {
+    /// A day as partitions told it.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^53 users")]
+    pub fn of(segment: String, has_data: bool, inputs: &AlertInputs) -> Self {
+        let users = |count: i64| u64::try_from(count).unwrap_or(0);
+        let entries = |count, at_risk| Entries { count: users(count), at_risk: users(at_risk) };
+        Self {
+            segment,
+            has_data,
+            entered_high: entries(inputs.entered_high, inputs.could_enter_high),
+            entered_churned: entries(inputs.entered_churned, inputs.could_enter_churned),
+            returns: Returns {
+                silent: users(inputs.silent),
+                observed: users(inputs.returned),
+                expected: inputs.expected_billionths as f64 / BILLION,
+                variance: inputs.variance_billionths as f64 / BILLION,
+            },
+        }
+    }
 }
 
 /// Users who entered a level on a day.

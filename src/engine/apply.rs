@@ -38,9 +38,14 @@ impl PartitionEngine {
         }
         let segments = self.segments_of(event);
         let active = event.kind.is_activity() && !self.excluded[event.kind as usize];
+        let watched = self.watch(slot, event, (day, active), &segments);
+        if active {
+            self.note_values(slot, event, day, &segments);
+        }
         let back = active && self.see_active(slot, event.time);
         let fresh = active && self.count_active_day(slot, day, &segments) || back;
         let facts = self.count_facts(slot, event, day, &segments);
+        self.see_watched(slot, watched);
         let root = self.state.population.root(slot);
         // Plain activity that adds nothing may be a repeat, for its id is not remembered: it must not even be an occasion to look.
         if fresh || facts || !is_plain_activity(event) {

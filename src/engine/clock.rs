@@ -53,11 +53,14 @@ impl PartitionEngine {
         for slot in &visited {
             self.settle(*slot, Touched::NONE, (day, Cause::Clock, None));
         }
-        let risk = self.close_risk(day, &visited);
+        let mut closing = self.begin_alerts(day);
+        let risk = self.close_risk(&visited, &mut closing);
         let loyal_buyers = self.state.loyal.close(day);
         let revenue = self.state.revenue.close(day);
         self.tell_closed(day);
         self.closed_rows.push(Partial::Close { day, loyal_buyers, revenue, risk });
+        let alerts = self.end_alerts(closing);
+        self.closed_rows.extend(alerts);
         self.progress_told = false;
     }
 

@@ -20,6 +20,9 @@ impl State {
         if !self.population.segments_are_below(self.segments.count()) {
             return Err("a user active in a segment that is not there");
         }
+        if !self.alerts.segments_are_below(self.segments.count()) {
+            return Err("users who belong to a segment that is not there");
+        }
         if !self.revenue.buyers_are_below(ids) {
             return Err("revenue of a buyer who is not there");
         }

@@ -98,6 +98,7 @@ impl PartitionEngine {
         self.discount(root, &whole, at);
         self.count_loyal(root, -1);
         self.state.revenue.take(root);
+        self.leave_alerts(root);
         self.leave_risk(root);
         for member in self.state.population.take_component(root).members {
             let id = self.state.population.id(member).to_owned();
@@ -144,6 +145,7 @@ impl PartitionEngine {
             self.state.revenue.change(slot, day, counted.map_or(Money::ZERO, |counted| counted.net), closed);
         }
         self.settle(slot, Touched::ALL, (self.as_of(), Cause::LateEvent, Some(time)));
+        self.enter_alerts(slot);
     }
 
     /// Forgets the pointer to a user who was deleted where it lives, and blocks stragglers.

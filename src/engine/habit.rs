@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::last_values::LastValues;
 use crate::model::churn::level::{Departure, Seen};
 use crate::model::complaints::{Complaints, Moment};
 use crate::model::day_set::DaySet;
@@ -159,6 +160,8 @@ pub struct Rare {
     pub segments: Vec<(u32, Activity)>,
     /// Everything that is too old to change, as of this day, is folded or forgotten.
     pub pruned_before: Option<Day>,
+    /// The breakdown values that the user belongs to.
+    pub values: LastValues,
 }
 
 impl Rare {
@@ -186,7 +189,8 @@ impl Rare {
     pub fn segment_numbers(&self) -> Vec<u32> {
         let complaints = self.complaints.all();
         let complained = complaints.iter().flat_map(|complaint| complaint.opening.segments.iter().copied());
-        self.segments.iter().map(|(segment, _)| *segment).chain(self.purchases.segments()).chain(complained).collect()
+        let active = self.segments.iter().map(|(segment, _)| *segment);
+        active.chain(self.values.segments().copied()).chain(self.purchases.segments()).chain(complained).collect()
     }
 
     /// Takes in a cancellation or loss.
@@ -247,6 +251,7 @@ impl Rare {
         for (segment, activity) in &other.segments {
             self.segment(*segment).absorb(activity);
         }
+        self.values.absorb(&other.values);
     }
 }
 
@@ -300,6 +305,7 @@ impl Rare {
                 .filter(|(_, activity)| activity.count > 0)
                 .collect(),
             pruned_before: self.pruned_before,
+            values: self.values.after(at.time),
         }
     }
 

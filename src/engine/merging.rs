@@ -1,5 +1,7 @@
 //! Two ids become one user, in one partition or across two.
 
+use std::collections::BTreeSet;
+
 use super::component::{Component, Edge, Slot};
 use super::effect::{Admission, Cause, Effect};
 use super::partition::PartitionEngine;
@@ -29,7 +31,12 @@ impl PartitionEngine {
         }
         let into = self.state.population.intern(into);
         let edge = Edge { time: event.time, restates_from, from, into };
+        let users: Vec<Slot> = distinct([self.state.population.root(from), self.state.population.root(into)]).collect();
+        for user in users {
+            self.leave_alerts(user);
+        }
         self.unite(from, into, edge, (event.time, day), true);
+        self.enter_alerts(into);
     }
 
     /// Joins the users of two slots. `counted` tells whether the user of `from` is in this partition's counts on the days that the merge restates.
@@ -87,6 +94,7 @@ impl PartitionEngine {
         let rule = self.count_rule();
         self.state.population.count(&mut self.state.ledgers, root, edge.restates_from, rule, -1);
         self.count_loyal(root, -1);
+        self.leave_alerts(root);
         let (settled, pending) = self.state.revenue.take(root);
         self.leave_risk(root);
         self.effects.push(Effect::ProfileRemoved(self.state.population.id(root).to_owned()));
@@ -140,6 +148,9 @@ impl PartitionEngine {
         let renumbered = self.renumber(&arrival.segments);
         let return_days = self.count_rule().return_days;
         let mut members = Vec::new();
+        let known: Vec<Slot> = arrival.members.iter().map(|(id, _)| self.state.population.intern(id)).chain([into]).collect();
+        let known: Vec<Slot> = known.iter().copied().chain([self.goal_of(&arrival, into)]).collect();
+        self.roots_of(&known).into_iter().for_each(|root| self.leave_alerts(root));
         for (id, mut habit) in std::mem::take(&mut arrival.members) {
             renumber_habit(&mut habit, &renumbered);
             let slot = self.state.population.intern(&id);
@@ -148,6 +159,19 @@ impl PartitionEngine {
             members.push(slot);
         }
         self.move_in(&members, into, &arrival);
+        self.roots_of(&known).into_iter().for_each(|root| self.enter_alerts(root));
+    }
+
+    fn roots_of(&self, slots: &[Slot]) -> BTreeSet<Slot> {
+        slots.iter().map(|slot| self.state.population.root(*slot)).collect()
+    }
+
+    /// The id that the merge named, where it lives here: it may be one of the user's older ones, or, when the id that the way led to was deleted, a user of
+    /// its own. Else the end of the way.
+    fn goal_of(&self, arrival: &Arrival, into: Slot) -> Slot {
+        let population = &self.state.population;
+        let named = arrival.edges.last().and_then(|last| population.find(&last.into));
+        named.filter(|slot| population.moved_to(*slot).is_none()).unwrap_or(into)
     }
 
     /// Puts the ids of an arrival together as they were, then joins them with the user that they move to.
@@ -163,8 +187,7 @@ impl PartitionEngine {
             Some(Edge { time: known.time, restates_from: known.restates_from, from, into })
         };
         let edges = earlier.iter().filter_map(among).collect();
-        // The id that the merge named may be one of the user's older ones: it is a member here, or the way ended at the user's own.
-        let goal = population.find(&last.into).unwrap_or(into);
+        let goal = self.goal_of(arrival, into);
         let edge =
             Edge { time: last.time, restates_from: last.restates_from, from: population.find(&last.from).unwrap_or(first), into: goal };
         let from =
@@ -172,7 +195,7 @@ impl PartitionEngine {
         let closed = self.state.closed_through.unwrap_or(edge.restates_from);
         self.state.revenue.put(self.state.population.root(from), &(arrival.settled, arrival.pending.clone()), closed);
         let day = edge.restates_from + i32::from(self.state.settings.late_horizon_days);
-        self.unite(from, into, edge, (edge.time, day), false);
+        self.unite(from, goal, edge, (edge.time, day), false);
     }
 
     /// Sends an arrival on to where its goal has moved; a circle ends at the byte-smallest id of it.
@@ -231,4 +254,5 @@ pub(super) fn renumber_habit(habit: &mut super::habit::Habit, renumbered: &[(u32
     }
     rare.purchases.renumber_segments(here);
     rare.complaints.renumber_segments(here);
+    rare.values.renumber_segments(here);
 }

@@ -1,5 +1,7 @@
 //! What a partition tells the aggregator: absolute figures, so that telling them twice is harmless.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::ledger::Counts;
@@ -45,6 +47,47 @@ pub struct Continuation {
     pub closed_through: Option<Day>,
 }
 
+/// What a day that closed brought in a segment, for alerts. Users are counted in the segments that they belonged to at the end of the day before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertInputs {
+    /// Users who are at level high, and were low or medium at the end of the day before.
+    pub entered_high: i64,
+    /// Users who were low or medium at the end of the day before.
+    pub could_enter_high: i64,
+    /// Users who are churned, and had another level at the end of the day before.
+    pub entered_churned: i64,
+    /// Users who were high at the end of the day before, and those who are churned from a lower level.
+    pub could_enter_churned: i64,
+    /// Users who were silent on the day before, for no more than the lapse window, and had not departed.
+    pub silent: i64,
+    /// Those of them with a day of the process on this one.
+    pub returned: i64,
+    /// The sum of their probabilities to have one, in billionths.
+    pub expected_billionths: i64,
+    /// The sum of probability x (1 - probability), in billionths.
+    pub variance_billionths: i64,
+}
+
+impl AlertInputs {
+    /// Adds those of another partition.
+    pub fn absorb(&mut self, other: &Self) {
+        self.entered_high += other.entered_high;
+        self.could_enter_high += other.could_enter_high;
+        self.entered_churned += other.entered_churned;
+        self.could_enter_churned += other.could_enter_churned;
+        self.silent += other.silent;
+        self.returned += other.returned;
+        self.expected_billionths += other.expected_billionths;
+        self.variance_billionths += other.variance_billionths;
+    }
+
+    /// Whether there was nobody to be counted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// One thing that a partition tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Partial {
@@ -70,8 +113,6 @@ pub enum Partial {
         /// Users by level of churn risk.
         risk: RiskCounts,
     },
-    /// The history goes on from the middle of another. The first thing that it tells.
-    Continues(Continuation),
     /// How far the partition has come.
     Progress {
         /// The newest day of an accepted event.
@@ -81,4 +122,15 @@ pub enum Partial {
         /// Properties of which some values are counted as `other`.
         limited: Vec<String>,
     },
+    /// What a day that closed brought, for alerts.
+    Alerts {
+        /// The day.
+        day: Day,
+        /// Whether anybody was active on it here.
+        has_data: bool,
+        /// By `all` or `property=value`; nobody is in those that are left out.
+        segments: BTreeMap<String, AlertInputs>,
+    },
+    /// The history goes on from the middle of another. The first thing that it tells.
+    Continues(Continuation),
 }

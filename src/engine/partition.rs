@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::alerts::ledger::AlertLedger;
 use super::closing::{LoyalCount, RevenueToDate};
 use super::count::CountRule;
 use super::deletion::Deletions;
@@ -54,6 +55,7 @@ pub struct State {
     pub(super) loyal: LoyalCount,
     pub(super) revenue: RevenueToDate,
     pub(super) risk: RiskLedger,
+    pub(super) alerts: AlertLedger,
     pub(super) deletions: Deletions,
     /// Orders so far that had neither order id nor event id.
     pub(super) nameless_orders: u64,
@@ -101,6 +103,7 @@ impl PartitionEngine {
             loyal: LoyalCount::default(),
             revenue: RevenueToDate::default(),
             risk: RiskLedger::default(),
+            alerts: AlertLedger::default(),
             deletions: Deletions::new(salt),
             nameless_orders: 0,
             settings,
@@ -139,6 +142,7 @@ impl PartitionEngine {
             self.state.settings = settings.clone();
             if judged_otherwise {
                 self.judge_everyone_anew();
+                self.recount_alerts();
             }
             return Ok(());
         }

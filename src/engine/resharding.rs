@@ -209,6 +209,7 @@ impl PartitionEngine {
                 self.state.population.count(&mut self.state.ledgers, root, base, rule, -1);
             }
             self.count_loyal(root, -1);
+            self.leave_alerts(root);
             let decided = self.state.population.standing(root).decided;
             self.leave_risk(root);
             // It goes along: only the levels that are counted here are without it.
@@ -286,7 +287,7 @@ impl PartitionEngine {
         let due = if is_double { standing.next_change.min(closed + 1) } else { standing.next_change };
         self.state.population.set_standing(root, standing.until(due));
         for day in open.into_iter().chain(is_double.then_some(closed + 1)) {
-            self.state.risk.open(day, root);
+            self.state.risk.look_at(day, root);
         }
     }
 
@@ -298,6 +299,7 @@ impl PartitionEngine {
         }
         self.count_loyal(root, 1);
         self.enter_risk(root, standing.decided);
+        self.enter_alerts(root);
     }
 
     /// Users known in two partitions, because a producer knew of new partitions before the service did, are one from now on: what the first
@@ -312,6 +314,7 @@ impl PartitionEngine {
                 self.state.population.count(&mut self.state.ledgers, root, base, rule, -1);
             }
             self.count_loyal(root, -1);
+            self.leave_alerts(root);
             self.leave_risk(root);
             self.state.population.clear_standing(root);
             doubles.push((self.state.population.take_component(root), self.state.revenue.take(root)));

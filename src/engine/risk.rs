@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::alerts::counting::{ClosingDay, belonged};
 use super::component::Slot;
 use super::count::FOREVER;
 use super::effect::{Cause, Effect, RiskChange};
@@ -66,16 +67,16 @@ pub(super) fn model_ids(settings: &EngineSettings) -> [Arc<str>; 2] {
 }
 
 /// What is known of a process at the end of a day.
-struct Known {
-    seen: Option<Seen>,
-    circumstances: Circumstances,
+pub(super) struct Known {
+    pub(super) seen: Option<Seen>,
+    pub(super) circumstances: Circumstances,
     /// The first day after it of which something is known already: an event that moved here from a partition that is ahead, or that came
     /// before its day's predecessor closed.
     later: Option<Day>,
 }
 
 impl Known {
-    fn of(kind: ProcessKind, habit: &Habit, day: Day) -> Self {
+    pub(super) fn of(kind: ProcessKind, habit: &Habit, day: Day) -> Self {
         let rare = habit.rare.as_deref();
         let (seen, later) = match kind {
             ProcessKind::Activity => habit.activity.seen(day),
@@ -205,8 +206,8 @@ impl RiskLedger {
     }
 
     /// Has a user looked at when an open day closes.
-    pub(super) fn open(&mut self, day: Day, slot: Slot) {
-        self.open.entry(day).or_default().insert(slot);
+    pub(super) fn look_at(&mut self, day: Day, root: Slot) {
+        self.open.entry(day).or_default().insert(root);
     }
 
     fn change(&mut self, from: Option<RiskLevel>, to: Option<RiskLevel>) {
@@ -235,24 +236,29 @@ impl PartitionEngine {
         }
         let mut at = open;
         while at <= day.max(open) {
-            self.state.risk.open.entry(at).or_default().insert(root);
+            self.state.risk.look_at(at, root);
             at = at + 1;
         }
     }
 
     /// Decides the levels at the end of a day that closes: of users whom an event of an open day concerned, and of those whom the clock visits.
-    pub(super) fn close_risk(&mut self, day: Day, visited: &[Slot]) -> RiskCounts {
-        let mut due = self.state.risk.open.remove(&day).unwrap_or_default();
-        due.extend(visited.iter().map(|slot| self.state.population.root(*slot)));
+    pub(super) fn close_risk(&mut self, visited: &[Slot], closing: &mut ClosingDay) -> RiskCounts {
+        let day = closing.day();
+        let noted = self.state.risk.open.remove(&day).unwrap_or_default();
+        // Each user once: ids that were noted apart may be one user by now.
+        let mut due: Vec<Slot> = noted.iter().chain(visited).map(|slot| self.state.population.root(*slot)).collect();
+        due.sort_unstable();
+        due.dedup();
         let mut counts = RiskCounts::default();
         for slot in due {
-            self.decide_risk(self.state.population.root(slot), day, &mut counts);
+            self.decide_risk(slot, &mut counts, closing);
         }
         counts.levels = self.state.risk.levels;
         counts
     }
 
-    fn decide_risk(&mut self, root: Slot, day: Day, counts: &mut RiskCounts) {
+    fn decide_risk(&mut self, root: Slot, counts: &mut RiskCounts, closing: &mut ClosingDay) {
+        let day = closing.day();
         let kind = self.counted_process().0;
         let whole = self.state.population.whole(root);
         let before = self.state.population.standing(root).decided;
@@ -267,6 +273,9 @@ impl PartitionEngine {
         let became = |level| i64::from(before.is_some() && before != after && after == Some(level));
         counts.became_high += became(RiskLevel::High);
         counts.became_churned += became(RiskLevel::Churned);
+        let segments = belonged(&whole, day);
+        self.state.alerts.decide([before, after], &segments);
+        closing.decide([before, after], &segments[0]);
         self.state.risk.change(before, after);
         self.state.population.set_decided(root, after);
     }

@@ -3,6 +3,7 @@
 //! The one partition of a topic without records elects it. It keeps nothing of its own: on start it fences its predecessor, reads
 //! the metrics that were published and everything that the partitions told, and publishes what differs.
 
+mod alerting;
 mod histories;
 
 use std::collections::BTreeMap;
@@ -22,13 +23,16 @@ use super::kafka::consumer::{ConsumeError, GroupConsumer, GroupEvent};
 use super::kafka::producer::{ProduceError, Producer};
 use super::kafka::reader::TopicReader;
 use super::kafka::{Outgoing, Record};
+use super::observations::Observations;
 use super::worker::Pulse;
 use crate::config::Settings;
 use crate::engine::aggregator::{ALL, Aggregator, Metric};
 use crate::engine::settings::EngineSettings;
 use crate::model::partition::partition_of;
+use crate::model::time::{Calendar, Day, UnknownTimeZone};
 use crate::wire::partials::{self, Told};
 use crate::wire::records;
+use alerting::Alerting;
 
 /// How long a batch is waited for.
 const WAIT: Duration = Duration::from_millis(50);
@@ -55,6 +59,9 @@ pub enum AggregationError {
     /// Metrics cannot be published.
     #[error(transparent)]
     Produce(#[from] ProduceError),
+    /// The time zone of the settings is unknown.
+    #[error(transparent)]
+    TimeZone(#[from] UnknownTimeZone),
 }
 
 /// The newest metrics, by segment, then day as text: what the HTTP side shows. Where another process aggregates, they come from the
@@ -90,7 +97,7 @@ impl MetricsBoard {
 pub fn run(
     settings: &Settings,
     connection: &Connection,
-    board: &MetricsBoard,
+    (board, observations): (&MetricsBoard, &Arc<Observations>),
     pulse: &Pulse,
     stop: &AtomicBool,
 ) -> Result<(), AggregationError> {
@@ -109,7 +116,7 @@ pub fn run(
                     if !partitions.is_empty() {
                         tracing::info!("elected to aggregate");
                         pulse.wait_for("the brokers, to read what was published");
-                        role = Role::Aggregates(Box::new(Session::start(settings, connection, board)?));
+                        role = Role::Aggregates(Box::new(Session::start(settings, connection, board, observations)?));
                     }
                 }
                 GroupEvent::Revoked(partitions) | GroupEvent::Lost(partitions) => {
@@ -169,21 +176,32 @@ struct Session<'s> {
     /// Everything that is in force, to begin again when a history does.
     told: BTreeMap<(i32, String), Told>,
     published: BTreeMap<String, Published>,
+    alerts_topic: String,
+    alerting: Alerting,
     since_publish: Stopwatch,
 }
 
 impl<'s> Session<'s> {
     /// Fences the predecessor and reads what it published.
-    fn start(settings: &'s Settings, connection: &Connection, board: &'s MetricsBoard) -> Result<Self, AggregationError> {
+    fn start(
+        settings: &'s Settings,
+        connection: &Connection,
+        board: &'s MetricsBoard,
+        observations: &Arc<Observations>,
+    ) -> Result<Self, AggregationError> {
         let group_id = election_topic(&settings.kafka.group_id);
         let mut producer = Producer::transactional(connection, &group_id)?;
         producer.init(FENCE)?;
         producer.prepare(&settings.topics.metrics)?;
+        let calendar = Arc::new(Calendar::new(&settings.engine.time_zone)?);
+        let mut alerting = Alerting::new(settings, calendar, Arc::clone(observations));
         let mut published = BTreeMap::new();
-        let mut metrics = TopicReader::start(connection, &group_id, &settings.topics.metrics)?;
-        while !metrics.caught_up() {
-            metrics.read(WAIT, |record| note_published(record, &mut published, board))?;
-        }
+        read_all(connection, &group_id, &settings.topics.metrics, |record| {
+            if let Some(day) = note_published(record, &mut published, board) {
+                alerting.note_final(day);
+            }
+        })?;
+        read_all(connection, &group_id, &settings.topics.alerts, |record| alerting.note(record))?;
         let partials = TopicReader::start(connection, &group_id, &partials_topic(&settings.kafka.group_id))?;
         let aggregator = Aggregator::new(partials.partitions());
         tracing::info!(published = published.len(), "aggregating");
@@ -197,6 +215,8 @@ impl<'s> Session<'s> {
             histories: Histories::default(),
             told: BTreeMap::new(),
             published,
+            alerts_topic: settings.topics.alerts.clone(),
+            alerting,
             since_publish: Stopwatch::start(),
         })
     }
@@ -213,6 +233,7 @@ impl<'s> Session<'s> {
             pulse.wait_for("the brokers, to take metrics");
             self.publish()?;
         }
+        self.alerting.observe_requests();
         Ok(())
     }
 
@@ -227,13 +248,19 @@ impl<'s> Session<'s> {
                 self.take(partition, key, told);
             }
         }
-        self.publish()
+        if self.partials.caught_up() {
+            self.publish()?;
+        }
+        self.alerting.finish();
+        Ok(())
     }
 
     fn take(&mut self, partition: i32, key: String, told: Told) {
         let begun_again = self.histories.note(partition, &told);
-        self.aggregator.update(partition.cast_unsigned(), told.partial.clone());
-        self.told.insert((partition, key), told);
+        if !self.alerting.is_past(&told.partial) {
+            self.aggregator.update(partition.cast_unsigned(), told.partial.clone());
+            self.told.insert((partition, key), told);
+        }
         if begun_again {
             self.begin_again(partition);
         }
@@ -250,38 +277,43 @@ impl<'s> Session<'s> {
         }
     }
 
-    /// Publishes the metrics that differ from what was published last, in one transaction.
+    /// Publishes the metrics that differ from what was published last, and the alerts of the days that became final, in one transaction.
     fn publish(&mut self) -> Result<(), AggregationError> {
         let changed: Vec<(String, Published, Value)> =
             self.aggregator.take_changed().into_iter().filter_map(|metric| self.news(metric)).collect();
-        if changed.is_empty() {
-            return Ok(());
+        let closed = self.alerting.closed_through();
+        let alerts = self.alerting.close(&mut self.aggregator);
+        if self.alerting.closed_through() > closed {
+            let alerting = &self.alerting;
+            self.told.retain(|_, told| !alerting.is_past(&told.partial));
         }
-        let partitions = self.producer.prepare(&self.topic)?;
-        let values: Vec<(String, String)> = changed.iter().map(|(key, _, value)| (key.clone(), value.to_string())).collect();
-        let records: Vec<Outgoing<'_>> = values
-            .iter()
-            .map(|(key, value)| Outgoing {
-                partition: i32::try_from(partition_of(key.as_bytes(), partitions)).unwrap_or(-1),
-                key: Some(key.as_bytes()),
-                value: Some(value.as_bytes()),
-            })
-            .collect();
-        pass(Place::MetricsBefore);
-        self.transact(&records)?;
-        pass(Place::MetricsAfter);
+        if !changed.is_empty() || !alerts.is_empty() {
+            let metrics: Vec<(&str, String)> = changed.iter().map(|(key, _, value)| (key.as_str(), value.to_string())).collect();
+            let raised: Vec<(&str, String)> = alerts.iter().map(|(key, value)| (key.as_str(), value.to_string())).collect();
+            let topics = [(self.topic.clone(), metrics), (self.alerts_topic.clone(), raised)];
+            pass(Place::MetricsBefore);
+            self.transact(&topics)?;
+            pass(Place::MetricsAfter);
+        }
         for (key, published, value) in changed {
             self.published.insert(key, published);
             self.board.put(value);
         }
+        self.alerting.committed(alerts);
         Ok(())
     }
 
     /// One transaction; again when it was aborted. Anything else ends the session, and another reads what became of it.
-    fn transact(&mut self, records: &[Outgoing<'_>]) -> Result<(), ProduceError> {
+    fn transact(&mut self, topics: &[(String, Vec<(&str, String)>)]) -> Result<(), ProduceError> {
+        let mut batches = Vec::new();
+        for (topic, values) in topics.iter().filter(|(_, values)| !values.is_empty()) {
+            let partitions = self.producer.prepare(topic)?;
+            batches.push((topic, values.iter().map(|(key, value)| outgoing(key, value, partitions)).collect::<Vec<_>>()));
+        }
         loop {
             self.producer.begin()?;
-            let sent = self.producer.send(&self.topic, records).and_then(|()| self.producer.commit());
+            let produce = |(topic, records): &(&String, Vec<Outgoing<'_>>)| self.producer.send(topic, records);
+            let sent = batches.iter().try_for_each(produce).and_then(|()| self.producer.commit());
             match sent {
                 Err(ProduceError::Abortable { reason, .. }) => {
                     tracing::info!(reason, "metrics were not committed, sending them again");
@@ -306,6 +338,20 @@ impl<'s> Session<'s> {
     }
 }
 
+/// Reads a topic to its end.
+fn read_all(connection: &Connection, group_id: &str, topic: &str, mut take: impl FnMut(&Record<'_>)) -> Result<(), ConsumeError> {
+    let mut reader = TopicReader::start(connection, group_id, topic)?;
+    while !reader.caught_up() {
+        reader.read(WAIT, &mut take)?;
+    }
+    Ok(())
+}
+
+fn outgoing<'r>(key: &'r str, value: &'r str, partitions: u32) -> Outgoing<'r> {
+    let partition = i32::try_from(partition_of(key.as_bytes(), partitions)).unwrap_or(-1);
+    Outgoing { partition, key: Some(key.as_bytes()), value: Some(value.as_bytes()) }
+}
+
 /// A record of the partials topic. What cannot be read is of another version, and is told again by this one.
 fn told(record: &Record<'_>) -> Option<(i32, String, Told)> {
     let key = String::from_utf8_lossy(record.key?).into_owned();
@@ -318,14 +364,17 @@ fn told(record: &Record<'_>) -> Option<(i32, String, Told)> {
     }
 }
 
-fn note_published(record: &Record<'_>, published: &mut BTreeMap<String, Published>, board: &MetricsBoard) {
-    let (Some(key), Some(payload)) = (record.key, record.payload) else { return };
-    let Ok(mut value) = serde_json::from_slice::<Value>(payload) else { return };
+/// Takes in a published metric; its day, if it is of everything and final.
+fn note_published(record: &Record<'_>, published: &mut BTreeMap<String, Published>, board: &MetricsBoard) -> Option<Day> {
+    let (key, payload) = (record.key?, record.payload?);
+    let mut value = serde_json::from_slice::<Value>(payload).ok()?;
     let revision = value["revision"].as_u64().unwrap_or(0);
     let is_final = value["final"].as_bool().unwrap_or(false);
     let digest = digest(&mut value, revision);
     published.insert(String::from_utf8_lossy(key).into_owned(), Published { revision, is_final, digest });
+    let day = value["day"].as_str().and_then(Day::parse).filter(|_| is_final && value["segment"] == ALL);
     board.put(value);
+    day
 }
 
 /// Of everything but the revision, which is put back.

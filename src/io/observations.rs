@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use super::alertmanager::AlertmanagerCounts;
+
 /// The longest duration told apart, in microseconds: an hour.
 const LONGEST_MICROS: u64 = 3_600_000_000;
 
@@ -94,6 +96,18 @@ pub struct PartitionSize {
     pub overflows: u64,
 }
 
+/// Alerts by name and severity.
+pub type FiringAlerts = BTreeMap<(&'static str, &'static str), u64>;
+
+/// What was said of alerts by the process that aggregates, since it was elected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AlertReadings {
+    /// Records published.
+    pub records: u64,
+    /// What became of requests to Alertmanager.
+    pub requests: AlertmanagerCounts,
+}
+
 /// Everything that is observed. One for a process; workers write, HTTP reads.
 #[derive(Debug, Default)]
 pub struct Observations {
@@ -125,6 +139,10 @@ pub struct Observations {
     partitions: Mutex<BTreeMap<i32, PartitionGauges>>,
     /// How much each of them holds.
     sizes: Mutex<BTreeMap<i32, PartitionSize>>,
+    /// Alerts that fire, where the process aggregates.
+    firing: Mutex<FiringAlerts>,
+    /// What was said of alerts.
+    alerts: Mutex<AlertReadings>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -199,6 +217,28 @@ impl Observations {
     #[must_use]
     pub fn partitions(&self) -> BTreeMap<i32, PartitionGauges> {
         locked(&self.partitions).clone()
+    }
+
+    /// Sets which alerts fire; none where another process aggregates.
+    pub fn set_firing(&self, firing: FiringAlerts) {
+        *locked(&self.firing) = firing;
+    }
+
+    /// Alerts that fire, where this process aggregates.
+    #[must_use]
+    pub fn firing(&self) -> FiringAlerts {
+        locked(&self.firing).clone()
+    }
+
+    /// Sets what was said of alerts.
+    pub fn set_alerts(&self, alerts: AlertReadings) {
+        *locked(&self.alerts) = alerts;
+    }
+
+    /// What was said of alerts since this process was elected to aggregate.
+    #[must_use]
+    pub fn alerts(&self) -> AlertReadings {
+        *locked(&self.alerts)
     }
 
     /// Sets how much a partition holds.

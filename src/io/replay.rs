@@ -16,7 +16,7 @@ use crate::model::event::Event;
 use crate::model::rejection::Rejection;
 use crate::model::time::{Calendar, Day, EventTime, UnknownTimeZone};
 use crate::wire::dead_letter;
-use crate::wire::records::{ChurnRiskRecord, TransitionRecord};
+use crate::wire::records::{ChurnRiskRecord, TransitionRecord, alert as alert_record};
 
 /// In which order records reach the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub enum ReplayError {
 /// Records between two looks at what changed, which keeps what engines have to tell from piling up.
 const RECORDS_BETWEEN_LOOKS: u64 = 20_000;
 
-/// Reads all records, and writes `metrics.ndjson`, `transitions.ndjson`, `churn-risk.ndjson`, `dead-letters.ndjson`, `profiles.ndjson` and `summary.json` to the output folder. Each file comes into being when it is complete.
+/// Reads all records, and writes `metrics.ndjson`, `transitions.ndjson`, `churn-risk.ndjson`, `alerts.ndjson`, `dead-letters.ndjson`, `profiles.ndjson` and `summary.json` to the output folder. Each file comes into being when it is complete.
 pub fn replay(settings: &Settings, options: &ReplayOptions, records: FileRecords<'_>) -> Result<Summary, ReplayError> {
     std::fs::create_dir_all(&options.output).map_err(|error| ReplayError::Folder(options.output.clone(), error))?;
     let calendar = Arc::new(Calendar::new(&settings.engine.time_zone)?);
@@ -71,6 +71,7 @@ pub fn replay(settings: &Settings, options: &ReplayOptions, records: FileRecords
         dead_letters: LineFile::create(&options.output.join("dead-letters.ndjson"))?,
         transitions: LineFile::create(&options.output.join("transitions.ndjson"))?,
         risks: LineFile::create(&options.output.join("churn-risk.ndjson"))?,
+        alerts: LineFile::create(&options.output.join("alerts.ndjson"))?,
         summary: Summary::default(),
     };
     match options.order {
@@ -104,6 +105,7 @@ struct Run {
     dead_letters: LineFile,
     transitions: LineFile,
     risks: LineFile,
+    alerts: LineFile,
     summary: Summary,
 }
 
@@ -167,6 +169,7 @@ impl Run {
         self.write_changes()?;
         if self.summary.records.is_multiple_of(RECORDS_BETWEEN_LOOKS) {
             self.partitions.look();
+            self.write_alerts()?;
         }
         Ok(())
     }
@@ -189,11 +192,22 @@ impl Run {
         Ok(())
     }
 
+    fn write_alerts(&mut self) -> Result<(), ReplayError> {
+        for alert in self.partitions.take_alerts() {
+            self.summary.alerts += 1;
+            self.alerts.write_json(&alert_record(&alert, &self.calendar))?;
+        }
+        Ok(())
+    }
+
     fn finish(mut self, output: &Path) -> Result<Summary, ReplayError> {
         if let Some(until) = self.until {
             self.partitions.close_through(until);
             self.write_changes()?;
         }
+        self.partitions.look_for_the_last_time();
+        self.write_alerts()?;
+        self.alerts.finish()?;
         self.dead_letters.finish()?;
         self.transitions.finish()?;
         self.risks.finish()?;

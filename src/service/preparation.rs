@@ -28,6 +28,7 @@ pub fn topic_plans(settings: &Settings, partitions: u32) -> Vec<TopicPlan> {
         plan(&topics.metrics, 1, Purpose::Latest),
         plan(&topics.transitions, partitions, Purpose::Changes),
         plan(&topics.churn_risk, partitions, Purpose::Changes),
+        plan(&topics.alerts, 1, Purpose::Latest),
         plan(&topics.profiles, partitions, Purpose::Latest),
         plan(&topics.dead_letters, partitions, Purpose::DeadLetters),
         plan(&partials_topic(&kafka.group_id), partitions, Purpose::Latest),

@@ -35,6 +35,7 @@ pub fn key(partial: &Partial) -> String {
         Partial::Close { day, .. } => format!("|close|{day}"),
         // Of each history that was ever gone on from.
         Partial::Continues(continuation) => format!("|continues|{}", continuation.lineage),
+        Partial::Alerts { day, .. } => format!("|alerts|{day}"),
         Partial::Progress { .. } => "|progress".to_owned(),
     }
 }

@@ -1,6 +1,8 @@
 //! The commands as a user runs them: exit status, standard output, standard error.
 
+mod alerts;
 mod churn;
+mod exodus;
 mod golden;
 
 use std::fs;

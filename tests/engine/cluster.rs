@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use stickiness::engine::aggregator::Aggregator;
 use stickiness::engine::effect::{Admission, Effect};
-use stickiness::engine::partial::Partial;
+use stickiness::engine::partial::{AlertInputs, Partial};
 use stickiness::engine::partition::{PartitionEngine, Placement};
 use stickiness::engine::resharding::reshard;
 use stickiness::engine::settings::EngineSettings;
@@ -33,6 +33,8 @@ pub(crate) struct Cluster {
     pub(crate) earlier_risks: Vec<Value>,
     /// All that the aggregator was told.
     told: Vec<(u32, Partial)>,
+    /// What each partition told of closed days for alerts.
+    pub(crate) alerts: BTreeMap<(u32, Day), (bool, BTreeMap<String, AlertInputs>)>,
 }
 
 impl Cluster {
@@ -52,6 +54,7 @@ impl Cluster {
             risks: vec![Vec::new(); partitions as usize],
             earlier_risks: Vec::new(),
             told: Vec::new(),
+            alerts: BTreeMap::new(),
         }
     }
 
@@ -68,6 +71,7 @@ impl Cluster {
         let partitions = self.engines.len();
         for at in 0..partitions {
             assert_eq!(self.effects(at), None);
+            assert_eq!(*self.engines[at].alert_ledger(), self.engines[at].recounted_alert_ledger(), "what alerts count moves along");
             self.restore(at);
         }
         // An aggregator that starts anew, as after a rebalance, and is told all that is in force.
@@ -120,6 +124,9 @@ impl Cluster {
         for (partition, engine) in (0..).zip(&mut self.engines) {
             for partial in engine.take_partials() {
                 self.told.push((partition, partial.clone()));
+                if let Partial::Alerts { day, has_data, segments } = &partial {
+                    self.alerts.insert((partition, *day), (*has_data, segments.clone()));
+                }
                 self.aggregator.update(partition, partial);
             }
         }

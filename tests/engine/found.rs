@@ -2,7 +2,8 @@
 
 use stickiness::engine::settings::{Breakdown, EngineSettings};
 
-use crate::generated::Sketch;
+use crate::alerts::{is_exact, with_deletions};
+use crate::generated::{Sketch, arrivals};
 use crate::properties::agrees;
 
 fn sketch(user: usize, what: usize, hour: i64, number: usize) -> Sketch {
@@ -28,4 +29,17 @@ fn an_open_complaint_keeps_its_segment_alive_in_another_partition() {
 fn a_late_day_is_told_before_time_makes_it_final() {
     let late = Sketch { delay_hours: 20 * 24, ..sketch(0, 0, 72, 0) };
     agrees(&settings(), &[sketch(0, 0, 361, 0), late, sketch(0, 0, 3360, 0)], 1, &[1]).expect("agrees");
+}
+
+#[test]
+fn who_comes_from_another_partition_is_one_with_the_id_that_was_named_even_if_the_way_led_to_one_that_was_deleted() {
+    let later = |delay_hours: i64, sketch: Sketch| Sketch { delay_hours, ..sketch };
+    let sketches = [
+        later(274, sketch(1, 20, 1366, 6)),
+        later(376, sketch(6, 0, 747, 0)),
+        later(240, sketch(5, 20, 424, 35)),
+        sketch(6, 20, 0, 12),
+        later(399, sketch(5, 17, 265, 0)),
+    ];
+    is_exact(&settings(), &with_deletions(arrivals(&sketches)), 2, &[49]).expect("exact");
 }

@@ -8,6 +8,7 @@
     reason = "small numbers"
 )]
 
+mod alerts;
 mod cluster;
 mod found;
 mod generated;

@@ -10,12 +10,12 @@ use stickiness::model::spend::Spend;
 use stickiness::model::time::{Calendar, Day, EventTime};
 
 pub(crate) struct Naive<'a> {
-    settings: &'a EngineSettings,
+    pub(crate) settings: &'a EngineSettings,
     calendar: Calendar,
     events: Vec<Event<'static>>,
 }
 
-type Users<'a> = BTreeMap<String, Vec<&'a Event<'static>>>;
+pub(crate) type Users<'a> = BTreeMap<String, Vec<&'a Event<'static>>>;
 
 struct Ordered<'a> {
     time: EventTime,
@@ -38,12 +38,12 @@ impl<'a> Naive<'a> {
         Self { settings, calendar: Calendar::new(&settings.time_zone).expect("a zone"), events: distinct }
     }
 
-    fn day(&self, event: &Event<'_>) -> Day {
+    pub(crate) fn day(&self, event: &Event<'_>) -> Day {
         self.calendar.day_of(event.time)
     }
 
     /// The events of each user, ids joined by the merges that restate `day`; `None` joins all.
-    fn users(&self, day: Option<Day>) -> Users<'_> {
+    pub(crate) fn users(&self, day: Option<Day>) -> Users<'_> {
         let mut merges: Vec<(EventTime, String, String)> = Vec::new();
         for event in &self.events {
             if let Facts::MergedInto(into) = &event.facts {
@@ -85,7 +85,12 @@ impl<'a> Naive<'a> {
         users
     }
 
-    fn segments(&self, event: &Event<'_>) -> Vec<String> {
+    /// Whether anybody was active on a day.
+    pub(crate) fn anybody_on(&self, day: Day) -> bool {
+        self.events.iter().any(|event| event.kind.is_activity() && self.day(event) == day)
+    }
+
+    pub(crate) fn segments(&self, event: &Event<'_>) -> Vec<String> {
         event
             .breakdowns
             .iter()

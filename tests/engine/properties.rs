@@ -218,6 +218,6 @@ fn once(events: &[Event<'static>]) -> Vec<Event<'static>> {
 }
 
 /// How many cases are tried: `PROPTEST_CASES`, or a number that suits every run of the tests.
-fn cases() -> u32 {
+pub(crate) fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(96)
 }

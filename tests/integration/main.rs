@@ -1,8 +1,11 @@
 //! Tests against a real broker, in one binary: `scripts/fetch-broker.sh`, then `cargo test --test integration`.
 
+mod alerts;
 mod chaos;
 mod commands;
 mod crashes;
+#[path = "../cli/exodus.rs"]
+mod exodus;
 mod kafka;
 mod keeping;
 mod resharding;

@@ -38,7 +38,7 @@ impl Histories {
             if *lineage == told.lineage {
                 return match &told.partial {
                     Partial::Figures { day, .. } => *day < figures_before,
-                    Partial::Close { day, .. } => *day <= closed_through,
+                    Partial::Close { day, .. } | Partial::Alerts { day, .. } => *day <= closed_through,
                     Partial::Continues(_) => true,
                     Partial::Progress { .. } => figures_before == NEVER,
                 };

@@ -18,7 +18,7 @@ use super::View;
 use super::answer::Problem;
 use super::api::{lag, seconds_between};
 use crate::io::clock;
-use crate::io::observations::{Observations, PartitionGauges, PartitionPhase, PartitionSize};
+use crate::io::observations::{AlertReadings, FiringAlerts, Observations, PartitionGauges, PartitionPhase, PartitionSize};
 use crate::model::time::EventTime;
 
 const OPENMETRICS: &str = "application/openmetrics-text";
@@ -79,6 +79,8 @@ struct Readings {
     publish_time: Histogram<u64>,
     partitions: BTreeMap<i32, PartitionGauges>,
     sizes: BTreeMap<i32, PartitionSize>,
+    firing: FiringAlerts,
+    alerts: AlertReadings,
 }
 
 impl Readings {
@@ -97,6 +99,8 @@ impl Readings {
             publish_time: observations.publish_time.snapshot(),
             partitions: observations.partitions(),
             sizes: observations.sizes(),
+            firing: observations.firing(),
+            alerts: observations.alerts(),
         }
     }
 
@@ -131,6 +135,22 @@ impl Readings {
         page.counter("snapshot_failures", "Snapshots that could not be stored.", self.snapshot_failures)?;
         let help = "Times that a closing by the clock or new settings had to wait for a snapshot to be stored.";
         page.counter("barriers_put_off", help, self.barriers_put_off)
+    }
+
+    fn encode_alerts(&self, page: &mut Page<'_>) -> fmt::Result {
+        let help = "Alerts that fire, where this process aggregates.";
+        let mut firing = page.family("alerts_firing", help, None, MetricType::Gauge)?;
+        for ((name, severity), count) in &self.firing {
+            firing.encode_family(&[("name", *name), ("severity", *severity)])?.encode_gauge(count)?;
+        }
+        let AlertReadings { records, requests } = self.alerts;
+        page.counter("alert_records", "Records of alerts published since this process was elected to aggregate.", records)?;
+        let help = "Requests to Alertmanager, by what became of them: accepted, failed and tried again, or refused for what they say.";
+        let mut family = page.family("alertmanager_requests", help, None, MetricType::Counter)?;
+        for (outcome, count) in [("accepted", requests.accepted), ("failed", requests.failed), ("refused", requests.refused)] {
+            count_of(&mut family, &[("outcome", outcome)], count)?;
+        }
+        page.counter("alertmanager_overflows", "Alerts that Alertmanager was not told of for want of room.", requests.overflowed)
     }
 
     fn encode_durations(&self, page: &mut Page<'_>) -> fmt::Result {
@@ -184,6 +204,7 @@ impl Collector for Readings {
         let page = &mut Page(encoder);
         self.encode_service(page)?;
         self.encode_counters(page)?;
+        self.encode_alerts(page)?;
         self.encode_durations(page)?;
         self.encode_partitions(page)?;
         self.encode_sizes(page)

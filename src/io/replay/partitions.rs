@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::config::{PublishSettings, Settings};
 use crate::engine::aggregator::Aggregator;
+use crate::engine::alerts::{Alert, AlertBook};
 use crate::engine::effect::{Admission, Effect, RiskChange, Transition};
 use crate::engine::partition::{PartitionEngine, Placement};
 use crate::engine::settings::EngineSettings;
@@ -24,6 +25,8 @@ pub struct Partitions {
     transitions: Vec<Transition>,
     risks: Vec<RiskChange>,
     metrics: BTreeMap<(String, Day), Value>,
+    book: Option<AlertBook>,
+    alerts: Vec<Alert>,
 }
 
 impl Partitions {
@@ -41,6 +44,8 @@ impl Partitions {
             transitions: Vec::new(),
             risks: Vec::new(),
             metrics: BTreeMap::new(),
+            book: settings.alerts.clone().map(AlertBook::new),
+            alerts: Vec::new(),
         }
     }
 
@@ -116,10 +121,20 @@ impl Partitions {
                 self.aggregator.update(partition, partial);
             }
         }
+        let days = self.aggregator.take_alert_days();
+        if let Some(book) = &mut self.book {
+            let changes = days.into_iter().flat_map(|(day, segments)| book.close_day(day, &segments));
+            self.alerts.extend(changes.map(|change| change.alert));
+        }
     }
 
-    /// The last record of every metric so far, by segment, then day. Partitions that never had a record hold back no day: nothing is to come for them.
-    pub fn last_metrics(&mut self) -> &BTreeMap<(String, Day), Value> {
+    /// Takes the alerts since the last call: each when it started, on each day that it went on, and when it ended.
+    pub fn take_alerts(&mut self) -> Vec<Alert> {
+        std::mem::take(&mut self.alerts)
+    }
+
+    /// Tells the aggregator the last that there is to tell. Partitions that never had a record hold back no day: nothing is to come for them.
+    pub fn look_for_the_last_time(&mut self) {
         self.look();
         let furthest = self.engines.iter().filter(|engine| engine.newest_day().is_some()).filter_map(PartitionEngine::closed_through).min();
         if let Some(furthest) = furthest {
@@ -128,6 +143,10 @@ impl Partitions {
             }
             self.look();
         }
+    }
+
+    /// The last record of every metric so far, by segment, then day.
+    pub fn last_metrics(&mut self) -> &BTreeMap<(String, Day), Value> {
         for metric in self.aggregator.take_changed() {
             let record = records::metric(&metric, 0, &self.settings);
             self.metrics.insert((metric.segment, metric.day), record);

@@ -24,6 +24,8 @@ pub struct Summary {
     pub transitions: u64,
     /// Changes of churn risk written.
     pub risk_changes: u64,
+    /// Records of alerts written.
+    pub alerts: u64,
     /// Users with a profile.
     pub users: u64,
     /// Metrics records written.
@@ -56,6 +58,7 @@ impl Summary {
             "dead_letters": self.dead_letters,
             "transitions": self.transitions,
             "risk_changes": self.risk_changes,
+            "alerts": self.alerts,
             "users": self.users,
             "metrics": self.metrics,
             "first_day": self.days.as_ref().map(|(first, _)| first),

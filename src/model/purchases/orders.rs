@@ -299,6 +299,11 @@ impl Purchases {
         self.standing_from(day + 1).first().map(|order| order.day)
     }
 
+    /// The order days after `day`, each as often as it has orders.
+    pub fn order_days_after(&self, day: Day) -> impl Iterator<Item = Day> + '_ {
+        self.standing_from(day + 1).iter().map(|order| order.day)
+    }
+
     /// Whether an order of `day` stands and is remembered.
     #[must_use]
     pub fn has_order_on(&self, day: Day) -> bool {
