@@ -112,12 +112,9 @@ fn the_older_of_two_producers_of_an_id_is_fenced() {
     assert_eq!(texts(broker, "producer-fenced"), ["newer"]);
 }
 
-#[test]
-fn offsets_and_metadata_are_committed_with_the_records_or_not_at_all() {
-    let broker = Broker::shared();
-    create_topic(&broker.bootstrap(), "producer-offsets", 1);
-    create_topic(&broker.bootstrap(), "producer-offsets-out", 1);
-    let mut member = GroupConsumer::join(&connection(broker), "producer-offsets", "producer-offsets", 1).expect("joined");
+/// The one member of the group and topic `name`.
+fn member(broker: &Broker, name: &str) -> GroupConsumer {
+    let mut member = GroupConsumer::join(&connection(broker), name, name, 1).expect("joined");
     let stopwatch = Stopwatch::start();
     while member.assigned().is_empty() {
         assert!(stopwatch.elapsed() < PATIENCE);
@@ -127,6 +124,40 @@ fn offsets_and_metadata_are_committed_with_the_records_or_not_at_all() {
         }
         member.next_batch(Duration::from_millis(50));
     }
+    member
+}
+
+#[test]
+fn a_stale_member_of_the_group_commits_nothing() {
+    let broker = Broker::shared();
+    create_topic(&broker.bootstrap(), "producer-stale", 1);
+    create_topic(&broker.bootstrap(), "producer-stale-out", 1);
+    let first = member(broker, "producer-stale");
+    let stale = first.group_metadata().expect("joined");
+    let mut producer = producer(broker, "producer-stale");
+    drop(first);
+    let second = member(broker, "producer-stale");
+    producer.begin().expect("begun");
+    producer.send("producer-stale-out", &one("stale")).expect("sent");
+    let offsets = |offset| [CommitOffset { partition: 0, offset, metadata: String::new() }];
+    let refused = producer.send_offsets("producer-stale", &offsets(9), &stale).and_then(|()| producer.commit());
+    assert!(matches!(refused, Err(ProduceError::Abortable { .. })), "{refused:?}");
+    producer.abort().expect("aborted");
+    // The same producer may commit for who is a member now.
+    producer.begin().expect("begun");
+    producer.send("producer-stale-out", &one("current")).expect("sent");
+    producer.send_offsets("producer-stale", &offsets(5), &second.group_metadata().expect("joined")).expect("taken");
+    producer.commit().expect("committed");
+    assert_eq!(second.committed(&[0], PATIENCE).expect("read")[0].offset, Some(5));
+    assert_eq!(texts(broker, "producer-stale-out"), ["current"]);
+}
+
+#[test]
+fn offsets_and_metadata_are_committed_with_the_records_or_not_at_all() {
+    let broker = Broker::shared();
+    create_topic(&broker.bootstrap(), "producer-offsets", 1);
+    create_topic(&broker.bootstrap(), "producer-offsets-out", 1);
+    let member = member(broker, "producer-offsets");
     let mut producer = producer(broker, "producer-offsets");
     let step = |producer: &mut Producer, offset: i64, commit: bool| {
         producer.begin().expect("begun");

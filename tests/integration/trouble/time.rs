@@ -7,8 +7,8 @@ use serde_json::Value;
 use stickiness::io::clock::{self, Stopwatch};
 
 use crate::support::broker::Broker;
-use crate::support::feed::{MORE, PATIENCE, finish, wait_until_counted};
-use crate::support::outputs::metrics;
+use crate::support::feed::{Feed, MORE, PATIENCE, finish, wait_until_closed, wait_until_counted};
+use crate::support::outputs::{assert_same, metrics};
 use crate::support::process::{Group, Process};
 use crate::support::records::{Input, create_topic, produce, read_committed};
 use crate::support::recount::{Closing, assert_counts_input};
@@ -128,4 +128,34 @@ fn days_of_23_and_25_hours_count_and_close_by_the_zones_rules() {
         assert_eq!(published[&format!("all|{date}")]["dau"], dau, "{date}");
     }
     assert_counts_input(&bootstrap, &group, "time-zone", Closing::ByEvents);
+}
+
+#[test]
+fn a_wall_clock_that_jumps_back_opens_no_day_again() {
+    let bootstrap = Broker::shared().bootstrap();
+    let name = "trouble-clock";
+    let mut feed = Feed::new(&bootstrap, name, 2, true, 44);
+    let mut group = Group::new(&bootstrap, name, &[name], &MORE.replace("idle_after = \"1d\"", "idle_after = \"1s\""));
+    let clock = group.path("clock");
+    group.environment.push(("STICKINESS_CLOCK".to_owned(), clock.display().to_string()));
+    let set = |days: i64| std::fs::write(&clock, (days * DAY_MS).to_string()).expect("written");
+    set(0);
+    feed.feed(800);
+    let mut process = group.start();
+    wait_until_counted(&mut process, &bootstrap, &group, &[name]);
+    wait_until_closed(&mut process, &bootstrap, &group);
+    let closed = metrics(&bootstrap, name);
+    // Ten days back, while it runs, and through a crash: the partitions are idle all the time.
+    set(-10);
+    std::thread::sleep(Duration::from_secs(3));
+    process.kill9();
+    let process = group.start();
+    process.wait_for_log("state restored", PATIENCE);
+    process.wait_for_log("io::aggregation: aggregating", PATIENCE);
+    std::thread::sleep(Duration::from_secs(3));
+    assert_same(&metrics(&bootstrap, name), &closed);
+    process.kill9();
+    set(0);
+    finish(group.start(), &bootstrap, &group, &[name]);
+    assert_counts_input(&bootstrap, &group, name, Closing::ByTheClock);
 }
