@@ -10,6 +10,7 @@ mod consistency;
 pub mod count;
 pub mod deletion;
 pub mod effect;
+pub mod explanation;
 pub mod habit;
 pub mod ledger;
 mod merging;

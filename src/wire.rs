@@ -4,6 +4,7 @@ pub mod csv;
 pub mod dead_letter;
 pub mod decode;
 pub mod envelope;
+pub mod explanation;
 pub mod json;
 pub mod mapping;
 pub mod number;

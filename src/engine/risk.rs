@@ -66,16 +66,16 @@ pub(super) fn model_ids(settings: &EngineSettings) -> [Arc<str>; 2] {
 }
 
 /// What is known of a process at the end of a day.
-struct Known {
-    seen: Option<Seen>,
-    circumstances: Circumstances,
+pub(super) struct Known {
+    pub(super) seen: Option<Seen>,
+    pub(super) circumstances: Circumstances,
     /// The first day after it of which something is known already: an event that moved here from a partition that is ahead, or that came
     /// before its day's predecessor closed.
-    later: Option<Day>,
+    pub(super) later: Option<Day>,
 }
 
 impl Known {
-    fn of(kind: ProcessKind, habit: &Habit, day: Day) -> Self {
+    pub(super) fn of(kind: ProcessKind, habit: &Habit, day: Day) -> Self {
         let rare = habit.rare.as_deref();
         let (seen, later) = match kind {
             ProcessKind::Activity => habit.activity.seen(day),

@@ -19,7 +19,7 @@ use crate::model::time::{Calendar, Day, EventTime, UnknownTimeZone};
 use crate::wire::decode::Decoder;
 use crate::wire::envelope::{Envelope, Forwarded};
 use crate::wire::partials::{self, Told};
-use crate::wire::{records, snapshot};
+use crate::wire::{explanation, records, snapshot};
 
 const TRANSITIONS: TopicIndex = TopicIndex(0);
 const PROFILES: TopicIndex = TopicIndex(1);
@@ -214,8 +214,9 @@ impl Processor for EngineProcessor {
     }
 
     fn profile(&self, user_id: &str) -> Option<Vec<u8>> {
-        let profile = self.engine.profile(user_id)?;
-        serde_json::to_vec(&records::profile(&profile)).ok()
+        let mut answer = records::profile(&self.engine.profile(user_id)?);
+        answer["explain"] = explanation::explain(&self.engine.explain(user_id));
+        serde_json::to_vec(&answer).ok()
     }
 }
 

@@ -9,6 +9,7 @@
 )]
 
 mod cluster;
+mod explanation;
 mod found;
 mod generated;
 mod histories;
