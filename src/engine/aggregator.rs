@@ -107,6 +107,8 @@ impl Aggregator {
                 view.closed_through = view.closed_through.max(Some(closed_through));
                 view.limited = limited;
             }
+            // Nobody's figures: see [`super::refits::Refits`].
+            Partial::Histories { .. } => {}
             Partial::Figures { segment, day, counts, outlook } => self.figures(partition, segment, day, counts, outlook),
         }
     }

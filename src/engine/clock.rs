@@ -49,11 +49,12 @@ impl PartitionEngine {
 
     fn close_day(&mut self, day: Day) {
         self.state.closed_through = Some(day);
+        let switched = self.switch_models(day);
         let visited = self.state.population.take_visits(day);
         for slot in &visited {
             self.settle(*slot, Touched::NONE, (day, Cause::Clock, None));
         }
-        let risk = self.close_risk(day, &visited);
+        let risk = self.close_risk(day, visited.into_iter().chain(switched));
         let loyal_buyers = self.state.loyal.close(day);
         let revenue = self.state.revenue.close(day);
         self.tell_closed(day);
@@ -96,6 +97,7 @@ impl PartitionEngine {
         let next_change = [next, lapse, activity_risk, purchase_risk].into_iter().flatten().min().unwrap_or(FOREVER);
         self.state.population.set_standing(root, Standing::new(lifecycle, loyal, risks, next_change));
         if cause != Cause::Clock {
+            self.unforesee(root);
             self.note_open_risk(root, day);
         }
     }

@@ -64,7 +64,7 @@ impl PartitionEngine {
 
     fn explain_process(&self, index: usize, habit: &Habit) -> Option<Explanation> {
         let (kind, as_of) = (PROCESSES[index], self.as_of());
-        let churn = &self.state.settings.churn;
+        let churn = &self.churn;
         let known = Known::of(kind, habit, as_of);
         let judged = churn.judge(kind, known.seen?, known.circumstances, as_of);
         let content = Circumstances { complaint: None, ..known.circumstances };
@@ -86,7 +86,7 @@ impl PartitionEngine {
 
     /// The changes to come from a level on a day if nothing more is heard of the user.
     fn if_silent(&self, kind: ProcessKind, habit: &Habit, (from, level): (Day, RiskLevel)) -> Vec<Forecast> {
-        let churn = &self.state.settings.churn;
+        let churn = &self.churn;
         let (mut day, mut level, mut changes) = (from, level, Vec::new());
         for _ in 0..MOST_DAYS {
             let known = Known::of(kind, habit, day);
@@ -112,7 +112,7 @@ impl PartitionEngine {
         };
         // An event of the process takes back every departure of an earlier day.
         let departed = circumstances.departed.filter(|departed| departed.at.day >= day);
-        let judged = self.state.settings.churn.judge(kind, seen, Circumstances { departed, ..circumstances }, day);
+        let judged = self.churn.judge(kind, seen, Circumstances { departed, ..circumstances }, day);
         Forecast { day, level: judged.level, risk: judged.risk, raised: judged.raised }
     }
 }

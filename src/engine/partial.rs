@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::ledger::Counts;
+use crate::model::churn::ProcessKind;
+use crate::model::churn::refit::Holdout;
 use crate::model::revenue_share::RevenueBuckets;
 use crate::model::time::Day;
 
@@ -67,5 +69,14 @@ pub enum Partial {
         closed_through: Day,
         /// Properties of which some values are counted as `other`.
         limited: Vec<String>,
+    },
+    /// Histories of users for a fit, of the newest closed day that was counted.
+    Histories {
+        /// The process.
+        process: ProcessKind,
+        /// The last of the days that are held back.
+        day: Day,
+        /// Users by what was known before those days, and by whether they came in them.
+        holdout: Holdout,
     },
 }

@@ -9,11 +9,14 @@ use super::count::CountRule;
 use super::deletion::Deletions;
 use super::effect::{Admission, Effect};
 use super::ledger::Ledger;
+use super::models::Models;
 use super::partial::Partial;
 use super::population::Population;
 use super::risk::{RiskLedger, model_ids};
 use super::segments::Segments;
 use super::settings::EngineSettings;
+use super::switching::Ahead;
+use crate::model::churn::settings::ChurnSettings;
 use crate::model::event::{Event, Facts};
 use crate::model::purchases::LoyaltyRule;
 use crate::model::rejection::{Reason, Rejection};
@@ -57,6 +60,7 @@ pub struct State {
     pub(super) deletions: Deletions,
     /// Orders so far that had neither order id nor event id.
     pub(super) nameless_orders: u64,
+    pub(super) models: Models,
 }
 
 impl State {
@@ -79,10 +83,13 @@ pub struct PartitionEngine {
     pub(super) state: State,
     pub(super) calendar: Arc<Calendar>,
     pub(super) excluded: Vec<bool>,
+    /// How risk is judged: the settings, with the fitted parameters in force.
+    pub(super) churn: ChurnSettings,
     pub(super) model_ids: [Arc<str>; 2],
     pub(super) effects: Vec<Effect>,
     pub(super) closed_rows: Vec<Partial>,
     pub(super) progress_told: bool,
+    pub(super) ahead: Ahead,
 }
 
 impl PartitionEngine {
@@ -103,6 +110,7 @@ impl PartitionEngine {
             risk: RiskLedger::default(),
             deletions: Deletions::new(salt),
             nameless_orders: 0,
+            models: Models::default(),
             settings,
         };
         Self::from_state(state, calendar)
@@ -113,8 +121,10 @@ impl PartitionEngine {
     pub fn from_state(mut state: State, calendar: Arc<Calendar>) -> Self {
         state.population.rebuild();
         let excluded = excluded_types(&state.settings);
-        let model_ids = model_ids(&state.settings);
-        Self { state, calendar, excluded, model_ids, effects: Vec::new(), closed_rows: Vec::new(), progress_told: false }
+        let churn = state.models.apply(&state.settings.churn);
+        let model_ids = model_ids(&churn);
+        let (effects, closed_rows, ahead) = (Vec::new(), Vec::new(), Ahead::default());
+        Self { state, calendar, excluded, churn, model_ids, effects, closed_rows, progress_told: false, ahead }
     }
 
     /// What a snapshot holds. Effects and partials that were not taken are not part of it.
@@ -135,9 +145,11 @@ impl PartitionEngine {
         let changed = self.state.settings.historical_differences(settings);
         if changed.is_empty() {
             self.excluded = excluded_types(settings);
-            let judged_otherwise = self.state.settings.churn != settings.churn;
             self.state.settings = settings.clone();
-            if judged_otherwise {
+            self.ahead = Ahead::default();
+            let churn = self.state.models.apply(&settings.churn);
+            if self.churn != churn {
+                self.churn = churn;
                 self.judge_everyone_anew();
             }
             return Ok(());

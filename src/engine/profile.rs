@@ -129,7 +129,7 @@ impl PartitionEngine {
     }
 
     fn outlook(&self, whole: &Habit, totals: &PurchaseTotals, day: Day) -> ProfileOutlook {
-        let (churn, clv) = (&self.state.settings.churn, &self.state.settings.clv);
+        let (churn, clv) = (&self.churn, &self.state.settings.clv);
         let [activity, purchase] = [ProcessKind::Activity, ProcessKind::Purchase].map(|kind| self.judge(kind, whole, day));
         let counted = if churn.process == ProcessKind::Activity { &activity } else { &purchase };
         let buying = &churn.purchase.process;

@@ -12,9 +12,9 @@ use super::habit::{Habit, Rare};
 use super::partial::RiskCounts;
 use super::partition::PartitionEngine;
 use super::population::Standing;
-use super::settings::EngineSettings;
 use crate::model::churn::ProcessKind;
 use crate::model::churn::level::{Circumstances, Departure, Judgement, RiskLevel, Seen};
+use crate::model::churn::settings::ChurnSettings;
 use crate::model::event::{Event, EventType, Facts};
 use crate::model::time::Day;
 
@@ -61,8 +61,8 @@ pub(super) fn departure_kind(kind: EventType) -> Option<bool> {
 }
 
 /// The ids of the models of both processes, made once.
-pub(super) fn model_ids(settings: &EngineSettings) -> [Arc<str>; 2] {
-    PROCESSES.map(|kind| settings.churn.of(kind).process.model_id().into())
+pub(super) fn model_ids(churn: &ChurnSettings) -> [Arc<str>; 2] {
+    PROCESSES.map(|kind| churn.of(kind).process.model_id().into())
 }
 
 /// What is known of a process at the end of a day.
@@ -75,18 +75,36 @@ pub(super) struct Known {
 }
 
 impl Known {
-    pub(super) fn of(kind: ProcessKind, habit: &Habit, day: Day) -> Self {
+    /// The days of a process up to `day`, and the first after it.
+    pub(super) fn days(kind: ProcessKind, habit: &Habit, day: Day) -> (Option<Seen>, Option<Day>) {
         let rare = habit.rare.as_deref();
-        let (seen, later) = match kind {
+        match kind {
             ProcessKind::Activity => habit.activity.seen(day),
             ProcessKind::Purchase => rare.map_or((None, None), |rare| (rare.purchases.seen(day), rare.purchases.first_day_after(day))),
-        };
+        }
+    }
+
+    pub(super) fn of(kind: ProcessKind, habit: &Habit, day: Day) -> Self {
+        let rare = habit.rare.as_deref();
+        let (seen, later) = Self::days(kind, habit, day);
         let Some(rare) = rare else { return Self { seen, circumstances: Circumstances::default(), later } };
         let departed = rare.departed_by(day).filter(|departed| !answered(kind, habit, rare, departed, day));
         let (complaint, complaint_changes) = rare.complaints.oldest_open(day);
         let next_departure = rare.departures.iter().map(|known| known.at.day).find(|at| *at > day);
         let later = [later, complaint_changes, next_departure].into_iter().flatten().min();
         Self { seen, circumstances: Circumstances { departed, complaint }, later }
+    }
+
+    /// The judgement at the end of `day`, and what is to be said of it.
+    pub(super) fn say(&self, churn: &ChurnSettings, kind: ProcessKind, day: Day) -> (Option<Judgement>, Said) {
+        let judged = self.seen.map(|seen| churn.judge(kind, seen, self.circumstances, day));
+        let next = judged.as_ref().and_then(|judged| churn.next_change(kind, judged));
+        let said = Said {
+            level: judged.as_ref().map(|judged| judged.level),
+            raised: judged.as_ref().is_some_and(|judged| judged.raised),
+            next: [next, self.later].into_iter().flatten().min().unwrap_or(FOREVER),
+        };
+        (judged, said)
     }
 }
 
@@ -106,7 +124,7 @@ impl PartitionEngine {
     /// The judgement of a process at the end of `day`; `None` without a day of it.
     pub(super) fn judge(&self, kind: ProcessKind, habit: &Habit, day: Day) -> Option<Judgement> {
         let known = Known::of(kind, habit, day);
-        Some(self.state.settings.churn.judge(kind, known.seen?, known.circumstances, day))
+        Some(self.churn.judge(kind, known.seen?, known.circumstances, day))
     }
 
     /// Judges both processes of a user as of `day`, as far as anything can have changed since they were last judged, and says what did.
@@ -119,15 +137,7 @@ impl PartitionEngine {
             }
             let whole = self.state.population.whole(root);
             let known = Known::of(kind, &whole, day);
-            let churn = &self.state.settings.churn;
-            let judged = known.seen.map(|seen| churn.judge(kind, seen, known.circumstances, day));
-            let next = judged.as_ref().and_then(|judged| churn.next_change(kind, judged));
-            let next = [next, known.later].into_iter().flatten().min().unwrap_or(FOREVER);
-            let said = Said {
-                level: judged.as_ref().map(|judged| judged.level),
-                raised: judged.as_ref().is_some_and(|judged| judged.raised),
-                next,
-            };
+            let (judged, said) = known.say(&self.churn, kind, day);
             if said.level != risks[index].level {
                 let departed = known.circumstances.departed.is_some();
                 changes.push(self.risk_change((root, index), (risks[index], said), judged.as_ref(), (day, cause, departed)));
@@ -138,7 +148,7 @@ impl PartitionEngine {
         risks
     }
 
-    fn risk_change(
+    pub(super) fn risk_change(
         &self,
         (root, index): (Slot, usize),
         (before, now): (Said, Said),
@@ -146,7 +156,7 @@ impl PartitionEngine {
         (as_of, cause, departed): (Day, Cause, bool),
     ) -> RiskChange {
         let kind = PROCESSES[index];
-        let churn = &self.state.settings.churn;
+        let churn = &self.churn;
         RiskChange {
             user_id: self.state.population.id(root).to_owned(),
             process: kind,
@@ -167,7 +177,7 @@ impl PartitionEngine {
 
 /// What the change is put down to: a departure or a complaint, where one of them made the difference, or else what was the occasion to look.
 fn cause_of(before: Said, now: Said, cause: Cause, departed: bool) -> Cause {
-    if cause == Cause::Merge {
+    if matches!(cause, Cause::Merge | Cause::Model) {
         return cause;
     }
     if departed && now.level == Some(RiskLevel::Churned) {
@@ -209,7 +219,7 @@ impl RiskLedger {
 }
 
 impl PartitionEngine {
-    fn counted_process(&self) -> (ProcessKind, usize) {
+    pub(super) fn counted_process(&self) -> (ProcessKind, usize) {
         let kind = self.state.settings.churn.process;
         (kind, usize::from(kind == ProcessKind::Purchase))
     }
@@ -231,9 +241,9 @@ impl PartitionEngine {
     }
 
     /// Decides the levels at the end of a day that closes: of users whom an event of an open day concerned, and of those whom the clock visits.
-    pub(super) fn close_risk(&mut self, day: Day, visited: &[Slot]) -> RiskCounts {
+    pub(super) fn close_risk(&mut self, day: Day, visited: impl Iterator<Item = Slot>) -> RiskCounts {
         let mut due = self.state.risk.open.remove(&day).unwrap_or_default();
-        due.extend(visited.iter().map(|slot| self.state.population.root(*slot)));
+        due.extend(visited.map(|slot| self.state.population.root(slot)));
         let mut counts = RiskCounts::default();
         for slot in due {
             self.decide_risk(self.state.population.root(slot), day, &mut counts);
@@ -270,7 +280,7 @@ impl PartitionEngine {
 
     /// Has every user looked at when the next day closes, because risk is judged otherwise from now on.
     pub(super) fn judge_everyone_anew(&mut self) {
-        self.model_ids = model_ids(&self.state.settings);
+        self.model_ids = model_ids(&self.churn);
         let Some(closed) = self.state.closed_through else { return };
         let roots: Vec<Slot> = self.state.population.roots().collect();
         for root in roots {

@@ -34,6 +34,7 @@ pub fn key(partial: &Partial) -> String {
         Partial::Figures { segment, day, .. } => format!("{segment}|{day}"),
         Partial::Close { day, .. } => format!("|close|{day}"),
         Partial::Progress { .. } => "|progress".to_owned(),
+        Partial::Histories { process, .. } => format!("|histories|{}", process.name()),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::model::time::Calendar;
 /// The first bytes of a snapshot.
 const MAGIC: &[u8; 8] = b"STKSNAP1";
 /// The version of the body. A body of another version is refused, never guessed at.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// How hard the body is compressed: speed first.
 const COMPRESSION: i32 = 1;
 /// How many times its size a body may grow to when it is decompressed: states compress to a third or so, and what grows more than this was

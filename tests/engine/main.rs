@@ -16,6 +16,7 @@ mod histories;
 mod limits;
 mod naive;
 mod properties;
+mod refit;
 mod risk;
 mod scenarios;
 mod snapshots;
