@@ -20,6 +20,7 @@ pub mod partial;
 pub mod partition;
 pub mod population;
 pub mod profile;
+pub mod refits;
 pub mod risk;
 pub mod segments;
 pub mod settings;

@@ -20,6 +20,7 @@ use crate::io::kafka::connection::{Connection, RefusedProperty};
 use crate::io::kafka::probe::ProbeError;
 use crate::io::kafka::topics::TopicError;
 use crate::io::observations::{Observations, PartitionPhase};
+use crate::io::refitting::ModelBoard;
 use crate::io::snapshots::{SnapshotError, Snapshots};
 use crate::io::worker::{Guarantee, Processors, ProfileQuery, Pulse, Worker, WorkerError, WorkerParts, WorkerSettings};
 use crate::model::partition::partition_of;
@@ -91,6 +92,7 @@ struct Common {
     runtime: tokio::runtime::Handle,
     observations: Arc<Observations>,
     board: Arc<MetricsBoard>,
+    models: Arc<ModelBoard>,
     stop: AtomicBool,
     /// Told to the aggregator when the workers have said all that they have to say.
     stop_aggregator: AtomicBool,
@@ -209,6 +211,7 @@ impl Service {
             runtime,
             observations: Arc::default(),
             board: Arc::default(),
+            models: Arc::default(),
             stop: AtomicBool::new(false),
             stop_aggregator: AtomicBool::new(false),
             fatal: Mutex::default(),
@@ -216,7 +219,7 @@ impl Service {
             pulses: Mutex::default(),
         });
         let mut service = Self { common: Arc::clone(&common), forwarding: Vec::new(), threads: Vec::new(), aggregator: None };
-        let engines = EngineProcessors::new(&common.settings)?;
+        let engines = EngineProcessors::new(&common.settings, &common.models)?;
         let kafka = &common.settings.kafka;
         let input = kafka.inputs.first().map_or("", String::as_str);
         let log = if kafka.repartition { log_topic(&kafka.group_id) } else { input.to_owned() };
@@ -415,7 +418,8 @@ fn supervise_aggregator(common: &Common) {
     let stop = &common.stop_aggregator;
     while !stop.load(Ordering::Relaxed) {
         let pulse = common.watched("the aggregator".to_owned());
-        if let Err(error) = aggregation::run(&common.settings, &common.connection, &common.board, &pulse, stop) {
+        let (boards, observations) = ((&*common.board, &*common.models), &*common.observations);
+        if let Err(error) = aggregation::run(&common.settings, &common.connection, boards, observations, &pulse, stop) {
             tracing::warn!(%error, "the aggregator failed, it runs for election again");
             common.pause();
         }

@@ -7,6 +7,7 @@ pub mod envelope;
 pub mod explanation;
 pub mod json;
 pub mod mapping;
+pub mod model;
 pub mod number;
 pub mod partials;
 pub mod records;

@@ -84,7 +84,7 @@ pub struct PartitionEngine {
     pub(super) calendar: Arc<Calendar>,
     pub(super) excluded: Vec<bool>,
     /// How risk is judged: the settings, with the fitted parameters in force.
-    pub(super) churn: ChurnSettings,
+    pub(super) churn: Arc<ChurnSettings>,
     pub(super) model_ids: [Arc<str>; 2],
     pub(super) effects: Vec<Effect>,
     pub(super) closed_rows: Vec<Partial>,
@@ -121,7 +121,7 @@ impl PartitionEngine {
     pub fn from_state(mut state: State, calendar: Arc<Calendar>) -> Self {
         state.population.rebuild();
         let excluded = excluded_types(&state.settings);
-        let churn = state.models.apply(&state.settings.churn);
+        let churn = Arc::new(state.models.apply(&state.settings.churn));
         let model_ids = model_ids(&churn);
         let (effects, closed_rows, ahead) = (Vec::new(), Vec::new(), Ahead::default());
         Self { state, calendar, excluded, churn, model_ids, effects, closed_rows, progress_told: false, ahead }
@@ -148,8 +148,8 @@ impl PartitionEngine {
             self.state.settings = settings.clone();
             self.ahead = Ahead::default();
             let churn = self.state.models.apply(&settings.churn);
-            if self.churn != churn {
-                self.churn = churn;
+            if *self.churn != churn {
+                self.churn = Arc::new(churn);
                 self.judge_everyone_anew();
             }
             return Ok(());
@@ -190,7 +190,7 @@ impl PartitionEngine {
     /// Bytes of memory that the users take, estimated from a sample: exact for what every user has, within some percent for what few have.
     #[must_use]
     pub fn approximate_bytes(&self) -> usize {
-        self.state.population.approximate_bytes()
+        self.state.population.approximate_bytes() + self.ahead.approximate_bytes()
     }
 
     /// Takes in one event. `arrival` is when it came (`None` when that is unknown, which turns the future check off).

@@ -120,13 +120,13 @@ fn answered(kind: ProcessKind, habit: &Habit, rare: &Rare, departed: &Departure,
     }
 }
 
-impl PartitionEngine {
-    /// The judgement of a process at the end of `day`; `None` without a day of it.
-    pub(super) fn judge(&self, kind: ProcessKind, habit: &Habit, day: Day) -> Option<Judgement> {
-        let known = Known::of(kind, habit, day);
-        Some(self.churn.judge(kind, known.seen?, known.circumstances, day))
-    }
+/// The judgement of a process at the end of `day`; `None` without a day of it.
+pub(super) fn judge(churn: &ChurnSettings, kind: ProcessKind, habit: &Habit, day: Day) -> Option<Judgement> {
+    let known = Known::of(kind, habit, day);
+    Some(churn.judge(kind, known.seen?, known.circumstances, day))
+}
 
+impl PartitionEngine {
     /// Judges both processes of a user as of `day`, as far as anything can have changed since they were last judged, and says what did.
     pub(super) fn settle_risks(&mut self, root: Slot, standing: &Standing, touched: Touched, (day, cause): (Day, Cause)) -> [Said; 2] {
         let mut risks = standing.risks;
@@ -256,7 +256,7 @@ impl PartitionEngine {
         let kind = self.counted_process().0;
         let whole = self.state.population.whole(root);
         let before = self.state.population.standing(root).decided;
-        let after = self.judge(kind, &whole, day).map(|judged| judged.level);
+        let after = judge(&self.churn, kind, &whole, day).map(|judged| judged.level);
         if before == Some(RiskLevel::Churned) {
             let back = match kind {
                 ProcessKind::Activity => whole.activity.days.contains(day),

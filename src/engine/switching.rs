@@ -1,6 +1,8 @@
 //! A model takes over when a day closes: everyone is judged anew. What most of them will be found to be is worked out beforehand, in slices between
 //! events, so that the close only has to look it up.
 
+use std::sync::Arc;
+
 use super::census::Census;
 use super::component::Slot;
 use super::count::FOREVER;
@@ -46,6 +48,16 @@ pub(super) struct Ahead {
     pub(super) census: Census,
 }
 
+impl Ahead {
+    /// Bytes of memory that it takes, which it does for each user while a switch is near.
+    pub(super) fn approximate_bytes(&self) -> usize {
+        let bytes = |foresight: &Foresight| {
+            foresight.column.capacity() * size_of::<Option<[Said; 2]>>() + foresight.stale.capacity() * size_of::<Slot>()
+        };
+        self.foresight.as_ref().map_or(0, bytes)
+    }
+}
+
 impl PartitionEngine {
     /// Has a model take over at the close of `not_before`, or at the next close where that has closed. `None` when the settings do not take it, when it is
     /// what the process has or is to have, and before any day closed. A switch is no function of the log: it is to be noted, and a
@@ -69,7 +81,7 @@ impl PartitionEngine {
 
     /// How risk is judged: the settings, with the fitted parameters in force.
     #[must_use]
-    pub fn churn(&self) -> &ChurnSettings {
+    pub fn churn(&self) -> &Arc<ChurnSettings> {
         &self.churn
     }
 
@@ -129,10 +141,10 @@ impl PartitionEngine {
         self.state.models = self.state.models.after(day);
         let churn = self.state.models.apply(&self.state.settings.churn);
         let foresight = self.ahead.foresight.take().filter(|foresight| foresight.day == day && foresight.churn == churn);
-        if churn == self.churn {
+        if churn == *self.churn {
             return Vec::new();
         }
-        let before = std::mem::replace(&mut self.churn, churn);
+        let before = std::mem::replace(&mut self.churn, Arc::new(churn));
         self.model_ids = model_ids(&self.churn);
         let column = foresight.map(|foresight| foresight.column).unwrap_or_default();
         let roots: Vec<Slot> = self.state.population.roots().collect();

@@ -19,11 +19,14 @@ use super::kafka::consumer::{ConsumeError, GroupConsumer, GroupEvent};
 use super::kafka::producer::{ProduceError, Producer};
 use super::kafka::reader::TopicReader;
 use super::kafka::{Outgoing, Record};
+use super::observations::Observations;
+use super::refitting::{ModelBoard, ModelFollower, Refitting, model_topic, read_models};
 use super::worker::Pulse;
 use crate::config::Settings;
 use crate::engine::aggregator::{ALL, Aggregator, Metric};
 use crate::engine::settings::EngineSettings;
 use crate::model::partition::partition_of;
+use crate::wire::model::PublishedModel;
 use crate::wire::partials::{self, Told};
 use crate::wire::records;
 
@@ -87,7 +90,8 @@ impl MetricsBoard {
 pub fn run(
     settings: &Settings,
     connection: &Connection,
-    board: &MetricsBoard,
+    (board, models): (&MetricsBoard, &ModelBoard),
+    observations: &Observations,
     pulse: &Pulse,
     stop: &AtomicBool,
 ) -> Result<(), AggregationError> {
@@ -96,6 +100,7 @@ pub fn run(
     let mut member = GroupConsumer::join(connection, &topic, &topic, 1)?;
     let follow = || TopicReader::start(connection, &topic, &settings.topics.metrics).map(|metrics| Role::Follows(Box::new(metrics)));
     let mut role = follow()?;
+    let mut follower = ModelFollower::start(connection, &topic, &model_topic(&settings.kafka.group_id))?;
     while !stop.load(Ordering::Relaxed) {
         pulse.beat();
         while let Some(event) = member.poll()? {
@@ -117,8 +122,9 @@ pub fn run(
                 }
             }
         }
+        follower.follow(models, observations)?;
         match &mut role {
-            Role::Aggregates(session) => session.step(pulse)?,
+            Role::Aggregates(session) => session.step(observations, pulse)?,
             Role::Follows(metrics) => {
                 metrics.read(WAIT, |record| show(record, board))?;
             }
@@ -162,6 +168,8 @@ struct Session<'s> {
     producer: Producer,
     partials: TopicReader,
     aggregator: Aggregator,
+    refitting: Refitting,
+    model_topic: String,
     /// The newest history of each partition: what another told is not added.
     lineages: BTreeMap<i32, String>,
     /// Everything that is in force, to begin again when a history does.
@@ -184,6 +192,9 @@ impl<'s> Session<'s> {
         }
         let partials = TopicReader::start(connection, &group_id, &partials_topic(&settings.kafka.group_id))?;
         let aggregator = Aggregator::new(partials.partitions());
+        let model_topic = model_topic(&settings.kafka.group_id);
+        let models = read_models(connection, &group_id, &model_topic)?;
+        let refitting = Refitting::new(&settings.engine.churn, partials.partitions(), models);
         tracing::info!(published = published.len(), "aggregating");
         Ok(Self {
             engine: &settings.engine,
@@ -192,6 +203,8 @@ impl<'s> Session<'s> {
             producer,
             partials,
             aggregator,
+            refitting,
+            model_topic,
             lineages: BTreeMap::new(),
             told: BTreeMap::new(),
             published,
@@ -200,7 +213,7 @@ impl<'s> Session<'s> {
     }
 
     /// Reads a batch; publishes when there is a moment without records, so that half a transaction is hardly ever shown.
-    fn step(&mut self, pulse: &Pulse) -> Result<(), AggregationError> {
+    fn step(&mut self, observations: &Observations, pulse: &Pulse) -> Result<(), AggregationError> {
         let mut batch = Vec::new();
         let count = self.partials.read(WAIT, |record| batch.extend(told(record)))?;
         for (partition, key, told) in batch {
@@ -210,6 +223,9 @@ impl<'s> Session<'s> {
             self.since_publish.restart();
             pulse.wait_for("the brokers, to take metrics");
             self.publish()?;
+            if let Some(model) = self.refitting.step(observations) {
+                self.publish_model(&model)?;
+            }
         }
         Ok(())
     }
@@ -231,6 +247,7 @@ impl<'s> Session<'s> {
     fn take(&mut self, partition: i32, key: String, told: Told) {
         let known = self.lineages.insert(partition, told.lineage.clone());
         self.aggregator.update(partition.cast_unsigned(), told.partial.clone());
+        self.refitting.update(partition, &told.partial);
         let begun_again = known.is_some_and(|known| known != told.lineage);
         self.told.insert((partition, key), told);
         if begun_again {
@@ -244,9 +261,29 @@ impl<'s> Session<'s> {
         let lineages = &self.lineages;
         self.told.retain(|(partition, _), told| lineages.get(partition) == Some(&told.lineage));
         self.aggregator = Aggregator::new(self.partials.partitions());
+        self.refitting.begin_again();
         for ((partition, _), told) in &self.told {
             self.aggregator.update(partition.cast_unsigned(), told.partial.clone());
+            self.refitting.update(*partition, &told.partial);
         }
+    }
+
+    /// Publishes a model. It counts once it is read back.
+    fn publish_model(&mut self, model: &PublishedModel) -> Result<(), AggregationError> {
+        let value = match model.encode() {
+            Ok(value) => value,
+            Err(error) => {
+                tracing::error!(%error, "a model cannot be encoded");
+                return Ok(());
+            }
+        };
+        let topic = self.model_topic.clone();
+        self.producer.prepare(&topic)?;
+        let record = Outgoing { partition: 0, key: Some(model.key().as_bytes()), value: Some(&value) };
+        pass(Place::ModelBefore);
+        self.transact(&topic, &[record])?;
+        pass(Place::ModelAfter);
+        Ok(())
     }
 
     /// Publishes the metrics that differ from what was published last, in one transaction.
@@ -267,7 +304,8 @@ impl<'s> Session<'s> {
             })
             .collect();
         pass(Place::MetricsBefore);
-        self.transact(&records)?;
+        let topic = self.topic.clone();
+        self.transact(&topic, &records)?;
         pass(Place::MetricsAfter);
         for (key, published, value) in changed {
             self.published.insert(key, published);
@@ -277,10 +315,10 @@ impl<'s> Session<'s> {
     }
 
     /// One transaction; again when it was aborted. Anything else ends the session, and another reads what became of it.
-    fn transact(&mut self, records: &[Outgoing<'_>]) -> Result<(), ProduceError> {
+    fn transact(&mut self, topic: &str, records: &[Outgoing<'_>]) -> Result<(), ProduceError> {
         loop {
             self.producer.begin()?;
-            let sent = self.producer.send(&self.topic, records).and_then(|()| self.producer.commit());
+            let sent = self.producer.send(topic, records).and_then(|()| self.producer.commit());
             match sent {
                 Err(ProduceError::Abortable { reason, .. }) => {
                     tracing::info!(reason, "metrics were not committed, sending them again");

@@ -10,6 +10,7 @@ use crate::io::forwarding::log_topic;
 use crate::io::kafka::connection::Connection;
 use crate::io::kafka::probe::{Probe, ProbeError};
 use crate::io::kafka::topics::{Purpose, TopicPlan, Topics};
+use crate::io::refitting::model_topic;
 
 /// How often it is told that brokers are waited for.
 const TELL_WAITING: Duration = Duration::from_secs(5);
@@ -30,6 +31,7 @@ pub fn topic_plans(settings: &Settings, partitions: u32) -> Vec<TopicPlan> {
         plan(&topics.profiles, partitions, Purpose::Latest),
         plan(&topics.dead_letters, partitions, Purpose::DeadLetters),
         plan(&partials_topic(&kafka.group_id), partitions, Purpose::Latest),
+        plan(&model_topic(&kafka.group_id), 1, Purpose::Latest),
         plan(&election_topic(&kafka.group_id), 1, Purpose::Election),
     ]);
     plans

@@ -230,7 +230,7 @@ fn parameters_that_are_set_are_never_replaced() {
     // Without refits the settings count again; with them, what was found does.
     settings.churn.refit = false;
     bench.engine.adopt(&settings).expect("the same history");
-    assert_eq!(bench.engine.churn(), &settings.churn);
+    assert_eq!(**bench.engine.churn(), settings.churn);
     assert_eq!(bench.engine.schedule_model(&purchase, day("2026-01-08")), None);
     settings.churn.refit = true;
     bench.engine.adopt(&settings).expect("the same history");

@@ -26,7 +26,9 @@ fn a_process_killed_at_each_place_publishes_what_its_input_says() {
     let bootstrap = Broker::shared().bootstrap();
     let mut feed = Feed::new(&bootstrap, "crash-places", 2, false, 3);
     let group = Group::new(&bootstrap, "crash-places", &["crash-places"], &format!("kafka.repartition = true\n{MORE}"));
-    let (closings, others): (Vec<_>, Vec<_>) = Place::ALL.into_iter().partition(|(name, _)| name.starts_with("closing."));
+    // Those of models are come by where there are enough users: `refits`.
+    let places = Place::ALL.into_iter().filter(|(name, _)| !name.starts_with("model."));
+    let (closings, others): (Vec<_>, Vec<_>) = places.partition(|(name, _)| name.starts_with("closing."));
     for (name, place) in others {
         feed.feed(600);
         let process = group.start_to_fail(name);

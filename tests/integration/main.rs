@@ -4,6 +4,7 @@ mod chaos;
 mod commands;
 mod crashes;
 mod kafka;
+mod refits;
 mod service;
 mod support;
 mod trouble;

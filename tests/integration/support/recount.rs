@@ -7,6 +7,7 @@ use serde_json::Value;
 use stickiness::config::Settings;
 use stickiness::engine::aggregator::Aggregator;
 use stickiness::engine::effect::{Admission, Effect};
+use stickiness::engine::models::Switch;
 use stickiness::engine::partition::{PartitionEngine, Placement};
 use stickiness::io::clock;
 use stickiness::model::event::Event;
@@ -18,7 +19,7 @@ use stickiness::wire::records;
 
 use super::outputs::{Dead, Outputs, assert_same};
 use super::process::Group;
-use super::records::{Output, read_committed};
+use super::records::{Output, committed_metadata, read_committed};
 
 /// Where a record came in: topic, partition, offset.
 pub(crate) type Origin = (String, i32, i64);
@@ -55,7 +56,8 @@ pub(crate) fn assert_counts_input(bootstrap: &str, group: &Group, input: &str, c
     let settings = Settings::read(&group.settings(), []).expect("valid");
     let log = read_committed(bootstrap, input);
     let mut recount = Recount::default();
-    recount.count(&settings, partitions(bootstrap, input), closing, &log, |run, engine, record| {
+    let switches = switches(bootstrap, group, input);
+    recount.count(&settings, &switches, closing, &log, |run, engine, record| {
         let outcome = match record.value.as_deref() {
             None => Err(Rejection::new(Reason::Malformed, "a tombstone")),
             Some(payload) => settings.decoder().decode_json(payload).map(|event| {
@@ -88,14 +90,22 @@ pub(crate) fn assert_counts_forwarded(bootstrap: &str, group: &Group, inputs: &[
             }
         }
     }
-    recount
-        .count(&settings, partitions(bootstrap, &topic), closing, &log, |run, engine, record| run.take_envelope(&settings, engine, record));
+    let switches = switches(bootstrap, group, &topic);
+    recount.count(&settings, &switches, closing, &log, |run, engine, record| run.take_envelope(&settings, engine, record));
     recount.assert_internal_log(&log, &arrives);
     recount.assert_published(&Outputs::read(bootstrap, &group.name));
 }
 
-fn partitions(bootstrap: &str, topic: &str) -> u32 {
-    u32::try_from(super::records::partition_count(bootstrap, topic)).expect("few")
+/// The switches of models of each partition of the log: which day takes a new model is no function of it, and the commits say so.
+fn switches(bootstrap: &str, group: &Group, topic: &str) -> Vec<Vec<Switch>> {
+    let committed = committed_metadata(bootstrap, &group.name, topic);
+    let count = i32::try_from(super::records::partition_count(bootstrap, topic)).expect("few");
+    let of = |partition| {
+        let Some(metadata) = committed.get(&partition) else { return Vec::new() };
+        assert_eq!(metadata.switches_since, 0, "the commits say all");
+        metadata.switches_after(0).collect()
+    };
+    (0..count).map(of).collect()
 }
 
 /// What a forwarder says about a record.
@@ -136,16 +146,20 @@ impl Recount {
     fn count(
         &mut self,
         settings: &Settings,
-        partitions: u32,
+        switches: &[Vec<Switch>],
         closing: Closing,
         log: &[Output],
         mut take: impl FnMut(&mut Self, &mut PartitionEngine, &Output),
     ) {
         let calendar = Arc::new(Calendar::new(&settings.engine.time_zone).expect("a zone"));
+        let partitions = u32::try_from(switches.len()).expect("few");
         let mut aggregator = Aggregator::new(partitions);
-        for partition in 0..partitions {
+        for (partition, switches) in (0..).zip(switches) {
             let placement = Placement { partition, partitions, transfers: settings.kafka.repartition };
             let mut engine = PartitionEngine::new(settings.engine.clone(), placement, Arc::clone(&calendar), [0; 16]);
+            for switch in switches {
+                engine.repeat_switch(*switch);
+            }
             for record in log.iter().filter(|record| record.partition.cast_unsigned() == partition) {
                 take(self, &mut engine, record);
             }
