@@ -54,6 +54,11 @@ impl Models {
         pending.chain(self.in_force.iter().flatten()).find(|model| model.process == process)
     }
 
+    /// The day of the last switch of a process that is to come.
+    pub(super) fn last_switch(&self, process: ProcessKind) -> Option<Day> {
+        self.pending.iter().filter(|switch| switch.model.process == process).map(|switch| switch.at_close_of).max()
+    }
+
     /// Notes a switch. The same twice is once.
     pub(super) fn schedule(&mut self, switch: Switch) {
         if !self.pending.contains(&switch) {

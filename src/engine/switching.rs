@@ -68,7 +68,9 @@ impl PartitionEngine {
         if known || !model.is_usable() || !takes(&self.state.settings.churn, model) {
             return None;
         }
-        let switch = Switch { model: *model, at_close_of: not_before.max(first_open) };
+        // What came first does not take over from what came after it.
+        let after = self.state.models.last_switch(model.process).unwrap_or(first_open);
+        let switch = Switch { model: *model, at_close_of: not_before.max(first_open).max(after) };
         self.repeat_switch(switch);
         Some(switch)
     }

@@ -217,6 +217,19 @@ fn a_switch_is_told_with_its_cause_and_the_new_model() {
 }
 
 #[test]
+fn a_model_does_not_give_way_to_one_that_came_before_it() {
+    let mut bench = Bench::new(EngineSettings::default());
+    bench.active("a", "2026-01-01");
+    let first = fitted(&bench, ProcessKind::Activity);
+    let second = FittedModel { parameters: ChurnParameters { r: 3.0, ..FITTED }, ..first };
+    let days = [(first, "2026-01-04"), (second, "2026-01-02")];
+    let scheduled = days.map(|(model, not_before)| bench.engine.schedule_model(&model, day(not_before)).expect("news").at_close_of);
+    assert_eq!(scheduled, [day("2026-01-04"); 2]);
+    bench.active("a", "2026-01-06");
+    assert_eq!(bench.engine.churn().activity.process.parameters, second.parameters);
+}
+
+#[test]
 fn parameters_that_are_set_are_never_replaced() {
     let mut settings = EngineSettings::default();
     settings.churn.activity.parameters_set = true;
