@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{History, ServiceError};
 use crate::config::Settings;
 use crate::io::aggregation::election_topic;
+use crate::io::clock::Stopwatch;
 use crate::io::counting::partials_topic;
 use crate::io::forwarding::log_topic;
 use crate::io::kafka::connection::Connection;
@@ -49,6 +50,19 @@ fn wait_for_brokers(connection: &Connection) -> Result<(), ProbeError> {
     Ok(())
 }
 
+/// Waits until the brokers tell of topics that were just created: the controller knows them before the brokers do.
+fn wait_for_topics(topics: &Topics, created: &[String]) -> Result<(), ServiceError> {
+    let stopwatch = Stopwatch::start();
+    while stopwatch.elapsed() < TELL_WAITING {
+        let known = topics.partition_counts()?;
+        if created.iter().all(|name| known.contains_key(name)) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
 /// Waits for the brokers, creates what is missing besides the input, and forgets what was counted if it shall.
 /// Says how long the log keeps its records; `None` when for good.
 pub(super) async fn prepare(settings: &Settings, history: History, connection: &Connection) -> Result<Option<Duration>, ServiceError> {
@@ -65,6 +79,7 @@ pub(super) async fn prepare(settings: &Settings, history: History, connection: &
     let created = topics.create_missing(&topic_plans(settings, partitions)).await?;
     if !created.is_empty() {
         tracing::info!(?created, "topics created");
+        wait_for_topics(&topics, &created)?;
     }
     if history == History::New {
         let forgotten = topics.forget_group(&settings.kafka.group_id).await?;
