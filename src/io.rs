@@ -14,6 +14,7 @@ pub mod histories;
 pub mod http;
 pub mod kafka;
 pub mod observations;
+pub mod refitting;
 pub mod replay;
 pub mod snapshots;
 pub mod worker;

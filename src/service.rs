@@ -22,6 +22,7 @@ use crate::io::kafka::connection::{Connection, RefusedProperty};
 use crate::io::kafka::probe::ProbeError;
 use crate::io::kafka::topics::TopicError;
 use crate::io::observations::{Observations, PartitionPhase};
+use crate::io::refitting::ModelBoard;
 use crate::io::snapshots::{KeptName, SnapshotError, Snapshots};
 use crate::io::worker::{Beginning, Guarantee, Processors, ProfileQuery, Pulse, Worker, WorkerError, WorkerParts, WorkerSettings};
 use crate::model::partition::partition_of;
@@ -98,6 +99,7 @@ struct Common {
     runtime: tokio::runtime::Handle,
     observations: Arc<Observations>,
     board: Arc<MetricsBoard>,
+    models: Arc<ModelBoard>,
     stop: AtomicBool,
     /// Told to the aggregator when the workers have said all that they have to say.
     stop_aggregator: AtomicBool,
@@ -218,6 +220,7 @@ impl Service {
             runtime,
             observations: Arc::default(),
             board: Arc::default(),
+            models: Arc::default(),
             stop: AtomicBool::new(false),
             stop_aggregator: AtomicBool::new(false),
             fatal: Mutex::default(),
@@ -225,7 +228,7 @@ impl Service {
             pulses: Mutex::default(),
         });
         let mut service = Self { common: Arc::clone(&common), forwarding: Vec::new(), threads: Vec::new(), aggregator: None };
-        let engines = EngineProcessors::new(&common.settings)?;
+        let engines = EngineProcessors::new(&common.settings, &common.models)?;
         let kafka = &common.settings.kafka;
         let engines =
             Stage::new(&common, engines, &kafka.group_id, &counted_topic(&common.settings), Arc::clone(&common.observations), true)?;
@@ -441,8 +444,8 @@ fn supervise_aggregator(common: &Common) {
     let stop = &common.stop_aggregator;
     while !stop.load(Ordering::Relaxed) {
         let pulse = common.watched("the aggregator".to_owned());
-        let shown = (&*common.board, &common.observations);
-        if let Err(error) = aggregation::run(&common.settings, &common.connection, shown, &pulse, stop) {
+        let (boards, observations) = ((&*common.board, &*common.models), &common.observations);
+        if let Err(error) = aggregation::run(&common.settings, &common.connection, boards, observations, &pulse, stop) {
             tracing::warn!(%error, "the aggregator failed, it runs for election again");
             common.pause();
         }

@@ -16,7 +16,7 @@ use crate::config::Secret;
 /// How long the service may take to be reached, and to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Print a user's profile as JSON, asked of a running service
+/// Print a user's profile as JSON, or in words what its churn risk is made of, asked of a running service
 #[derive(Args, Debug)]
 pub(super) struct UserArguments {
     #[command(flatten)]
@@ -24,6 +24,9 @@ pub(super) struct UserArguments {
     /// Where a process of the service listens; by default `http.listen` of the settings, whose `http.token` is sent
     #[arg(long, value_name = "ADDRESS")]
     address: Option<SocketAddr>,
+    /// Tell the churn risk in words instead: the level, why, and what would raise or lower it
+    #[arg(long)]
+    explain: bool,
     /// The user id
     #[arg(value_name = "ID")]
     id: String,
@@ -39,6 +42,10 @@ pub(super) fn run(arguments: &UserArguments) -> Result<(), Failure> {
         .with_context(|| format!("no answer from a service at {address}"))
         .map_err(Failure::Running)?;
     match answer {
+        Answer { status: 200, body } if arguments.explain => {
+            let told = serde_json::from_str(&body).context("the service's answer is no JSON").map_err(Failure::Running)?;
+            print(&explained(&told))
+        }
         Answer { status: 200, body } => print(&body),
         Answer { status: 404, .. } => Err(Failure::Running(anyhow!("the service knows no user `{}`", arguments.id))),
         Answer { status, body } => {
@@ -84,6 +91,29 @@ fn parse(text: &str) -> Option<Answer> {
     Some(Answer { status, body: body.to_owned() })
 }
 
+/// The explanation in the answer about a user as lines of text.
+fn explained(told: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut lines = vec![text(&told["user_id"])];
+    for (process, told) in told["explain"].as_object().into_iter().flatten() {
+        if told.is_null() {
+            lines.push(format!("{process}: no level, there is no day of it"));
+            continue;
+        }
+        let (level, risk, horizon) = (text(&told["level"]), told["risk"].as_f64().unwrap_or_default(), &told["horizon_days"]);
+        lines.push(format!("{process}: {level} on {}, risk {risk:.2} of no day within {horizon} days", text(&told["as_of"])));
+        for (heading, list) in [("why", "reasons"), ("raises it", "raises"), ("lowers it", "lowers")] {
+            let words = told[list].as_array().into_iter().flatten();
+            lines.extend(words.map(|word| format!("  {heading}: {}", text(word))));
+        }
+        if let (Some(level), Some(day)) = (told["next"]["level"].as_str(), told["next"]["day"].as_str()) {
+            lines.push(format!("  next: {level} on {day}"));
+        }
+        lines.push(format!("  model: {}", text(&told["model_id"])));
+    }
+    lines.join("\n")
+}
+
 /// An id as one segment of a path.
 fn percent_encoded(id: &str) -> String {
     id.bytes().fold(String::with_capacity(id.len()), |mut path, byte| {
@@ -105,6 +135,27 @@ mod tests {
     fn an_id_is_one_segment_whatever_is_in_it() {
         assert_eq!(percent_encoded("user-1"), "user-1");
         assert_eq!(percent_encoded("a/b?c=ü"), "a%2Fb%3Fc%3D%C3%BC");
+    }
+
+    #[test]
+    fn an_explanation_is_told_in_lines() {
+        let activity = serde_json::json!({
+            "as_of": "2026-03-05", "level": "medium", "risk": 0.634, "horizon_days": 30, "reasons": ["seen on one day only"],
+            "raises": ["2 more silent days reach high"], "lowers": ["activity tomorrow gives 0.31, low"],
+            "next": {"level": "high", "day": "2026-03-07"}, "model_id": "m",
+        });
+        let told = serde_json::json!({"user_id": "a", "explain": {"activity": activity, "purchase": null}});
+        let lines = [
+            "a",
+            "activity: medium on 2026-03-05, risk 0.63 of no day within 30 days",
+            "  why: seen on one day only",
+            "  raises it: 2 more silent days reach high",
+            "  lowers it: activity tomorrow gives 0.31, low",
+            "  next: high on 2026-03-07",
+            "  model: m",
+            "purchase: no level, there is no day of it",
+        ];
+        assert_eq!(explained(&told), lines.join("\n"));
     }
 
     #[test]

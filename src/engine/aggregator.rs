@@ -113,6 +113,8 @@ impl Aggregator {
             }
             // Decides which partials are given to it.
             Partial::Continues(_) => {}
+            // Nobody's figures: see [`super::refits::Refits`].
+            Partial::Histories { .. } => {}
             Partial::Figures { segment, day, counts, outlook } => self.figures(partition, segment, day, counts, outlook),
         }
     }

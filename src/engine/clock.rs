@@ -1,5 +1,7 @@
 //! Days close: by the time of events, or by the clock where a partition is idle.
 
+use std::sync::Arc;
+
 use super::apply::Occasion;
 use super::component::Slot;
 use super::count::FOREVER;
@@ -49,12 +51,14 @@ impl PartitionEngine {
 
     fn close_day(&mut self, day: Day) {
         self.state.closed_through = Some(day);
+        let churn_before = Arc::clone(&self.churn);
+        let switched = self.switch_models(day);
         let visited = self.state.population.take_visits(day);
         for slot in &visited {
             self.settle(*slot, Touched::NONE, (day, Cause::Clock, None));
         }
-        let mut closing = self.begin_alerts(day);
-        let risk = self.close_risk(&visited, &mut closing);
+        let mut closing = self.begin_alerts(day, churn_before);
+        let risk = self.close_risk(visited.into_iter().chain(switched), &mut closing);
         let loyal_buyers = self.state.loyal.close(day);
         let revenue = self.state.revenue.close(day);
         self.tell_closed(day);
@@ -99,6 +103,7 @@ impl PartitionEngine {
         let next_change = [next, lapse, activity_risk, purchase_risk].into_iter().flatten().min().unwrap_or(FOREVER);
         self.state.population.set_standing(root, Standing::new(lifecycle, loyal, risks, next_change));
         if cause != Cause::Clock {
+            self.unforesee(root);
             self.note_open_risk(root, day);
         }
     }

@@ -38,6 +38,8 @@ pub enum Cause {
     Complaint,
     /// The user cancelled or was noted as lost; of churn risk alone.
     Cancelled,
+    /// A refitted model took over; of churn risk alone.
+    Model,
 }
 
 impl Cause {
@@ -51,6 +53,7 @@ impl Cause {
             Self::Merge => "merge",
             Self::Complaint => "complaint",
             Self::Cancelled => "cancelled",
+            Self::Model => "model",
         }
     }
 }

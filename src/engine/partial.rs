@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::ledger::Counts;
+use crate::model::churn::ProcessKind;
+use crate::model::churn::refit::Holdout;
 use crate::model::revenue_share::RevenueBuckets;
 use crate::model::time::Day;
 
@@ -133,4 +135,13 @@ pub enum Partial {
     },
     /// The history goes on from the middle of another. The first thing that it tells.
     Continues(Continuation),
+    /// Histories of users for a fit, of the newest closed day that was counted.
+    Histories {
+        /// The process.
+        process: ProcessKind,
+        /// The last of the days that are held back.
+        day: Day,
+        /// Users by what was known before those days, and by whether they came in them.
+        holdout: Holdout,
+    },
 }

@@ -10,11 +10,14 @@ use super::count::CountRule;
 use super::deletion::Deletions;
 use super::effect::{Admission, Effect};
 use super::ledger::Ledger;
+use super::models::Models;
 use super::partial::{Continuation, Partial};
 use super::population::Population;
 use super::risk::{RiskLedger, model_ids};
 use super::segments::Segments;
 use super::settings::EngineSettings;
+use super::switching::Ahead;
+use crate::model::churn::settings::ChurnSettings;
 use crate::model::event::{Event, Facts};
 use crate::model::purchases::LoyaltyRule;
 use crate::model::rejection::{Reason, Rejection};
@@ -59,6 +62,7 @@ pub struct State {
     pub(super) deletions: Deletions,
     /// Orders so far that had neither order id nor event id.
     pub(super) nameless_orders: u64,
+    pub(super) models: Models,
 }
 
 impl State {
@@ -81,10 +85,13 @@ pub struct PartitionEngine {
     pub(super) state: State,
     pub(super) calendar: Arc<Calendar>,
     pub(super) excluded: Vec<bool>,
+    /// How risk is judged: the settings, with the fitted parameters in force.
+    pub(super) churn: Arc<ChurnSettings>,
     pub(super) model_ids: [Arc<str>; 2],
     pub(super) effects: Vec<Effect>,
     pub(super) closed_rows: Vec<Partial>,
     pub(super) progress_told: bool,
+    pub(super) ahead: Ahead,
 }
 
 impl PartitionEngine {
@@ -106,6 +113,7 @@ impl PartitionEngine {
             alerts: AlertLedger::default(),
             deletions: Deletions::new(salt),
             nameless_orders: 0,
+            models: Models::default(),
             settings,
         };
         Self::from_state(state, calendar)
@@ -116,8 +124,10 @@ impl PartitionEngine {
     pub fn from_state(mut state: State, calendar: Arc<Calendar>) -> Self {
         state.population.rebuild();
         let excluded = excluded_types(&state.settings);
-        let model_ids = model_ids(&state.settings);
-        Self { state, calendar, excluded, model_ids, effects: Vec::new(), closed_rows: Vec::new(), progress_told: false }
+        let churn = Arc::new(state.models.apply(&state.settings.churn));
+        let model_ids = model_ids(&churn);
+        let (effects, closed_rows, ahead) = (Vec::new(), Vec::new(), Ahead::default());
+        Self { state, calendar, excluded, churn, model_ids, effects, closed_rows, progress_told: false, ahead }
     }
 
     /// What a snapshot holds. Effects and partials that were not taken are not part of it.
@@ -138,9 +148,11 @@ impl PartitionEngine {
         let changed = self.state.settings.historical_differences(settings);
         if changed.is_empty() {
             self.excluded = excluded_types(settings);
-            let judged_otherwise = self.state.settings.churn != settings.churn;
             self.state.settings = settings.clone();
-            if judged_otherwise {
+            self.ahead = Ahead::default();
+            let churn = self.state.models.apply(&settings.churn);
+            if *self.churn != churn {
+                self.churn = Arc::new(churn);
                 self.judge_everyone_anew();
                 self.recount_alerts();
             }
@@ -182,7 +194,7 @@ impl PartitionEngine {
     /// Bytes of memory that the users take, estimated from a sample: exact for what every user has, within some percent for what few have.
     #[must_use]
     pub fn approximate_bytes(&self) -> usize {
-        self.state.population.approximate_bytes()
+        self.state.population.approximate_bytes() + self.ahead.approximate_bytes()
     }
 
     /// Takes in one event. `arrival` is when it came (`None` when that is unknown, which turns the future check off).

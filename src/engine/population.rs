@@ -425,9 +425,14 @@ impl Population {
 
     /// The root slots of all users who live here.
     pub fn roots(&self) -> impl Iterator<Item = Slot> + '_ {
-        let free: BTreeSet<Slot> = self.free.iter().copied().collect();
         let slots = (0..self.ids.len()).filter_map(|slot| Slot::try_from(slot).ok());
-        slots.filter(move |slot| !free.contains(slot) && !self.moved.contains_key(slot) && self.root(*slot) == *slot)
+        slots.filter(|slot| self.is_root(*slot))
+    }
+
+    /// Whether a slot is that of a user who lives here, and the one that the user is kept under.
+    #[must_use]
+    pub fn is_root(&self, slot: Slot) -> bool {
+        !self.ids[slot as usize].is_empty() && !self.moved.contains_key(&slot) && self.root(slot) == slot
     }
 
     /// Bytes of memory that all this takes, estimated: columns by their capacity, texts and rare facts from a sample of slots.

@@ -3,8 +3,10 @@
 use super::component::Slot;
 use super::habit::Habit;
 use super::partition::PartitionEngine;
+use super::risk::judge;
 use crate::model::churn::ProcessKind;
 use crate::model::churn::level::{Judgement, RiskLevel};
+use crate::model::churn::settings::ChurnSettings;
 use crate::model::lifecycle::Lifecycle;
 use crate::model::purchases::PurchaseTotals;
 use crate::model::spend::Spend;
@@ -82,13 +84,19 @@ impl PartitionEngine {
     /// The profile as of the end of `day`, which must not be before the newest accepted day.
     #[must_use]
     pub fn profile_on(&self, user_id: &str, day: Day) -> Option<Profile> {
+        self.profile_by(&self.churn, user_id, day)
+    }
+
+    /// The same, judged as [`Self::churn`] said when it changed: other models may have taken over since.
+    #[must_use]
+    pub fn profile_by(&self, churn: &ChurnSettings, user_id: &str, day: Day) -> Option<Profile> {
         let slot = self.state.population.find(user_id).filter(|slot| self.state.population.moved_to(*slot).is_none())?;
-        Some(self.profile_of(self.state.population.root(slot), day))
+        Some(self.profile_of(churn, self.state.population.root(slot), day))
     }
 
     /// The profiles of all users, as of the end of `day`, in no particular order.
     pub fn profiles_on(&self, day: Day) -> impl Iterator<Item = Profile> + '_ {
-        self.state.population.roots().map(move |root| self.profile_of(root, day))
+        self.state.population.roots().map(move |root| self.profile_of(&self.churn, root, day))
     }
 
     /// The id by which to look for a user who moved to another partition.
@@ -97,7 +105,7 @@ impl PartitionEngine {
         self.state.population.find(user_id).and_then(|slot| self.state.population.moved_to(slot))
     }
 
-    fn profile_of(&self, root: Slot, day: Day) -> Profile {
+    fn profile_of(&self, churn: &ChurnSettings, root: Slot, day: Day) -> Profile {
         let whole = self.state.population.whole(root);
         let (activity, rare) = (&whole.activity, whole.rare.as_deref());
         let (rule, return_days) = (self.loyalty_rule(), self.count_rule().return_days);
@@ -115,7 +123,7 @@ impl PartitionEngine {
             active_days_28d: activity.days_in(day, 28),
             active_days_30d,
             lifecycle_30d: activity.lifecycle(day).0,
-            outlook: self.outlook(&whole, &totals, day),
+            outlook: self.outlook(churn, &whole, &totals, day),
             purchases: totals,
             streak,
             loyal: streak >= rule.loyal_orders,
@@ -128,9 +136,9 @@ impl PartitionEngine {
         }
     }
 
-    fn outlook(&self, whole: &Habit, totals: &PurchaseTotals, day: Day) -> ProfileOutlook {
-        let (churn, clv) = (&self.state.settings.churn, &self.state.settings.clv);
-        let [activity, purchase] = [ProcessKind::Activity, ProcessKind::Purchase].map(|kind| self.judge(kind, whole, day));
+    fn outlook(&self, churn: &ChurnSettings, whole: &Habit, totals: &PurchaseTotals, day: Day) -> ProfileOutlook {
+        let clv = &self.state.settings.clv;
+        let [activity, purchase] = [ProcessKind::Activity, ProcessKind::Purchase].map(|kind| judge(churn, kind, whole, day));
         let counted = if churn.process == ProcessKind::Activity { &activity } else { &purchase };
         let buying = &churn.purchase.process;
         let expected = |days_ahead| purchase.as_ref().map(|judged| buying.expected_days(&judged.history, days_ahead));

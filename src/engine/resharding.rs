@@ -4,6 +4,7 @@
 //! is taken out of one engine's figures and put into another's; what was told of earlier days stays where it was told.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::component::{Component, Edge, Slot};
 use super::habit::Habit;
@@ -11,7 +12,9 @@ use super::merging::renumber_habit;
 use super::partition::{PartitionEngine, Placement};
 use super::population::{Population, Standing};
 use super::segments::Segments;
+use super::switching::Ahead;
 use super::transfer::NamedEdge;
+use crate::model::churn::settings::ChurnSettings;
 use crate::model::money::Money;
 use crate::model::partition::partition_of;
 use crate::model::time::Day;
@@ -76,6 +79,18 @@ pub struct Resharded {
 /// Net revenue of closed days, and of open ones by day.
 type Revenue = (Money, Vec<(Day, Money)>);
 
+/// What a partition had that its users' states speak of.
+struct Origin {
+    numbering: Segments,
+    churn: Arc<ChurnSettings>,
+}
+
+impl Origin {
+    fn of(engine: &PartitionEngine) -> Self {
+        Self { numbering: engine.state.segments.clone(), churn: Arc::clone(&engine.churn) }
+    }
+}
+
 /// A user taken out of an engine.
 struct Resident {
     /// The engine.
@@ -97,11 +112,13 @@ pub fn reshard(engines: Vec<PartitionEngine>, salts: &[[u8; 16]]) -> Result<(Vec
     let partitions = u32::try_from(engines.len() + salts.len()).unwrap_or(u32::MAX);
     check(&engines, partitions)?;
     let mut engines = align(engines, partitions, salts);
-    let numbering: Vec<Segments> = engines.iter().map(|engine| engine.state.segments.clone()).collect();
+    let origins: Vec<Origin> = engines.iter().map(Origin::of).collect();
     let mut pointers = BTreeMap::new();
     let mut residents = Vec::new();
     for (index, engine) in engines.iter_mut().enumerate() {
         engine.discount_leavers(index, partitions);
+        // Work done beforehand is of users who may leave.
+        engine.ahead = Ahead::default();
         engine.take_residents(index, partitions, &mut residents, &mut pointers);
     }
     let done = Resharded { users: residents.len(), moved: residents.iter().filter(|one| one.from != one.home).count() };
@@ -110,7 +127,7 @@ pub fn reshard(engines: Vec<PartitionEngine>, salts: &[[u8; 16]]) -> Result<(Vec
             pointers.insert(id.clone(), resident.root.clone());
         }
         let (home, from) = (resident.home, resident.from);
-        engines[home].house(resident, (from != home).then(|| &numbering[from]));
+        engines[home].house(resident, (from != home).then(|| &origins[from]));
     }
     for (id, to) in pointers {
         engines[partition_of(id.as_bytes(), partitions) as usize].point_away(&id, &to);
@@ -165,8 +182,11 @@ fn check_placement(engines: &[PartitionEngine], after: u32) -> Result<(), Reshar
 fn align(mut engines: Vec<PartitionEngine>, partitions: u32, salts: &[[u8; 16]]) -> Vec<PartitionEngine> {
     let (first, before) = (&engines[0], engines.len());
     let (settings, calendar, transfers) = (first.state.settings.clone(), first.calendar.clone(), first.state.placement.transfers);
+    let models = first.state.models.clone();
     for salt in salts {
-        engines.push(PartitionEngine::new(settings.clone(), Placement::ALONE, calendar.clone(), *salt));
+        let mut state = PartitionEngine::new(settings.clone(), Placement::ALONE, calendar.clone(), *salt).state;
+        state.models = models.clone();
+        engines.push(PartitionEngine::from_state(state, calendar.clone()));
     }
     let newest_day = engines.iter().filter_map(|engine| engine.state.newest_day).max();
     let newest_time = engines.iter().map(|engine| engine.state.newest_time).max();
@@ -256,11 +276,11 @@ impl PartitionEngine {
         }
     }
 
-    /// Takes a user in. `numbering` has the breakdown segments of the partition that the user comes from, if that is another.
-    fn house(&mut self, resident: Resident, numbering: Option<&Segments>) {
-        let Resident { mut members, edges, root, standing, revenue, open, .. } = resident;
-        if let Some(numbering) = numbering {
-            self.renumber_members(&mut members, numbering);
+    /// Takes a user in, from another partition where `origin` is given.
+    fn house(&mut self, resident: Resident, origin: Option<&Origin>) {
+        let Resident { mut members, edges, root, mut standing, revenue, open, .. } = resident;
+        if let Some(origin) = origin {
+            self.renumber_members(&mut members, &origin.numbering);
         }
         let doubles = self.take_doubles(&members);
         let is_double = !doubles.is_empty();
@@ -279,14 +299,19 @@ impl PartitionEngine {
         for revenue in &revenues {
             self.state.revenue.put(root, revenue, closed);
         }
-        if numbering.is_some() || is_double {
+        if origin.is_some() || is_double {
             self.count_resident(root, standing);
         } else {
             self.state.population.set_decided(root, standing.decided);
         }
-        let due = if is_double { standing.next_change.min(closed + 1) } else { standing.next_change };
-        self.state.population.set_standing(root, standing.until(due));
-        for day in open.into_iter().chain(is_double.then_some(closed + 1)) {
+        // Where models take over on different days, what was judged by one is judged anew at the next close.
+        let anew = is_double || origin.is_some_and(|origin| origin.churn != self.churn);
+        if anew {
+            standing.risks.iter_mut().for_each(|said| said.next = said.next.min(closed + 1));
+            standing = standing.until(standing.next_change.min(closed + 1));
+        }
+        self.state.population.set_standing(root, standing.until(standing.next_change));
+        for day in open.into_iter().chain(anew.then_some(closed + 1)) {
             self.state.risk.look_at(day, root);
         }
     }

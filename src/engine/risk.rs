@@ -13,9 +13,9 @@ use super::habit::{Habit, Rare};
 use super::partial::RiskCounts;
 use super::partition::PartitionEngine;
 use super::population::Standing;
-use super::settings::EngineSettings;
 use crate::model::churn::ProcessKind;
 use crate::model::churn::level::{Circumstances, Departure, Judgement, RiskLevel, Seen};
+use crate::model::churn::settings::ChurnSettings;
 use crate::model::event::{Event, EventType, Facts};
 use crate::model::time::Day;
 
@@ -62,8 +62,8 @@ pub(super) fn departure_kind(kind: EventType) -> Option<bool> {
 }
 
 /// The ids of the models of both processes, made once.
-pub(super) fn model_ids(settings: &EngineSettings) -> [Arc<str>; 2] {
-    PROCESSES.map(|kind| settings.churn.of(kind).process.model_id().into())
+pub(super) fn model_ids(churn: &ChurnSettings) -> [Arc<str>; 2] {
+    PROCESSES.map(|kind| churn.of(kind).process.model_id().into())
 }
 
 /// What is known of a process at the end of a day.
@@ -72,22 +72,40 @@ pub(super) struct Known {
     pub(super) circumstances: Circumstances,
     /// The first day after it of which something is known already: an event that moved here from a partition that is ahead, or that came
     /// before its day's predecessor closed.
-    later: Option<Day>,
+    pub(super) later: Option<Day>,
 }
 
 impl Known {
-    pub(super) fn of(kind: ProcessKind, habit: &Habit, day: Day) -> Self {
+    /// The days of a process up to `day`, and the first after it.
+    pub(super) fn days(kind: ProcessKind, habit: &Habit, day: Day) -> (Option<Seen>, Option<Day>) {
         let rare = habit.rare.as_deref();
-        let (seen, later) = match kind {
+        match kind {
             ProcessKind::Activity => habit.activity.seen(day),
             ProcessKind::Purchase => rare.map_or((None, None), |rare| (rare.purchases.seen(day), rare.purchases.first_day_after(day))),
-        };
+        }
+    }
+
+    pub(super) fn of(kind: ProcessKind, habit: &Habit, day: Day) -> Self {
+        let rare = habit.rare.as_deref();
+        let (seen, later) = Self::days(kind, habit, day);
         let Some(rare) = rare else { return Self { seen, circumstances: Circumstances::default(), later } };
         let departed = rare.departed_by(day).filter(|departed| !answered(kind, habit, rare, departed, day));
         let (complaint, complaint_changes) = rare.complaints.oldest_open(day);
         let next_departure = rare.departures.iter().map(|known| known.at.day).find(|at| *at > day);
         let later = [later, complaint_changes, next_departure].into_iter().flatten().min();
         Self { seen, circumstances: Circumstances { departed, complaint }, later }
+    }
+
+    /// The judgement at the end of `day`, and what is to be said of it.
+    pub(super) fn say(&self, churn: &ChurnSettings, kind: ProcessKind, day: Day) -> (Option<Judgement>, Said) {
+        let judged = self.seen.map(|seen| churn.judge(kind, seen, self.circumstances, day));
+        let next = judged.as_ref().and_then(|judged| churn.next_change(kind, judged));
+        let said = Said {
+            level: judged.as_ref().map(|judged| judged.level),
+            raised: judged.as_ref().is_some_and(|judged| judged.raised),
+            next: [next, self.later].into_iter().flatten().min().unwrap_or(FOREVER),
+        };
+        (judged, said)
     }
 }
 
@@ -103,13 +121,13 @@ fn answered(kind: ProcessKind, habit: &Habit, rare: &Rare, departed: &Departure,
     }
 }
 
-impl PartitionEngine {
-    /// The judgement of a process at the end of `day`; `None` without a day of it.
-    pub(super) fn judge(&self, kind: ProcessKind, habit: &Habit, day: Day) -> Option<Judgement> {
-        let known = Known::of(kind, habit, day);
-        Some(self.state.settings.churn.judge(kind, known.seen?, known.circumstances, day))
-    }
+/// The judgement of a process at the end of `day`; `None` without a day of it.
+pub(super) fn judge(churn: &ChurnSettings, kind: ProcessKind, habit: &Habit, day: Day) -> Option<Judgement> {
+    let known = Known::of(kind, habit, day);
+    Some(churn.judge(kind, known.seen?, known.circumstances, day))
+}
 
+impl PartitionEngine {
     /// Judges both processes of a user as of `day`, as far as anything can have changed since they were last judged, and says what did.
     pub(super) fn settle_risks(&mut self, root: Slot, standing: &Standing, touched: Touched, (day, cause): (Day, Cause)) -> [Said; 2] {
         let mut risks = standing.risks;
@@ -120,15 +138,7 @@ impl PartitionEngine {
             }
             let whole = self.state.population.whole(root);
             let known = Known::of(kind, &whole, day);
-            let churn = &self.state.settings.churn;
-            let judged = known.seen.map(|seen| churn.judge(kind, seen, known.circumstances, day));
-            let next = judged.as_ref().and_then(|judged| churn.next_change(kind, judged));
-            let next = [next, known.later].into_iter().flatten().min().unwrap_or(FOREVER);
-            let said = Said {
-                level: judged.as_ref().map(|judged| judged.level),
-                raised: judged.as_ref().is_some_and(|judged| judged.raised),
-                next,
-            };
+            let (judged, said) = known.say(&self.churn, kind, day);
             if said.level != risks[index].level {
                 let departed = known.circumstances.departed.is_some();
                 changes.push(self.risk_change((root, index), (risks[index], said), judged.as_ref(), (day, cause, departed)));
@@ -139,7 +149,7 @@ impl PartitionEngine {
         risks
     }
 
-    fn risk_change(
+    pub(super) fn risk_change(
         &self,
         (root, index): (Slot, usize),
         (before, now): (Said, Said),
@@ -147,7 +157,7 @@ impl PartitionEngine {
         (as_of, cause, departed): (Day, Cause, bool),
     ) -> RiskChange {
         let kind = PROCESSES[index];
-        let churn = &self.state.settings.churn;
+        let churn = &self.churn;
         RiskChange {
             user_id: self.state.population.id(root).to_owned(),
             process: kind,
@@ -168,7 +178,7 @@ impl PartitionEngine {
 
 /// What the change is put down to: a departure or a complaint, where one of them made the difference, or else what was the occasion to look.
 fn cause_of(before: Said, now: Said, cause: Cause, departed: bool) -> Cause {
-    if cause == Cause::Merge {
+    if matches!(cause, Cause::Merge | Cause::Model) {
         return cause;
     }
     if departed && now.level == Some(RiskLevel::Churned) {
@@ -220,7 +230,7 @@ impl RiskLedger {
 }
 
 impl PartitionEngine {
-    fn counted_process(&self) -> (ProcessKind, usize) {
+    pub(super) fn counted_process(&self) -> (ProcessKind, usize) {
         let kind = self.state.settings.churn.process;
         (kind, usize::from(kind == ProcessKind::Purchase))
     }
@@ -242,11 +252,11 @@ impl PartitionEngine {
     }
 
     /// Decides the levels at the end of a day that closes: of users whom an event of an open day concerned, and of those whom the clock visits.
-    pub(super) fn close_risk(&mut self, visited: &[Slot], closing: &mut ClosingDay) -> RiskCounts {
+    pub(super) fn close_risk(&mut self, visited: impl Iterator<Item = Slot>, closing: &mut ClosingDay) -> RiskCounts {
         let day = closing.day();
         let noted = self.state.risk.open.remove(&day).unwrap_or_default();
         // Each user once: ids that were noted apart may be one user by now.
-        let mut due: Vec<Slot> = noted.iter().chain(visited).map(|slot| self.state.population.root(*slot)).collect();
+        let mut due: Vec<Slot> = noted.into_iter().chain(visited).map(|slot| self.state.population.root(slot)).collect();
         due.sort_unstable();
         due.dedup();
         let mut counts = RiskCounts::default();
@@ -262,7 +272,7 @@ impl PartitionEngine {
         let kind = self.counted_process().0;
         let whole = self.state.population.whole(root);
         let before = self.state.population.standing(root).decided;
-        let after = self.judge(kind, &whole, day).map(|judged| judged.level);
+        let after = judge(&self.churn, kind, &whole, day).map(|judged| judged.level);
         if before == Some(RiskLevel::Churned) {
             let back = match kind {
                 ProcessKind::Activity => whole.activity.days.contains(day),
@@ -275,7 +285,13 @@ impl PartitionEngine {
         counts.became_churned += became(RiskLevel::Churned);
         let segments = belonged(&whole, day);
         self.state.alerts.decide([before, after], &segments);
-        closing.decide([before, after], &segments[0]);
+        // Who is at another level by a new model alone has not entered it: nothing happened.
+        let entered = if Arc::ptr_eq(closing.churn(), &self.churn) {
+            after
+        } else {
+            judge(closing.churn(), kind, &whole, day).map(|judged| judged.level)
+        };
+        closing.decide([before, entered], &segments[0]);
         self.state.risk.change(before, after);
         self.state.population.set_decided(root, after);
     }
@@ -295,7 +311,7 @@ impl PartitionEngine {
 
     /// Has every user looked at when the next day closes, because risk is judged otherwise from now on.
     pub(super) fn judge_everyone_anew(&mut self) {
-        self.model_ids = model_ids(&self.state.settings);
+        self.model_ids = model_ids(&self.churn);
         let Some(closed) = self.state.closed_through else { return };
         let roots: Vec<Slot> = self.state.population.roots().collect();
         for root in roots {

@@ -81,7 +81,7 @@ impl EngineSettings {
     #[must_use]
     pub fn onward_differences(&self, other: &Self) -> Vec<&'static str> {
         let (ours, theirs) = (&self.churn, &other.churn);
-        let differs = |one: &ProcessSettings, other: &ProcessSettings| one.process != other.process;
+        let differs = |one: &ProcessSettings, other: &ProcessSettings| one != other;
         differing([
             ("time.grace", self.grace_ms != other.grace_ms),
             ("time.future_tolerance", self.future_tolerance_ms != other.future_tolerance_ms),
@@ -91,6 +91,7 @@ impl EngineSettings {
             ("churn.medium", ours.medium.to_bits() != theirs.medium.to_bits()),
             ("churn.high", ours.high.to_bits() != theirs.high.to_bits()),
             ("churn.complaint_patience_days", ours.complaint_patience_days != theirs.complaint_patience_days),
+            ("churn.refit", ours.refit != theirs.refit),
             ("churn.activity", differs(&ours.activity, &theirs.activity)),
             ("churn.purchase", differs(&ours.purchase, &theirs.purchase)),
         ])
@@ -145,7 +146,7 @@ mod tests {
         (new.churn.high, new.churn.activity.process.lapse_days, new.clv.valuation.margin) = (0.9, 31, 0.5);
         new.churn.refit = false;
         assert!(old.historical_differences(&new).is_empty());
-        assert_eq!(old.onward_differences(&new), ["churn.high", "churn.activity"]);
+        assert_eq!(old.onward_differences(&new), ["churn.high", "churn.refit", "churn.activity"]);
         new.churn.process = crate::model::churn::ProcessKind::Purchase;
         assert_eq!(old.historical_differences(&new), ["churn.process"]);
     }

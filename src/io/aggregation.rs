@@ -24,12 +24,14 @@ use super::kafka::producer::{ProduceError, Producer};
 use super::kafka::reader::TopicReader;
 use super::kafka::{Outgoing, Record};
 use super::observations::Observations;
+use super::refitting::{ModelBoard, ModelFollower, Refitting, model_topic, read_models};
 use super::worker::Pulse;
 use crate::config::Settings;
 use crate::engine::aggregator::{ALL, Aggregator, Metric};
 use crate::engine::settings::EngineSettings;
 use crate::model::partition::partition_of;
 use crate::model::time::{Calendar, Day, UnknownTimeZone};
+use crate::wire::model::PublishedModel;
 use crate::wire::partials::{self, Told};
 use crate::wire::records;
 use alerting::Alerting;
@@ -97,7 +99,8 @@ impl MetricsBoard {
 pub fn run(
     settings: &Settings,
     connection: &Connection,
-    (board, observations): (&MetricsBoard, &Arc<Observations>),
+    (board, models): (&MetricsBoard, &ModelBoard),
+    observations: &Arc<Observations>,
     pulse: &Pulse,
     stop: &AtomicBool,
 ) -> Result<(), AggregationError> {
@@ -106,6 +109,7 @@ pub fn run(
     let mut member = GroupConsumer::join(connection, &topic, &topic, 1)?;
     let follow = || TopicReader::start(connection, &topic, &settings.topics.metrics).map(|metrics| Role::Follows(Box::new(metrics)));
     let mut role = follow()?;
+    let mut follower = ModelFollower::start(connection, &topic, &model_topic(&settings.kafka.group_id))?;
     while !stop.load(Ordering::Relaxed) {
         pulse.beat();
         while let Some(event) = member.poll()? {
@@ -127,8 +131,9 @@ pub fn run(
                 }
             }
         }
+        follower.follow(models, observations)?;
         match &mut role {
-            Role::Aggregates(session) => session.step(pulse)?,
+            Role::Aggregates(session) => session.step(observations, pulse)?,
             Role::Follows(metrics) => {
                 metrics.read(WAIT, |record| show(record, board))?;
             }
@@ -173,6 +178,8 @@ struct Session<'s> {
     partials: TopicReader,
     aggregator: Aggregator,
     histories: Histories,
+    refitting: Refitting,
+    model_topic: String,
     /// Everything that is in force, to begin again when a history does.
     told: BTreeMap<(i32, String), Told>,
     published: BTreeMap<String, Published>,
@@ -204,6 +211,9 @@ impl<'s> Session<'s> {
         read_all(connection, &group_id, &settings.topics.alerts, |record| alerting.note(record))?;
         let partials = TopicReader::start(connection, &group_id, &partials_topic(&settings.kafka.group_id))?;
         let aggregator = Aggregator::new(partials.partitions());
+        let model_topic = model_topic(&settings.kafka.group_id);
+        let models = read_models(connection, &group_id, &model_topic)?;
+        let refitting = Refitting::new(&settings.engine.churn, partials.partitions(), models);
         tracing::info!(published = published.len(), "aggregating");
         Ok(Self {
             engine: &settings.engine,
@@ -213,6 +223,8 @@ impl<'s> Session<'s> {
             partials,
             aggregator,
             histories: Histories::default(),
+            refitting,
+            model_topic,
             told: BTreeMap::new(),
             published,
             alerts_topic: settings.topics.alerts.clone(),
@@ -222,7 +234,7 @@ impl<'s> Session<'s> {
     }
 
     /// Reads a batch; publishes when there is a moment without records, so that half a transaction is hardly ever shown.
-    fn step(&mut self, pulse: &Pulse) -> Result<(), AggregationError> {
+    fn step(&mut self, observations: &Observations, pulse: &Pulse) -> Result<(), AggregationError> {
         let mut batch = Vec::new();
         let count = self.partials.read(WAIT, |record| batch.extend(told(record)))?;
         for (partition, key, told) in batch {
@@ -232,6 +244,9 @@ impl<'s> Session<'s> {
             self.since_publish.restart();
             pulse.wait_for("the brokers, to take metrics");
             self.publish()?;
+            if let Some(model) = self.refitting.step(observations) {
+                self.publish_model(&model)?;
+            }
         }
         self.alerting.observe_requests();
         Ok(())
@@ -257,6 +272,7 @@ impl<'s> Session<'s> {
 
     fn take(&mut self, partition: i32, key: String, told: Told) {
         let begun_again = self.histories.note(partition, &told);
+        self.refitting.update(partition, &told.partial);
         if !self.alerting.is_past(&told.partial) {
             self.aggregator.update(partition.cast_unsigned(), told.partial.clone());
             self.told.insert((partition, key), told);
@@ -272,9 +288,26 @@ impl<'s> Session<'s> {
         let histories = &self.histories;
         self.told.retain(|(partition, _), told| histories.is_in_force(*partition, told));
         self.aggregator = Aggregator::new(self.partials.partitions());
+        self.refitting.begin_again();
         for ((partition, _), told) in &self.told {
             self.aggregator.update(partition.cast_unsigned(), told.partial.clone());
+            self.refitting.update(*partition, &told.partial);
         }
+    }
+
+    /// Publishes a model. It counts once it is read back.
+    fn publish_model(&mut self, model: &PublishedModel) -> Result<(), AggregationError> {
+        let value = match model.encode() {
+            Ok(value) => value,
+            Err(error) => {
+                tracing::error!(%error, "a model cannot be encoded");
+                return Ok(());
+            }
+        };
+        pass(Place::ModelBefore);
+        self.transact(&[(self.model_topic.clone(), vec![(model.key(), String::from_utf8_lossy(&value).into_owned())])])?;
+        pass(Place::ModelAfter);
+        Ok(())
     }
 
     /// Publishes the metrics that differ from what was published last, and the alerts of the days that became final, in one transaction.

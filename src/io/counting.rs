@@ -8,20 +8,24 @@ use super::forwarding::log_topic;
 use super::kafka::Record;
 use super::kafka::metadata::Lineage;
 use super::observations::PartitionSize;
+use super::refitting::ModelBoard;
 use super::worker::{Destination, Outputs, Processor, Processors, TopicIndex, Undecodable};
 use crate::config::Settings;
 use crate::engine::effect::{Admission, Effect, RiskChange, Transition};
+use crate::engine::models::Switch;
 use crate::engine::partial::{Continuation, Partial};
 use crate::engine::partition::{PartitionEngine, Placement};
 use crate::engine::resharding::{Resharded, reshard};
 use crate::engine::settings::EngineSettings;
+use crate::model::churn::ProcessKind;
+use crate::model::churn::settings::ChurnSettings;
 use crate::model::event::Event;
 use crate::model::rejection::{Reason, Rejection};
 use crate::model::time::{Calendar, Day, EventTime, UnknownTimeZone};
 use crate::wire::decode::Decoder;
 use crate::wire::envelope::{Envelope, Forwarded};
 use crate::wire::partials::{self, Told};
-use crate::wire::{records, snapshot};
+use crate::wire::{explanation, records, snapshot};
 
 const TRANSITIONS: TopicIndex = TopicIndex(0);
 const PROFILES: TopicIndex = TopicIndex(1);
@@ -30,6 +34,9 @@ const PARTIALS: TopicIndex = TopicIndex(3);
 const CHURN_RISK: TopicIndex = TopicIndex(4);
 /// The internal log; named only where that is what is read.
 const LOG: TopicIndex = TopicIndex(5);
+
+/// Users of a partition that are looked at ahead of a close at each commit: some 10 ms of work.
+const USERS_AHEAD: u32 = 10_000;
 
 /// The internal topic on which partitions tell the aggregator their figures.
 #[must_use]
@@ -40,6 +47,7 @@ pub fn partials_topic(group_id: &str) -> String {
 /// What all partitions of a process share.
 struct Shared {
     settings: Settings,
+    models: Arc<ModelBoard>,
     decoder: Decoder,
     calendar: Arc<Calendar>,
     topic: String,
@@ -54,12 +62,14 @@ pub struct EngineProcessors {
 
 impl EngineProcessors {
     /// Engines that count what `settings` say: of the input, or of the internal log that everything is forwarded to.
-    pub fn new(settings: &Settings) -> Result<Self, UnknownTimeZone> {
+    /// Models that are on the board take over in time.
+    pub fn new(settings: &Settings, models: &Arc<ModelBoard>) -> Result<Self, UnknownTimeZone> {
         let calendar = Arc::new(Calendar::new(&settings.engine.time_zone)?);
         let internal = settings.kafka.repartition;
         let input = settings.kafka.inputs.first().cloned().unwrap_or_default();
         let topic = if internal { log_topic(&settings.kafka.group_id) } else { input };
-        let shared = Shared { settings: settings.clone(), decoder: settings.decoder(), calendar, topic, internal };
+        let shared =
+            Shared { settings: settings.clone(), models: Arc::clone(models), decoder: settings.decoder(), calendar, topic, internal };
         Ok(Self { shared: Arc::new(shared) })
     }
 }
@@ -138,11 +148,11 @@ impl Processors for EngineProcessors {
 }
 
 /// What is to be published about a user's profile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 enum ProfileNews {
-    /// It changed last when this was the newest day. It is published as of that day: as of the day of the commit, the record
+    /// It changed last when this was the newest day, and these the models. It is published as of then: as of the commit, the record
     /// would depend on when commits happen.
-    Changed(Option<Day>),
+    Changed(Option<Day>, Arc<ChurnSettings>),
     Removed,
 }
 
@@ -184,8 +194,8 @@ impl Processor for EngineProcessor {
         }
         for (user_id, news) in std::mem::take(&mut self.profiles) {
             let profile = match news {
-                ProfileNews::Changed(Some(day)) => self.engine.profile_on(&user_id, day),
-                ProfileNews::Changed(None) => self.engine.profile(&user_id),
+                ProfileNews::Changed(Some(day), churn) => self.engine.profile_by(&churn, &user_id, day),
+                ProfileNews::Changed(None, _) => self.engine.profile(&user_id),
                 ProfileNews::Removed => None,
             };
             let key = user_id.as_bytes();
@@ -250,9 +260,23 @@ impl Processor for EngineProcessor {
         self.aside = None;
     }
 
+    fn work_ahead(&mut self) {
+        self.engine.work_ahead(USERS_AHEAD);
+    }
+
+    fn schedule_switches(&mut self) -> Vec<Switch> {
+        let newest = ProcessKind::NAMES.iter().filter_map(|(process, _)| self.shared.models.newest(*process));
+        newest.filter_map(|newest| self.engine.schedule_model(&newest.model, newest.takes_effect)).collect()
+    }
+
+    fn repeat_switch(&mut self, switch: Switch) {
+        self.engine.repeat_switch(switch);
+    }
+
     fn profile(&self, user_id: &str) -> Option<Vec<u8>> {
-        let profile = self.engine.profile(user_id)?;
-        serde_json::to_vec(&records::profile(&profile)).ok()
+        let mut answer = records::profile(&self.engine.profile(user_id)?);
+        answer["explain"] = explanation::explain(&self.engine.explain(user_id));
+        serde_json::to_vec(&answer).ok()
     }
 }
 
@@ -334,7 +358,10 @@ impl EngineProcessor {
             match effect {
                 Effect::Transition(transition) => self.publish_transition(&transition, outputs),
                 Effect::RiskChanged(change) => self.publish_risk(&change, outputs),
-                Effect::ProfileChanged(user_id) => self.note_profile(user_id, ProfileNews::Changed(self.engine.newest_day())),
+                Effect::ProfileChanged(user_id) => {
+                    let news = ProfileNews::Changed(self.engine.newest_day(), Arc::clone(self.engine.churn()));
+                    self.note_profile(user_id, news);
+                }
                 Effect::ProfileRemoved(user_id) => self.note_profile(user_id, ProfileNews::Removed),
                 Effect::ForwardEvent { user_id } => {
                     let event = forwarded.map(|forwarded| Envelope::Event(Forwarded { value: payload, passed_on: true, ..*forwarded }));

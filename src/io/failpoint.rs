@@ -46,11 +46,17 @@ pub enum Place {
     MetricsBefore,
     /// It has published, and its board does not show it.
     MetricsAfter,
+    /// It is about to publish a refitted model.
+    ModelBefore,
+    /// It has, and no partition knows it.
+    ModelAfter,
+    /// A partition has scheduled a refitted model, and no commit says so.
+    ModelScheduled,
 }
 
 impl Place {
     /// All places by name.
-    pub const ALL: [(&'static str, Self); 20] = [
+    pub const ALL: [(&'static str, Self); 23] = [
         ("consume", Self::Consume),
         ("produce.before", Self::ProduceBefore),
         ("offsets.before", Self::OffsetsBefore),
@@ -71,6 +77,9 @@ impl Place {
         ("reshard.after", Self::ReshardAfter),
         ("metrics.before", Self::MetricsBefore),
         ("metrics.after", Self::MetricsAfter),
+        ("model.before", Self::ModelBefore),
+        ("model.after", Self::ModelAfter),
+        ("model.scheduled", Self::ModelScheduled),
     ];
 }
 

@@ -8,6 +8,7 @@ pub mod metadata;
 pub mod probe;
 pub mod producer;
 pub mod reader;
+pub mod switches;
 pub mod topics;
 
 pub use ffi::{Batch, Entry, Outgoing, Record};

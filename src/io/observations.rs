@@ -8,6 +8,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use super::alertmanager::AlertmanagerCounts;
+use crate::model::time::Day;
 
 /// The longest duration told apart, in microseconds: an hour.
 const LONGEST_MICROS: u64 = 3_600_000_000;
@@ -135,6 +136,10 @@ pub struct Observations {
     pub snapshot_failures: Counter,
     /// Closings by the clock and new settings that could not be, each time they were due, because no snapshot can be stored.
     pub barriers_put_off: Counter,
+    /// The newest fitted model of each process, by name: its id, and the day at whose close it takes over.
+    models: Mutex<BTreeMap<&'static str, (String, Day)>>,
+    /// Refits by process and outcome.
+    refits: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
     /// The partitions of this process.
     partitions: Mutex<BTreeMap<i32, PartitionGauges>>,
     /// How much each of them holds.
@@ -200,6 +205,28 @@ impl Observations {
     #[must_use]
     pub fn aborts(&self) -> BTreeMap<String, u64> {
         locked(&self.aborts).clone()
+    }
+
+    /// Notes the newest model of a process.
+    pub fn set_model(&self, process: &'static str, model_id: &str, takes_effect: Day) {
+        locked(&self.models).insert(process, (model_id.to_owned(), takes_effect));
+    }
+
+    /// The newest fitted model of each process: its id, and the day at whose close it takes over.
+    #[must_use]
+    pub fn models(&self) -> BTreeMap<&'static str, (String, Day)> {
+        locked(&self.models).clone()
+    }
+
+    /// Counts a refit of a process by its outcome.
+    pub fn count_refit(&self, process: &'static str, outcome: &'static str) {
+        *locked(&self.refits).entry((process, outcome)).or_default() += 1;
+    }
+
+    /// Refits by process and outcome.
+    #[must_use]
+    pub fn refits(&self) -> BTreeMap<(&'static str, &'static str), u64> {
+        locked(&self.refits).clone()
     }
 
     /// Sets the gauges of a partition.

@@ -1,5 +1,7 @@
 //! States kept under a name, so that counting can go on from them later: before an upgrade, or before events that may have to be taken back.
 
+use std::sync::Arc;
+
 use super::preparation::wait_for_brokers;
 use super::resharding::committed_metadata;
 use super::{ServiceError, connection, counted_topic};
@@ -79,7 +81,7 @@ pub(super) async fn check_kept(settings: &Settings, name: &KeptName, connection:
         let reason = format!("of the {partitions} partitions of topic `{log}`, snapshots kept as {name} are of {kept:?}");
         return Err(ServiceError::Refused(reason));
     }
-    let processors = EngineProcessors::new(settings)?;
+    let processors = EngineProcessors::new(settings, &Arc::default())?;
     let onlooker = GroupConsumer::alone(connection, &settings.kafka.group_id, &log, Isolation::Committed);
     let onlooker = onlooker.map_err(|error| ServiceError::Refused(error.to_string()))?;
     for partition in kept {

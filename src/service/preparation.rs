@@ -6,11 +6,13 @@ use super::keeping::check_kept;
 use super::{History, ServiceError};
 use crate::config::Settings;
 use crate::io::aggregation::election_topic;
+use crate::io::clock::Stopwatch;
 use crate::io::counting::partials_topic;
 use crate::io::forwarding::{forwarding_group, log_topic};
 use crate::io::kafka::connection::Connection;
 use crate::io::kafka::probe::{Probe, ProbeError};
 use crate::io::kafka::topics::{Purpose, TopicPlan, Topics};
+use crate::io::refitting::model_topic;
 
 /// How often it is told that brokers are waited for.
 const TELL_WAITING: Duration = Duration::from_secs(5);
@@ -32,6 +34,7 @@ pub fn topic_plans(settings: &Settings, partitions: u32) -> Vec<TopicPlan> {
         plan(&topics.profiles, partitions, Purpose::Latest),
         plan(&topics.dead_letters, partitions, Purpose::DeadLetters),
         plan(&partials_topic(&kafka.group_id), partitions, Purpose::Latest),
+        plan(&model_topic(&kafka.group_id), 1, Purpose::Latest),
         plan(&election_topic(&kafka.group_id), 1, Purpose::Election),
     ]);
     plans
@@ -45,6 +48,19 @@ pub(super) fn wait_for_brokers(connection: &Connection) -> Result<(), ProbeError
             ProbeError::Unreachable { .. } => tracing::warn!(%error, "waiting for the brokers"),
             ProbeError::Refused { .. } | ProbeError::Properties(_) => return Err(error),
         }
+    }
+    Ok(())
+}
+
+/// Waits until the brokers tell of topics that were just created: the controller knows them before the brokers do.
+fn wait_for_topics(topics: &Topics, created: &[String]) -> Result<(), ServiceError> {
+    let stopwatch = Stopwatch::start();
+    while stopwatch.elapsed() < TELL_WAITING {
+        let known = topics.partition_counts()?;
+        if created.iter().all(|name| known.contains_key(name)) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
     }
     Ok(())
 }
@@ -65,6 +81,7 @@ pub(super) async fn prepare(settings: &Settings, history: &History, connection: 
     let created = topics.create_missing(&topic_plans(settings, partitions)).await?;
     if !created.is_empty() {
         tracing::info!(?created, "topics created");
+        wait_for_topics(&topics, &created)?;
     }
     match history {
         History::Continued => {}

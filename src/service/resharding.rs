@@ -74,7 +74,7 @@ fn make_worker(
     let store = &settings.snapshots;
     let parts = WorkerParts {
         connection: connection.clone(),
-        processors: Arc::new(EngineProcessors::new(settings)?),
+        processors: Arc::new(EngineProcessors::new(settings, &Arc::default())?),
         snapshots: Snapshots::open(&store.url, &settings.kafka.group_id, &worker_settings.topic, usize::from(store.keep))?,
         runtime: runtime.clone(),
         observations: Arc::<Observations>::default(),

@@ -25,7 +25,7 @@ pub(super) fn watch(common: &Common) {
         thread::sleep(LOOK);
         // The whole process was held up, not one thread of it.
         if slept.elapsed() > 4 * LOOK {
-            common.pulses().iter().for_each(|(_, pulse)| pulse.beat());
+            common.pulses().iter().for_each(|(_, pulse)| pulse.begin_again());
             continue;
         }
         for (name, pulse) in common.pulses() {

@@ -37,6 +37,7 @@ pub fn key(partial: &Partial) -> String {
         Partial::Continues(continuation) => format!("|continues|{}", continuation.lineage),
         Partial::Alerts { day, .. } => format!("|alerts|{day}"),
         Partial::Progress { .. } => "|progress".to_owned(),
+        Partial::Histories { process, .. } => format!("|histories|{}", process.name()),
     }
 }
 

@@ -251,7 +251,7 @@ pub fn churn_risk(change: &RiskChange) -> Value {
 }
 
 /// A reason in words that someone can act on.
-fn risk_reason(reason: &RiskReason) -> String {
+pub(super) fn risk_reason(reason: &RiskReason) -> String {
     let days = |count: i32| if count == 1 { "1 day".to_owned() } else { format!("{count} days") };
     match reason {
         RiskReason::Cancelled(day) => format!("cancelled on {day}"),

@@ -10,12 +10,14 @@
 
 mod alerts;
 mod cluster;
+mod explanation;
 mod found;
 mod generated;
 mod histories;
 mod limits;
 mod naive;
 mod properties;
+mod refit;
 mod risk;
 mod scenarios;
 mod snapshots;

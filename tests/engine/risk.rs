@@ -3,15 +3,17 @@
 use serde_json::{Value, json};
 use stickiness::engine::effect::{Admission, Effect};
 use stickiness::engine::settings::EngineSettings;
-use stickiness::model::churn::History;
+use stickiness::model::churn::refit::FittedModel;
+use stickiness::model::churn::{ChurnProcess, History, ProcessKind};
 use stickiness::model::event::{Event, EventType, Facts, ReturnFacts};
+use stickiness::model::time::Day;
 use stickiness::wire::records;
 
 use crate::scenarios::{Bench, day, event, order};
 
 impl Bench {
     /// Churn-risk records since the last call.
-    fn risks(&mut self) -> Vec<Value> {
+    pub(crate) fn risks(&mut self) -> Vec<Value> {
         let effects = self.engine.drain_effects().into_iter();
         effects
             .filter_map(|effect| if let Effect::RiskChanged(change) = effect { Some(records::churn_risk(&change)) } else { None })
@@ -185,4 +187,28 @@ fn closing_a_day_of_a_million_users_takes_little() {
     println!("closes, with what they said: {closes:?}");
     let last = closes[closes.len() - 7..].iter().map(|(time, _)| *time).max().expect("some");
     assert!(last < std::time::Duration::from_millis(50), "{last:?}");
+    let (slices, close, said) = close_with_a_switch(&mut bench, first + 28);
+    let (longest, all) = (slices.iter().max().expect("some"), slices.iter().sum::<std::time::Duration>());
+    println!("ahead of a switch: longest slice {longest:?}, all {all:?}; its close {close:?}, which said {said}");
+    assert!(close < std::time::Duration::from_millis(50), "{close:?}");
+}
+
+/// The close at which models take over that differ from those in force by a per cent, as from one day to the next.
+#[allow(clippy::disallowed_methods, reason = "a stopwatch")]
+fn close_with_a_switch(bench: &mut Bench, day: Day) -> (Vec<std::time::Duration>, std::time::Duration, usize) {
+    for kind in [ProcessKind::Activity, ProcessKind::Purchase] {
+        let ChurnProcess { model, unit, mut parameters, .. } = bench.engine.churn().of(kind).process;
+        parameters.alpha *= 1.01;
+        bench.engine.schedule_model(&FittedModel { process: kind, model, unit, parameters }, day).expect("news");
+    }
+    let slice = |bench: &mut Bench| {
+        let began = std::time::Instant::now();
+        bench.engine.work_ahead(10_000);
+        began.elapsed()
+    };
+    let slices: Vec<_> = (0..120).map(|_| slice(bench)).collect();
+    let began = std::time::Instant::now();
+    bench.engine.close_through(day);
+    let (close, said) = (began.elapsed(), bench.engine.drain_effects().len());
+    (slices, close, said)
 }

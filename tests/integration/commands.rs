@@ -61,6 +61,11 @@ fn a_user_is_asked_of_the_running_service() {
     };
     let profile: Value = serde_json::from_slice(&found.stdout).unwrap_or_else(|_| panic!("{}\n{}", said(&found), process.log()));
     assert_eq!((profile["user_id"].as_str(), profile["active_days"].as_u64()), (Some("a/b"), Some(1)));
+    assert_eq!(profile["explain"]["activity"]["reasons"], serde_json::json!(["seen on one day only"]));
+    let mut explain = group.command("user");
+    explain.args(["--address", address, "--explain", "a/b"]);
+    let told = String::from_utf8(output(explain).stdout).expect("text");
+    assert!(told.starts_with("a/b\nactivity: ") && told.contains("\n  raises it: "), "{told}");
     let stopwatch = Stopwatch::start();
     // Until every thread has its share, nobody can be told to be unknown.
     while process.metric("stickiness_ready") != Some(1.0) {

@@ -1,6 +1,7 @@
 //! What a partition tells of each day that closes for alerts: entries into levels, users at risk of them, returns of silent users and how many were expected.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::ledger::{AlertLedger, Share, Silence, Standpoint, Step};
 use crate::engine::component::Slot;
@@ -11,6 +12,7 @@ use crate::engine::risk::Known;
 use crate::model::churn::ProcessKind;
 use crate::model::churn::level::{RiskLevel, Seen};
 use crate::model::churn::returning::rounded;
+use crate::model::churn::settings::ChurnSettings;
 use crate::model::event::{Event, Facts};
 use crate::model::time::Day;
 
@@ -20,6 +22,8 @@ const REMEMBERED_DAYS: i32 = 150;
 /// What a day that closes brings in each segment, in the making.
 pub(in crate::engine) struct ClosingDay {
     day: Day,
+    /// How the day was foretold: a model that takes over at its close has no part in what it brought.
+    churn: Arc<ChurnSettings>,
     has_data: bool,
     inputs: BTreeMap<u32, AlertInputs>,
 }
@@ -217,17 +221,16 @@ impl PartitionEngine {
     }
 
     /// What is known for alerts of a day that closes, before levels are decided at its end.
-    pub(in crate::engine) fn begin_alerts(&mut self, day: Day) -> ClosingDay {
-        let churn = &self.state.settings.churn;
+    pub(in crate::engine) fn begin_alerts(&mut self, day: Day, churn: Arc<ChurnSettings>) -> ClosingDay {
         let process = churn.of(churn.process).process;
         let (has_data, inputs) = self.state.alerts.inputs(day, &process);
         self.state.alerts.close(day, i32::from(process.lapse_days));
-        ClosingDay { day, has_data, inputs }
+        ClosingDay { day, churn, has_data, inputs }
     }
 
     /// What is told of the day; nothing of a day on which nobody was there or could have been.
     pub(in crate::engine) fn end_alerts(&self, closing: ClosingDay) -> Option<Partial> {
-        let ClosingDay { day, has_data, inputs } = closing;
+        let ClosingDay { day, has_data, inputs, .. } = closing;
         let told = |(segment, inputs): (u32, AlertInputs)| (self.state.segments.name(segment as usize), inputs);
         let segments: BTreeMap<String, AlertInputs> = inputs.into_iter().map(told).filter(|(_, inputs)| !inputs.is_empty()).collect();
         (has_data || !segments.is_empty()).then_some(Partial::Alerts { day, has_data, segments })
@@ -237,6 +240,11 @@ impl PartitionEngine {
 impl ClosingDay {
     pub(in crate::engine) fn day(&self) -> Day {
         self.day
+    }
+
+    /// By what the day was foretold.
+    pub(in crate::engine) fn churn(&self) -> &Arc<ChurnSettings> {
+        &self.churn
     }
 
     /// Notes what was decided about a user's level: what it was, and what it is. `segments` are those of the end of the day before.

@@ -40,7 +40,7 @@ impl Histories {
                     Partial::Figures { day, .. } => *day < figures_before,
                     Partial::Close { day, .. } | Partial::Alerts { day, .. } => *day <= closed_through,
                     Partial::Continues(_) => true,
-                    Partial::Progress { .. } => figures_before == NEVER,
+                    Partial::Progress { .. } | Partial::Histories { .. } => figures_before == NEVER,
                 };
             }
             let Some(older) = self.continued.get(&(partition, lineage.clone())) else { return false };

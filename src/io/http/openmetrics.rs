@@ -19,7 +19,7 @@ use super::answer::Problem;
 use super::api::{lag, seconds_between};
 use crate::io::clock;
 use crate::io::observations::{AlertReadings, FiringAlerts, Observations, PartitionGauges, PartitionPhase, PartitionSize};
-use crate::model::time::EventTime;
+use crate::model::time::{Day, EventTime};
 
 const OPENMETRICS: &str = "application/openmetrics-text";
 const OPENMETRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -77,6 +77,8 @@ struct Readings {
     barriers_put_off: u64,
     commit_time: Histogram<u64>,
     publish_time: Histogram<u64>,
+    models: BTreeMap<&'static str, (String, Day)>,
+    refits: BTreeMap<(&'static str, &'static str), u64>,
     partitions: BTreeMap<i32, PartitionGauges>,
     sizes: BTreeMap<i32, PartitionSize>,
     firing: FiringAlerts,
@@ -97,6 +99,8 @@ impl Readings {
             barriers_put_off: observations.barriers_put_off.get(),
             commit_time: observations.commit_time.snapshot(),
             publish_time: observations.publish_time.snapshot(),
+            models: observations.models(),
+            refits: observations.refits(),
             partitions: observations.partitions(),
             sizes: observations.sizes(),
             firing: observations.firing(),
@@ -153,6 +157,21 @@ impl Readings {
         page.counter("alertmanager_overflows", "Alerts that Alertmanager was not told of for want of room.", requests.overflowed)
     }
 
+    fn encode_models(&self, page: &mut Page<'_>) -> fmt::Result {
+        let help = "The newest fitted churn model of each process: the day at whose close it takes over, in days since 1970-01-01.";
+        let mut models = page.family("churn_model_day", help, None, MetricType::Gauge)?;
+        for (process, (model_id, day)) in &self.models {
+            let labels = [("process", *process), ("model_id", model_id.as_str())];
+            models.encode_family(&labels)?.encode_gauge(&i64::from(day.number()))?;
+        }
+        let help = "Fits of churn models that this process made, by what became of them.";
+        let mut refits = page.family("refits", help, None, MetricType::Counter)?;
+        for ((process, outcome), count) in &self.refits {
+            count_of(&mut refits, &[("process", *process), ("outcome", *outcome)], *count)?;
+        }
+        Ok(())
+    }
+
     fn encode_durations(&self, page: &mut Page<'_>) -> fmt::Result {
         page.durations("commit_duration", "Time from the begin of a transaction to its end", &self.commit_time)?;
         page.durations(
@@ -205,6 +224,7 @@ impl Collector for Readings {
         self.encode_service(page)?;
         self.encode_counters(page)?;
         self.encode_alerts(page)?;
+        self.encode_models(page)?;
         self.encode_durations(page)?;
         self.encode_partitions(page)?;
         self.encode_sizes(page)

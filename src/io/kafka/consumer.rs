@@ -145,7 +145,7 @@ impl ConsumerContext for GroupContext {
         let partitions: Vec<i32> = list.elements().iter().map(TopicPartitionListElem::partition).collect();
         let assigned = what == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         if self.leaving.load(Ordering::Relaxed) {
-            let done = if assigned { consumer.incremental_assign(&TopicPartitionList::new()) } else { consumer.incremental_unassign(list) };
+            let done = if assigned { consumer.incremental_assign(&TopicPartitionList::new()) } else { let_go(consumer, list) };
             if let Err(error) = done {
                 tracing::warn!(%error, "cannot give partitions back while leaving the group");
             }
@@ -260,8 +260,7 @@ impl GroupConsumer {
 
     /// Stops reading partitions of one's own accord, before leaving the group. Acknowledges no event.
     pub fn give_back(&mut self, partitions: &[i32]) -> Result<(), ConsumeError> {
-        let list = self.list(partitions);
-        let given = self.consumer.incremental_unassign(&list);
+        let given = let_go(&self.consumer, &self.list(partitions));
         for partition in partitions {
             self.queue.release(*partition);
             self.assigned.remove(partition);
@@ -409,15 +408,26 @@ impl Drop for GroupConsumer {
         while let Some(event) = self.unacknowledged.pop_front().or_else(|| self.consumer.context().next_event()) {
             let done = match event {
                 GroupEvent::Assigned(_) => self.consumer.incremental_assign(&TopicPartitionList::new()),
-                GroupEvent::Revoked(partitions) | GroupEvent::Lost(partitions) => {
-                    self.consumer.incremental_unassign(&self.list(&partitions))
-                }
+                GroupEvent::Revoked(partitions) | GroupEvent::Lost(partitions) => let_go(&self.consumer, &self.list(&partitions)),
             };
             if let Err(error) = done {
-                tracing::debug!(%error, "a rebalance ended before it was acted on");
+                tracing::warn!(%error, "a rebalance ended before it was acted on");
             }
         }
     }
+}
+
+/// Stops reading partitions, those of them that are read: the library refuses the whole list for one that is not, and the rebalance, and with it a
+/// close, would wait for ever.
+fn let_go(consumer: &BaseConsumer<GroupContext>, partitions: &TopicPartitionList) -> Result<(), KafkaError> {
+    let assigned = consumer.assignment()?;
+    let mut read = TopicPartitionList::new();
+    for element in partitions.elements() {
+        if assigned.find_partition(element.topic(), element.partition()).is_some() {
+            read.add_partition(element.topic(), element.partition());
+        }
+    }
+    consumer.incremental_unassign(&read)
 }
 
 /// Makes the library's error one of this module.

@@ -9,6 +9,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::switches::NotedSwitch;
+use crate::engine::models::Switch;
 use crate::model::time::EventTime;
 
 /// The format written here. Another is refused: it may mean something that this version would get wrong.
@@ -17,6 +19,8 @@ const VERSION: u32 = 1;
 const LIMIT_BYTES: usize = 4096;
 /// Barriers kept: more than any snapshot that is still there is old.
 const BARRIERS: usize = 16;
+/// Switches of models kept, of both processes.
+const SWITCHES: usize = 8;
 
 /// Why a commit's text says nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -142,6 +146,10 @@ pub struct CommitMetadata {
     /// The first commit under the settings in force: a recovery cannot start from a snapshot of an earlier one, because the records
     /// from there were counted by other settings.
     pub settings_since: u64,
+    /// The switches of models, oldest first.
+    pub switches: Vec<NotedSwitch>,
+    /// The newest commit of whose switches some are no longer noted: of an earlier one no snapshot is enough.
+    pub switches_since: u64,
 }
 
 /// The text's fields. Unknown ones are ignored: a later version may add what an earlier need not know.
@@ -160,6 +168,10 @@ struct Written {
     barriers: Vec<Barrier>,
     #[serde(default, skip_serializing_if = "is_zero")]
     settings_since: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    switches: Vec<NotedSwitch>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    switches_since: u64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
@@ -171,7 +183,18 @@ impl CommitMetadata {
     /// Of a history that begins, before anything is known of its partitions and snapshots.
     #[must_use]
     pub fn beginning(lineage: Lineage, engine_version: u32) -> Self {
-        Self { lineage, owner: None, snapshot: None, engine_version, partitions: 0, sequence: 0, barriers: Vec::new(), settings_since: 0 }
+        Self {
+            lineage,
+            owner: None,
+            snapshot: None,
+            engine_version,
+            partitions: 0,
+            sequence: 0,
+            barriers: Vec::new(),
+            settings_since: 0,
+            switches: Vec::new(),
+            switches_since: 0,
+        }
     }
 
     /// Notes a closing by the clock. It says all that earlier ones at the same offset did, because closings only go forward.
@@ -194,6 +217,26 @@ impl CommitMetadata {
         self.barriers.len() < BARRIERS || self.barriers.first().is_none_or(|first| first.offset <= offset)
     }
 
+    /// Notes a switch that the next commit names first.
+    pub fn push_switch(&mut self, switch: Switch) {
+        self.switches.push(NotedSwitch { sequence: self.sequence + 1, switch });
+        let excess = self.switches.len().saturating_sub(SWITCHES);
+        if let Some(last) = self.switches.drain(..excess).next_back() {
+            self.switches_since = self.switches_since.max(last.sequence);
+        }
+    }
+
+    /// Whether a switch of each process can be noted so that none gets lost that the snapshot of commit `stored` does not hold.
+    #[must_use]
+    pub fn has_room_for_switches(&self, stored: u64) -> bool {
+        self.switches_after(stored).count() + 2 <= SWITCHES
+    }
+
+    /// The switches that the snapshot of a commit does not hold, in the order in which they were scheduled.
+    pub fn switches_after(&self, sequence: u64) -> impl Iterator<Item = Switch> + '_ {
+        self.switches.iter().filter(move |noted| noted.sequence > sequence).map(|noted| noted.switch)
+    }
+
     /// The text to commit.
     pub fn encode(&self) -> Result<String, MetadataError> {
         let written = Written {
@@ -206,6 +249,8 @@ impl CommitMetadata {
             sequence: self.sequence,
             barriers: self.barriers.clone(),
             settings_since: self.settings_since,
+            switches: self.switches.clone(),
+            switches_since: self.switches_since,
         };
         let text = serde_json::to_string(&written).map_err(|error| MetadataError::Unreadable(error.to_string()))?;
         if text.len() > LIMIT_BYTES { Err(MetadataError::TooLong { bytes: text.len() }) } else { Ok(text) }
@@ -226,8 +271,20 @@ impl CommitMetadata {
             return Err(MetadataError::OtherVersion { found });
         }
         let written: Written = serde_json::from_str(text).map_err(unreadable)?;
-        let Written { lineage, owner, snapshot, engine, partitions, sequence, barriers, settings_since, .. } = written;
-        Ok(Self { lineage, owner, snapshot, engine_version: engine, partitions, sequence, barriers, settings_since })
+        let Written { lineage, owner, snapshot, engine, partitions, sequence, barriers, settings_since, switches, switches_since, .. } =
+            written;
+        Ok(Self {
+            lineage,
+            owner,
+            snapshot,
+            engine_version: engine,
+            partitions,
+            sequence,
+            barriers,
+            settings_since,
+            switches,
+            switches_since,
+        })
     }
 }
 
@@ -245,12 +302,22 @@ mod tests {
             sequence: 7,
             barriers: vec![Barrier { offset: 42, now: EventTime::from_millis(1_767_225_600_000) }],
             settings_since: 3,
+            switches: vec![super::super::switches::tests::noted(5)],
+            switches_since: 4,
         }
     }
 
     #[test]
     fn what_is_written_is_read() {
-        let released = CommitMetadata { owner: None, snapshot: None, barriers: Vec::new(), settings_since: 0, ..metadata() };
+        let released = CommitMetadata {
+            owner: None,
+            snapshot: None,
+            barriers: Vec::new(),
+            settings_since: 0,
+            switches: Vec::new(),
+            switches_since: 0,
+            ..metadata()
+        };
         for one in [metadata(), released] {
             let text = one.encode().expect("short enough");
             assert_eq!(CommitMetadata::parse(&text), Ok(one), "{text}");
@@ -268,6 +335,29 @@ mod tests {
         assert_eq!((read.barriers.len(), read.barriers[0].offset), (16, 84));
         assert!(read.knows_barriers_from(84) && !read.knows_barriers_from(83));
         assert!(read.has_room_for_barrier(85) && !read.has_room_for_barrier(84));
+    }
+
+    #[test]
+    fn switches_are_dropped_only_where_a_snapshot_holds_them() {
+        let mut one = metadata();
+        for number in 0..16 {
+            one.sequence = 100 + number;
+            assert!(one.has_room_for_switches(one.sequence - 3), "{number}");
+            one.push_switch(super::super::switches::tests::noted(0).switch);
+        }
+        let read = CommitMetadata::parse(&one.encode().expect("short enough")).expect("readable");
+        assert_eq!((read.switches.len(), read.switches[0].sequence, read.switches_since), (8, 109, 108));
+        assert_eq!((read.switches_after(110).count(), read.has_room_for_switches(110), read.has_room_for_switches(109)), (6, true, false));
+    }
+
+    #[test]
+    fn the_fullest_text_is_short_enough() {
+        let mut one = CommitMetadata { owner: Some("o".repeat(300)), sequence: u64::MAX - 1, settings_since: u64::MAX, ..metadata() };
+        for number in 0..16 {
+            one.push_barrier(Barrier { offset: i64::MAX - number, now: EventTime::from_millis(i64::MAX / 1_000_000) });
+            one.push_switch(super::super::switches::tests::noted(0).switch);
+        }
+        assert!(one.encode().expect("short enough").len() < 3_000);
     }
 
     #[test]

@@ -33,6 +33,8 @@ impl<F: Processors> Worker<F> {
     pub(super) fn commit(&mut self, partials: bool) -> Result<(), WorkerError> {
         self.since_commit.restart();
         for partition in self.partitions.values_mut().filter(|partition| partition.is_live()) {
+            partition.processor.work_ahead();
+            partition.schedule_switches();
             let waiting = self.outputs.len();
             self.outputs.set_source(partition.id);
             partition.processor.flush(partials, &mut self.outputs);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Processor;
 use super::outputs::Outputs;
 use crate::io::clock::Stopwatch;
+use crate::io::failpoint::{Place, pass};
 use crate::io::kafka::Record;
 use crate::io::kafka::consumer::{CommitOffset, Progress};
 use crate::io::kafka::metadata::{Barrier, CommitMetadata, MetadataError};
@@ -157,6 +158,21 @@ impl<P: Processor> Partition<P> {
     pub(super) fn has_room_for_barrier(&self) -> bool {
         let stored = self.metadata.snapshot.as_deref().and_then(SnapshotName::parse);
         stored.is_some_and(|stored| self.metadata.has_room_for_barrier(stored.offset))
+    }
+
+    /// Schedules models that came since, if they can be noted: a recovery from the newest snapshot must find all switches since.
+    pub(super) fn schedule_switches(&mut self) {
+        let stored = self.metadata.snapshot.as_deref().and_then(SnapshotName::parse);
+        if !stored.is_some_and(|stored| self.metadata.has_room_for_switches(stored.sequence)) {
+            return;
+        }
+        for switch in self.processor.schedule_switches() {
+            let (model, process) = (switch.model.model_id(), switch.model.process.name());
+            tracing::info!(partition = self.id, process, model, day = %switch.at_close_of, "a model takes over at the close of a day");
+            self.metadata.push_switch(switch);
+            self.dirty = true;
+            pass(Place::ModelScheduled);
+        }
     }
 
     /// What the next commit says about it, in the name of `owner`, or of nobody when it is given away.

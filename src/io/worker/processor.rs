@@ -1,6 +1,7 @@
 //! What a worker runs.
 
 use super::outputs::Outputs;
+use crate::engine::models::Switch;
 use crate::engine::resharding::Resharded;
 use crate::io::kafka::Record;
 use crate::io::kafka::metadata::Lineage;
@@ -34,6 +35,14 @@ pub trait Processor: Send + 'static {
     fn exchange_settings(&mut self) {}
     /// Forgets the settings set aside.
     fn keep_settings(&mut self) {}
+    /// Does a slice of the work that can be done before it is needed. Nothing that is published depends on it.
+    fn work_ahead(&mut self) {}
+    /// Schedules models that came since to take over when a day closes. The log does not say when they came: the switches are to be committed.
+    fn schedule_switches(&mut self) -> Vec<Switch> {
+        Vec::new()
+    }
+    /// Notes a switch that was committed, so that it comes about where it did.
+    fn repeat_switch(&mut self, _: Switch) {}
     /// A user's profile as JSON, if the user is known here.
     fn profile(&self, user_id: &str) -> Option<Vec<u8>>;
 }

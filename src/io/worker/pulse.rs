@@ -33,6 +33,11 @@ impl Pulse {
         self.set(Some(what));
     }
 
+    /// What the thread does began now, as far as anyone can tell: the whole process was held up.
+    pub fn begin_again(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).since = Stopwatch::start();
+    }
+
     fn set(&self, waits_for: Option<&'static str>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Reading { since: Stopwatch::start(), waits_for };
     }

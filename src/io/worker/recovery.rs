@@ -146,10 +146,10 @@ pub(super) fn plan(committed: &Committed, any_snapshot: bool, anew: bool, partit
 }
 
 /// The snapshots that a recovery may start from, newest first: those at or before the commit, since which the settings were the same
-/// and every closing by the clock is known.
+/// and every closing by the clock and every switch of models is known.
 pub(super) fn candidates(names: &[SnapshotName], committed: i64, metadata: &CommitMetadata) -> Vec<SnapshotName> {
     let usable = |name: &&SnapshotName| {
-        let sequences = metadata.settings_since..=metadata.sequence;
+        let sequences = metadata.settings_since.max(metadata.switches_since)..=metadata.sequence;
         name.offset <= committed && sequences.contains(&name.sequence) && metadata.knows_barriers_from(name.offset)
     };
     let mut names: Vec<SnapshotName> = names.iter().filter(usable).copied().collect();
@@ -195,6 +195,8 @@ mod tests {
             sequence: 9,
             barriers: Vec::new(),
             settings_since: 1,
+            switches: Vec::new(),
+            switches_since: 0,
         }
     }
 
@@ -220,6 +222,14 @@ mod tests {
         let names = [(1, 1), (5, 9), (5, 8), (5, 10), (6, 9), (1, 0)].map(|(offset, sequence)| SnapshotName { offset, sequence });
         let found: Vec<(i64, u64)> = candidates(&names, 5, &metadata()).into_iter().map(|name| (name.offset, name.sequence)).collect();
         assert_eq!(found, [(5, 9), (5, 8), (1, 1)]);
+    }
+
+    #[test]
+    fn snapshots_of_before_a_switch_that_is_forgotten_are_left_alone() {
+        let names = [(1, 4), (5, 5), (5, 9)].map(|(offset, sequence)| SnapshotName { offset, sequence });
+        let metadata = CommitMetadata { switches_since: 5, ..metadata() };
+        let found: Vec<u64> = candidates(&names, 5, &metadata).into_iter().map(|name| name.sequence).collect();
+        assert_eq!(found, [9, 5]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::partition::{Partition, Phase};
 use super::recovery::{Plan, Refusal, candidates, plan, replayable};
-use super::{ASK, Beginning, FENCE, Guarantee, Processors, Undecodable, Worker, WorkerError};
+use super::{ASK, Beginning, FENCE, Guarantee, Processor as _, Processors, Undecodable, Worker, WorkerError};
 use crate::io::clock::Stopwatch;
 use crate::io::failpoint::{Place, pass};
 use crate::io::kafka::connection::Isolation;
@@ -117,9 +117,11 @@ impl<F: Processors> Worker<F> {
     /// A partition with history: the newest good snapshot, and a replay up to the commit.
     fn resume(&mut self, committed: &Committed, offset: i64, metadata: CommitMetadata) -> Result<Restored<F::Processor>, WorkerError> {
         let partition = committed.partition;
-        let (name, processor) = self.load(partition, offset, &metadata)?;
+        let (name, mut processor) = self.load(partition, offset, &metadata)?;
         let low = self.consumer.watermarks(partition, ASK)?.low;
         replayable(partition, name, offset, &metadata, self.processors.version(), low)?;
+        // At their days' closes they come about by themselves.
+        metadata.switches_after(name.sequence).for_each(|switch| processor.repeat_switch(switch));
         let barriers = metadata.barriers.iter().filter(|barrier| barrier.offset >= name.offset).copied().collect();
         let mut one = restored(partition, processor, metadata, name, offset);
         one.next_offset = name.offset;

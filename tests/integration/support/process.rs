@@ -154,6 +154,12 @@ impl Process {
 
     /// A number that it tells Prometheus, by the name of the series; `None` while it tells none.
     pub(crate) fn metric(&self, series: &str) -> Option<f64> {
+        let page = self.metrics_page()?;
+        page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.trim().parse().ok())
+    }
+
+    /// All that it tells Prometheus; `None` while it does not listen.
+    pub(crate) fn metrics_page(&self) -> Option<String> {
         let log = self.log();
         let address = log.lines().find_map(|line| line.split_once("listening address="))?.1.trim().to_owned();
         let mut stream = TcpStream::connect(address).ok()?;
@@ -161,7 +167,7 @@ impl Process {
         stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
-        answer.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.trim().parse().ok())
+        Some(answer)
     }
 
     /// Memory that it takes, in bytes.

@@ -11,6 +11,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{Headers as _, Message as _};
 use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use stickiness::io::kafka::metadata::CommitMetadata;
 
 /// How long a broker may take for anything here.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -100,6 +101,18 @@ pub(crate) fn ends(bootstrap: &str, topic: &str) -> Vec<i64> {
     let reader: BaseConsumer = ClientConfig::new().set("bootstrap.servers", bootstrap).create().expect("a client");
     let partitions = 0..i32::try_from(partition_count(bootstrap, topic)).expect("few");
     partitions.map(|partition| reader.fetch_watermarks(topic, partition, PATIENCE).expect("an answer").1).collect()
+}
+
+/// What a group's newest commit says of each partition of a topic, beside the offset.
+pub(crate) fn committed_metadata(bootstrap: &str, group: &str, topic: &str) -> BTreeMap<i32, CommitMetadata> {
+    let reader: BaseConsumer = ClientConfig::new().set("bootstrap.servers", bootstrap).set("group.id", group).create().expect("a client");
+    let mut list = TopicPartitionList::new();
+    for partition in 0..i32::try_from(partition_count(bootstrap, topic)).expect("few") {
+        list.add_partition(topic, partition);
+    }
+    let committed = reader.committed_offsets(list, PATIENCE).expect("offsets");
+    let elements = committed.elements();
+    elements.iter().filter_map(|element| Some((element.partition(), CommitMetadata::parse(element.metadata()).ok()?))).collect()
 }
 
 /// How many offsets of a topic were ever taken, by records, committed or not, and by the markers of transactions.

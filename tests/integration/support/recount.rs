@@ -7,6 +7,7 @@ use serde_json::Value;
 use stickiness::config::Settings;
 use stickiness::engine::aggregator::Aggregator;
 use stickiness::engine::effect::{Admission, Effect};
+use stickiness::engine::models::Switch;
 use stickiness::engine::partition::{PartitionEngine, Placement};
 use stickiness::engine::resharding::reshard;
 use stickiness::io::clock;
@@ -19,7 +20,7 @@ use stickiness::wire::records;
 
 use super::outputs::{Dead, Outputs, assert_same};
 use super::process::Group;
-use super::records::{Output, read_committed};
+use super::records::{Output, committed_metadata, read_committed};
 
 /// Where a record came in: topic, partition, offset.
 pub(crate) type Origin = (String, i32, i64);
@@ -61,7 +62,8 @@ pub(crate) fn assert_counts_grown_input(bootstrap: &str, group: &Group, input: &
     let settings = Settings::read(&group.settings(), []).expect("valid");
     let log = read_committed(bootstrap, input);
     let mut recount = Recount::default();
-    recount.count(&settings, partitions(bootstrap, input), grown, &log, |run, engine, record| {
+    let switches = switches(bootstrap, group, input);
+    recount.count(&settings, &switches, grown, &log, |run, engine, record| {
         let outcome = match record.value.as_deref() {
             None => Err(Rejection::new(Reason::Malformed, "a tombstone")),
             Some(payload) => settings.decoder().decode_json(payload).map(|event| {
@@ -110,14 +112,22 @@ fn recount_log(bootstrap: &str, group: &Group, inputs: &[&str], grown: (Closing,
             }
         }
     }
-    recount
-        .count(&settings, partitions(bootstrap, &topic), grown, &log, |run, engine, record| run.take_envelope(&settings, engine, record));
+    let switches = switches(bootstrap, group, &topic);
+    recount.count(&settings, &switches, grown, &log, |run, engine, record| run.take_envelope(&settings, engine, record));
     recount.assert_internal_log(&log, &arrives);
     recount
 }
 
-fn partitions(bootstrap: &str, topic: &str) -> u32 {
-    u32::try_from(super::records::partition_count(bootstrap, topic)).expect("few")
+/// The switches of models of each partition of the log: which day takes a new model is no function of it, and the commits say so.
+fn switches(bootstrap: &str, group: &Group, topic: &str) -> Vec<Vec<Switch>> {
+    let committed = committed_metadata(bootstrap, &group.name, topic);
+    let count = i32::try_from(super::records::partition_count(bootstrap, topic)).expect("few");
+    let of = |partition| {
+        let Some(metadata) = committed.get(&partition) else { return Vec::new() };
+        assert_eq!(metadata.switches_since, 0, "the commits say all");
+        metadata.switches_after(0).collect()
+    };
+    (0..count).map(of).collect()
 }
 
 /// What a forwarder says about a record.
@@ -159,18 +169,21 @@ impl Recount {
     fn count(
         &mut self,
         settings: &Settings,
-        partitions: u32,
+        switches: &[Vec<Switch>],
         (closing, grown): (Closing, Option<&[i64]>),
         log: &[Output],
         mut take: impl FnMut(&mut Self, &mut PartitionEngine, &Output),
     ) {
         let calendar = Arc::new(Calendar::new(&settings.engine.time_zone).expect("a zone"));
+        let partitions = u32::try_from(switches.len()).expect("few");
         let mut aggregator = Aggregator::new(partitions);
         let salt = |partition: u32| [u8::try_from(partition).expect("few"); 16];
         let first = grown.map_or(partitions, |ends| u32::try_from(ends.len()).expect("few"));
         let engine = |partition| {
             let placement = Placement { partition, partitions: first, transfers: settings.kafka.repartition };
-            PartitionEngine::new(settings.engine.clone(), placement, Arc::clone(&calendar), salt(partition))
+            let mut engine = PartitionEngine::new(settings.engine.clone(), placement, Arc::clone(&calendar), salt(partition));
+            switches[partition as usize].iter().for_each(|switch| engine.repeat_switch(*switch));
+            engine
         };
         let mut engines: Vec<PartitionEngine> = (0..first).map(engine).collect();
         let is_before = |record: &Output| {
