@@ -18,7 +18,7 @@ use crate::io::clock::Stopwatch;
 use crate::io::counting::EngineProcessors;
 use crate::io::forwarding::{Forwarders, forwarding_group, log_topic};
 use crate::io::http::{Days, UserAnswer, View};
-use crate::io::kafka::connection::{Connection, RefusedProperty};
+use crate::io::kafka::connection::{Connection, RefusedProperties};
 use crate::io::kafka::probe::ProbeError;
 use crate::io::kafka::topics::TopicError;
 use crate::io::observations::{Observations, PartitionPhase};
@@ -48,9 +48,9 @@ pub enum ServiceError {
     /// A setting that this version does not carry out.
     #[error("{0}")]
     Unsupported(&'static str),
-    /// A property that the service sets itself.
+    /// Properties that the service sets itself.
     #[error(transparent)]
-    Property(#[from] RefusedProperty),
+    Property(#[from] RefusedProperties),
     /// The time zone of the settings is unknown.
     #[error(transparent)]
     TimeZone(#[from] UnknownTimeZone),
@@ -85,8 +85,7 @@ pub enum ServiceError {
 /// The connection that the settings describe.
 pub fn connection(settings: &Settings) -> Result<Connection, ServiceError> {
     let config::KafkaSettings { bootstrap_servers, properties, .. } = &settings.kafka;
-    Connection::new(bootstrap_servers, properties.0.clone())
-        .map_err(|refused| refused.into_iter().next().map_or(ServiceError::Unsupported("a property was refused"), ServiceError::Property))
+    Ok(Connection::new(bootstrap_servers, properties.0.clone())?)
 }
 
 /// What threads of the service share.

@@ -8,6 +8,7 @@ use clap::Args;
 use super::Failure;
 use super::settings::ConfigArgument;
 use crate::config::Settings;
+use crate::io::kafka::connection::Connection;
 use crate::io::kafka::probe::Probe;
 use crate::io::kafka::topics::{Purpose, TopicPlan, TopicState, Topics, input_warnings, output_warnings};
 use crate::io::snapshots::Snapshots;
@@ -28,15 +29,17 @@ pub(super) struct CheckArguments {
 
 pub(super) fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     let settings = arguments.config.read()?;
+    let connection = connection(&settings).map_err(|error| Failure::Usage(error.into()))?;
+    // A client is made, and sends nothing that is waited for: the library knows which properties there are.
+    let probe = Probe::new(&connection).map_err(|error| Failure::Usage(error.into()))?;
     eprintln!("the settings are valid");
-    if arguments.offline { Ok(()) } else { online(&settings) }
+    if arguments.offline { Ok(()) } else { online(&settings, &connection, &probe) }
 }
 
 /// What can only be known by asking the brokers and the snapshot store.
-fn online(settings: &Settings) -> Result<(), Failure> {
-    let connection = connection(settings).map_err(|error| Failure::Usage(error.into()))?;
-    Probe::new(&connection).and_then(|probe| probe.ask(PATIENCE)).map_err(Failure::running)?;
-    let topics = Topics::new(&connection).map_err(Failure::running)?;
+fn online(settings: &Settings, connection: &Connection, probe: &Probe) -> Result<(), Failure> {
+    probe.ask(PATIENCE).map_err(Failure::running)?;
+    let topics = Topics::new(connection).map_err(Failure::running)?;
     let plans = topic_plans(settings, 1);
     let names: Vec<&str> = plans.iter().map(|plan| plan.name.as_str()).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::running)?;

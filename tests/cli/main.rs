@@ -64,6 +64,22 @@ fn check_tells_every_mistake() {
 }
 
 #[test]
+fn check_tells_every_property_that_is_the_services_own_or_nobodys() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("settings.toml");
+    let check = |properties: &str| {
+        fs::write(&path, format!("[kafka.properties]\n{properties}\n")).expect("written");
+        let done = run(&["check", "--offline", "--config", path.to_str().expect("UTF-8")]);
+        assert_eq!(done.status, 2, "{}", done.stderr);
+        done.stderr
+    };
+    let told = check("\"group.id\" = \"x\"\n\"isolation.level\" = \"x\"");
+    assert!(told.contains("`group.id` is set by the service") && told.contains("`isolation.level` is set by the service"), "{told}");
+    let told = check("\"no.such.property\" = \"x\"");
+    assert!(told.contains("kafka.properties") && told.contains("no.such.property"), "{told}");
+}
+
+#[test]
 fn check_reads_the_environment_and_hides_secrets() {
     let done =
         run_with(&["check"], &[("STICKINESS__HTTP__TOKEN", "hunter 2"), ("STICKINESS__TIME__MAU_DAYS", "0"), ("STICKINESS__TIEM__X", "1")]);

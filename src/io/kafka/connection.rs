@@ -54,6 +54,11 @@ pub struct RefusedProperty {
     pub reason: &'static str,
 }
 
+/// All of them, at least one, a line each.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n       "))]
+pub struct RefusedProperties(pub Vec<RefusedProperty>);
+
 /// Where the brokers are and how to speak with them: `kafka.bootstrap_servers` and `kafka.properties`.
 #[derive(Clone)]
 pub struct Connection {
@@ -74,9 +79,13 @@ impl Connection {
     ///
     /// # Errors
     /// Every property that the service sets itself.
-    pub fn new(bootstrap_servers: &str, properties: BTreeMap<String, String>) -> Result<Self, Vec<RefusedProperty>> {
+    pub fn new(bootstrap_servers: &str, properties: BTreeMap<String, String>) -> Result<Self, RefusedProperties> {
         let refused: Vec<RefusedProperty> = properties.keys().filter_map(|key| refusal(key)).collect();
-        if refused.is_empty() { Ok(Self { bootstrap_servers: bootstrap_servers.to_owned(), properties }) } else { Err(refused) }
+        if refused.is_empty() {
+            Ok(Self { bootstrap_servers: bootstrap_servers.to_owned(), properties })
+        } else {
+            Err(RefusedProperties(refused))
+        }
     }
 
     /// The list of brokers as it was given.
@@ -256,9 +265,9 @@ mod tests {
         let written =
             properties(&[("group.instance.id", "a"), ("isolation.level", "b"), ("sasl.username", "c"), ("transactional.id", "d")]);
         let refused = Connection::new("localhost:9092", written).expect_err("three are refused");
-        let keys: Vec<&str> = refused.iter().map(|one| one.key.as_str()).collect();
+        let keys: Vec<&str> = refused.0.iter().map(|one| one.key.as_str()).collect();
         assert_eq!(keys, ["group.instance.id", "isolation.level", "transactional.id"]);
-        assert!(refused[1].to_string().starts_with("kafka.properties: `isolation.level` is set by the service"));
+        assert!(refused.0[1].to_string().starts_with("kafka.properties: `isolation.level` is set by the service"));
     }
 
     #[test]
