@@ -93,7 +93,9 @@ fn parse(text: &str) -> Option<Answer> {
 
 /// The explanation in the answer about a user as lines of text.
 fn explained(told: &Value) -> String {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    // Ids are anybody's: no sign of theirs shall move the cursor or begin a line.
+    let plain = |sign: char| if sign.is_control() { sign.escape_default().to_string() } else { sign.to_string() };
+    let text = |value: &Value| value.as_str().unwrap_or_default().chars().map(plain).collect::<String>();
     let mut lines = vec![text(&told["user_id"])];
     for (process, told) in told["explain"].as_object().into_iter().flatten() {
         if told.is_null() {

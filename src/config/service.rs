@@ -67,8 +67,8 @@ pub(super) fn kafka(section: Section<'_>) -> KafkaSettings {
 const LONGEST_GROUP_ID: usize = 249 - ".aggregator".len();
 
 /// The topics that the service keeps for itself.
-fn internal_topics(group_id: &str) -> [String; 3] {
-    ["partials", "aggregator", "events"].map(|ending| format!("{group_id}.{ending}"))
+fn internal_topics(group_id: &str) -> [String; 4] {
+    ["partials", "aggregator", "events", "model"].map(|ending| format!("{group_id}.{ending}"))
 }
 
 fn client_properties(section: &Section<'_>) -> BTreeMap<String, String> {

@@ -27,7 +27,7 @@ pub use error::WorkerError;
 pub use outputs::{Destination, Header, Outputs, TopicIndex};
 pub use processor::{Processor, Processors, Undecodable};
 pub use pulse::Pulse;
-pub use recovery::Refusal;
+pub use recovery::{Refusal, candidates};
 pub use resharding::ReshardFailure;
 
 use self::partition::{Arrivals, Partition, Tally};

@@ -8,11 +8,11 @@ use super::{ServiceError, connection, counted_topic};
 use crate::config::Settings;
 use crate::io::counting::EngineProcessors;
 use crate::io::kafka::connection::{Connection, Isolation};
-use crate::io::kafka::consumer::GroupConsumer;
+use crate::io::kafka::consumer::{GroupConsumer, Watermarks};
 use crate::io::kafka::metadata::Lineage;
 use crate::io::kafka::topics::Topics;
 use crate::io::snapshots::{KeptName, SnapshotError, SnapshotName, Snapshots};
-use crate::io::worker::Processors as _;
+use crate::io::worker::{Processors as _, candidates};
 
 /// How long the brokers may take to tell where a log begins.
 const ASK: std::time::Duration = std::time::Duration::from_secs(30);
@@ -37,7 +37,11 @@ pub async fn keep(settings: &Settings, name: &KeptName) -> Result<Vec<Kept>, Ser
     wait_for_brokers(&connection)?;
     let (log, snapshots) = (counted_topic(settings), open(settings)?);
     if !snapshots.kept_partitions(name).await?.is_empty() {
-        return Err(ServiceError::Refused(format!("there are snapshots kept as {name} already: choose another name, or remove those")));
+        let reason = format!(
+            "there are snapshots kept as {name} already: choose another name, or remove {}/{log}/kept/{name} from the store",
+            settings.kafka.group_id
+        );
+        return Err(ServiceError::Refused(reason));
     }
     let mut kept = Vec::new();
     for partition in 0..count(&connection, &log)?.cast_signed() {
@@ -48,7 +52,7 @@ pub async fn keep(settings: &Settings, name: &KeptName) -> Result<Vec<Kept>, Ser
     Ok(kept)
 }
 
-/// The state that the group's commit names. A newer one may take its place while it is read.
+/// The newest state that a recovery could start from. A newer one may take its place while it is read.
 async fn newest_state(
     settings: &Settings,
     connection: &Connection,
@@ -59,9 +63,11 @@ async fn newest_state(
     let missing = || ServiceError::Refused(format!("group `{group_id}` has no snapshot of partition {partition}: run the service first"));
     let mut attempts = 0..ATTEMPTS;
     loop {
-        let metadata = committed_metadata(connection, group_id, &log, partition.cast_unsigned() + 1).map_err(ServiceError::Refused)?;
-        let metadata = metadata.into_iter().next_back().flatten().ok_or_else(missing)?;
-        let newest = metadata.snapshot.as_deref().and_then(SnapshotName::parse).ok_or_else(missing)?;
+        let committed = committed_metadata(connection, group_id, &log, partition.cast_unsigned() + 1).map_err(ServiceError::Refused)?;
+        let (offset, metadata) = committed.into_iter().next_back().flatten().ok_or_else(missing)?;
+        // One that is stored and that no commit names yet is as good: a quiet partition commits nothing for a long time.
+        let names = snapshots.list(partition, metadata.lineage).await?;
+        let newest = candidates(&names, offset, &metadata).first().copied().ok_or_else(missing)?;
         match snapshots.get(partition, metadata.lineage, newest).await {
             Ok(state) => return Ok((newest, state)),
             Err(error @ SnapshotError::Damaged { .. }) => return Err(error.into()),
@@ -77,6 +83,9 @@ pub(super) async fn check_kept(settings: &Settings, name: &KeptName, connection:
     let (log, snapshots) = (counted_topic(settings), open(settings)?);
     let partitions = count(connection, &log)?;
     let kept = snapshots.kept_partitions(name).await?;
+    if kept.is_empty() {
+        return Err(ServiceError::Refused(format!("no snapshots are kept as {name} of topic `{log}`")));
+    }
     if kept != (0..partitions.cast_signed()).collect::<Vec<i32>>() {
         let reason = format!("of the {partitions} partitions of topic `{log}`, snapshots kept as {name} are of {kept:?}");
         return Err(ServiceError::Refused(reason));
@@ -91,9 +100,9 @@ pub(super) async fn check_kept(settings: &Settings, name: &KeptName, connection:
         let state = snapshots.get_kept(name, partition).await?;
         let adopted = processors.adopt(partition, partitions, Lineage::random(), &state);
         let (_, offset) = adopted.map_err(|error| refused(error.to_string()))?;
-        let low = onlooker.watermarks(partition, ASK).map_err(|error| refused(error.to_string()))?.low;
-        if low > offset {
-            return Err(refused(format!("it is read on from offset {offset}, and the log begins at {low}")));
+        let Watermarks { low, high } = onlooker.watermarks(partition, ASK).map_err(|error| refused(error.to_string()))?;
+        if low > offset || high < offset {
+            return Err(refused(format!("it is read on from offset {offset}, and the log has those from {low} to {high}")));
         }
     }
     Ok(())

@@ -10,7 +10,7 @@ use crate::engine::resharding::Resharded;
 use crate::io::counting::{EngineProcessors, partials_topic};
 use crate::io::kafka::connection::{Connection, Isolation};
 use crate::io::kafka::consumer::GroupConsumer;
-use crate::io::kafka::metadata::CommitMetadata;
+use crate::io::kafka::metadata::{CommitMetadata, MetadataError};
 use crate::io::kafka::topics::Topics;
 use crate::io::observations::Observations;
 use crate::io::snapshots::Snapshots;
@@ -54,7 +54,7 @@ pub fn reshard(settings: &Settings, partitions: Option<u32>, runtime: &tokio::ru
     let id = format!("{group_id}-reshard-{:08x}", rand::random::<u32>());
     let worker_settings = WorkerSettings { partitions: Some(before), ..worker_settings(settings, (group_id, &log), &id) };
     let worker = make_worker(settings, worker_settings, &connection, runtime)?;
-    let users = worker.reshard(after, || {
+    let users = worker.reshard((found, after), || {
         let grown = runtime.block_on(async {
             topics.grow(&log, after).await?;
             topics.grow(&partials_topic(group_id), after).await
@@ -87,7 +87,7 @@ fn make_worker(
 /// How many partitions the states of a group are of.
 fn committed_partitions(connection: &Connection, group_id: &str, log: &str, partitions: u32) -> Result<u32, String> {
     let committed = committed_metadata(connection, group_id, log, partitions)?;
-    let counts: BTreeSet<u32> = committed.into_iter().flatten().map(|metadata| metadata.partitions).collect();
+    let counts: BTreeSet<u32> = committed.into_iter().flatten().map(|(_, metadata)| metadata.partitions).collect();
     match (counts.first(), counts.len()) {
         (Some(count), 1) => Ok(*count),
         (None, _) => Err(format!("group `{group_id}` has committed nothing on topic `{log}`: there are no users to move")),
@@ -95,19 +95,19 @@ fn committed_partitions(connection: &Connection, group_id: &str, log: &str, part
     }
 }
 
-/// What a group has committed with the offset of each partition.
+/// What a group has committed of each partition: the offset, and what it says beside it.
 pub(super) fn committed_metadata(
     connection: &Connection,
     group_id: &str,
     log: &str,
     partitions: u32,
-) -> Result<Vec<Option<CommitMetadata>>, String> {
+) -> Result<Vec<Option<(i64, CommitMetadata)>>, String> {
     let onlooker = GroupConsumer::alone(connection, group_id, log, Isolation::Uncommitted).map_err(|error| error.to_string())?;
     let all: Vec<i32> = (0..partitions.cast_signed()).collect();
     let committed = onlooker.committed(&all, ASK).map_err(|error| error.to_string())?;
     let metadata = committed.iter().map(|one| {
-        let parsed = one.offset.map(|_| CommitMetadata::parse(&one.metadata)).transpose();
-        parsed.map_err(|error| format!("partition {}: {error}", one.partition))
+        let parsed = one.offset.map(|offset| Ok((offset, CommitMetadata::parse(&one.metadata)?))).transpose();
+        parsed.map_err(|error: MetadataError| format!("partition {}: {error}", one.partition))
     });
     metadata.collect()
 }

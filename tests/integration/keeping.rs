@@ -10,7 +10,7 @@ use crate::support::broker::Broker;
 use crate::support::feed::{Feed, MORE, PATIENCE, finish, wait_until_counted};
 use crate::support::outputs::{Outputs, assert_same};
 use crate::support::process::Group;
-use crate::support::records::ends;
+use crate::support::records::{create_topic, delete_topic, ends};
 use crate::support::recount::{Closing, assert_counts_input};
 
 fn keep(group: &Group, name: &str) -> Output {
@@ -19,6 +19,12 @@ fn keep(group: &Group, name: &str) -> Output {
 
 fn told(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The offsets up to which states were kept.
+fn offsets(kept: &Output) -> Vec<i64> {
+    let lines = String::from_utf8_lossy(&kept.stdout).into_owned();
+    lines.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")["offset"].as_i64().expect("a number")).collect()
 }
 
 /// What a start with arguments says that ends with status 1.
@@ -39,18 +45,23 @@ fn counting_goes_on_from_states_that_were_kept() {
     finish(group.start(), &bootstrap, &group, &[topic]);
     let kept = keep(&group, "half");
     assert!(kept.status.success(), "{}", told(&kept));
-    let lines = String::from_utf8(kept.stdout).expect("text");
-    let offsets: Vec<Value> = lines.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")["offset"].clone()).collect();
-    assert_eq!(offsets, ends(&bootstrap, topic), "a service that stopped in good order has stored all");
+    assert_eq!(offsets(&kept), ends(&bootstrap, topic), "a service that stopped in good order has stored all");
     assert!(told(&keep(&group, "half")).contains("snapshots kept as half already"));
     feed.feed(2_000);
     let mut process = group.start();
     wait_until_counted(&mut process, &bootstrap, &group, &[topic]);
+    // While it is idle, no commit names what is stored.
+    let stopwatch = Stopwatch::start();
+    while offsets(&keep(&group, &format!("idle-{}", stopwatch.elapsed().as_millis()))) != ends(&bootstrap, topic) {
+        process.assert_runs();
+        assert!(stopwatch.elapsed() < PATIENCE, "the newest stored states are kept");
+        std::thread::sleep(Duration::from_millis(500));
+    }
     assert!(refusal(&group, &["--from-snapshot", "half"]).contains("stop every process of the group first"));
     finish(process, &bootstrap, &group, &[topic]);
     assert_counts_input(&bootstrap, &group, topic, Closing::ByEvents);
     let before = Outputs::read(&bootstrap, topic);
-    assert!(refusal(&group, &["--from-snapshot", "other"]).contains("snapshots kept as other are of []"));
+    assert!(refusal(&group, &["--from-snapshot", "other"]).contains("no snapshots are kept as other"));
     // A crash right after the first commit, before anything else is told: the aggregator must know by then what the new history stands on.
     let mut crashed = group.start_to_fail_with("commit.after", &["--from-snapshot", "half"]);
     assert!(crashed.wait(PATIENCE).code().is_none(), "a crash\n{}", crashed.log());
@@ -71,6 +82,28 @@ fn counting_goes_on_from_states_that_were_kept() {
     // Another aggregator, which reads all that was ever told.
     finish(group.start(), &bootstrap, &group, &[topic]);
     assert_same(&Outputs::read(&bootstrap, topic).metrics, &before.metrics);
+}
+
+#[test]
+fn a_log_that_ends_before_a_state_is_found_out_before_anything_is_forgotten() {
+    let bootstrap = Broker::shared().bootstrap();
+    let topic = "keeping-shorter";
+    let mut feed = Feed::without_merges(&bootstrap, topic, 1, 53);
+    let group = Group::new(&bootstrap, topic, &[topic], MORE);
+    feed.feed(300);
+    let mut process = group.start();
+    wait_until_counted(&mut process, &bootstrap, &group, &[topic]);
+    process.terminate();
+    assert!(keep(&group, "all").status.success());
+    delete_topic(&bootstrap, topic);
+    create_topic(&bootstrap, topic, 1);
+    feed.feed(100);
+    let mut process = group.start_with(&["--new-lineage"]);
+    process.wait_for_log("the log is counted again from its start", PATIENCE);
+    wait_until_counted(&mut process, &bootstrap, &group, &[topic]);
+    process.terminate();
+    assert!(refusal(&group, &["--from-snapshot", "all"]).contains("it is read on from offset 300, and the log has those from 0 to 100"));
+    assert!(group.has_committed_all(&bootstrap, &[topic]), "nothing is forgotten");
 }
 
 #[test]

@@ -147,7 +147,8 @@ pub(super) fn plan(committed: &Committed, any_snapshot: bool, anew: bool, partit
 
 /// The snapshots that a recovery may start from, newest first: those at or before the commit, since which the settings were the same
 /// and every closing by the clock and every switch of models is known.
-pub(super) fn candidates(names: &[SnapshotName], committed: i64, metadata: &CommitMetadata) -> Vec<SnapshotName> {
+#[must_use]
+pub fn candidates(names: &[SnapshotName], committed: i64, metadata: &CommitMetadata) -> Vec<SnapshotName> {
     let usable = |name: &&SnapshotName| {
         let sequences = metadata.settings_since.max(metadata.switches_since)..=metadata.sequence;
         name.offset <= committed && sequences.contains(&name.sequence) && metadata.knows_barriers_from(name.offset)

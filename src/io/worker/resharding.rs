@@ -35,32 +35,43 @@ pub enum ReshardFailure {
     /// The topics did not get their partitions.
     #[error("{0}")]
     Topics(String),
+    /// The log has its new partitions, and users have not moved.
+    #[error(
+        "{0}; the log has its new partitions already, which the service refuses until users have moved: run `stickiness reshard` again"
+    )]
+    Grown(WorkerError),
 }
 
 impl<F: Processors> Worker<F> {
-    /// Counts what the log has, closes days by the clock, has `grow` add the partitions, and moves all users to `after` partitions in all.
-    /// For a worker that is alone in its group, with the number of partitions of the states in its settings.
-    pub fn reshard(mut self, after: u32, grow: impl FnOnce() -> Result<(), String>) -> Result<Resharded, ReshardFailure> {
+    /// Counts what the log has, closes days by the clock, and moves all users from those partitions to `after`. Once their states are stored, `grow`
+    /// adds the partitions to the log, which has `found` before. For a worker that is alone in its group, with the number of partitions of the states
+    /// in its settings.
+    pub fn reshard(mut self, (found, after): (u32, u32), grow: impl FnOnce() -> Result<(), String>) -> Result<Resharded, ReshardFailure> {
         self.read_all()?;
         self.close_together();
         self.commit(true)?;
         let done = self.move_users(after)?;
-        grow().map_err(ReshardFailure::Topics)?;
-        // It asks anew how many partitions topics have.
-        self.replace_producer()?;
-        self.find_starts()?;
+        self.find_starts(found)?;
         self.store_moved()?;
+        grow().map_err(ReshardFailure::Topics)?;
         pass(Place::ReshardBefore);
-        let all: Vec<i32> = self.partitions.keys().copied().collect();
-        let before = self.observations.commits.get();
-        self.transact(all.clone(), false)?;
-        if self.observations.commits.get() == before || self.partitions.len() != all.len() {
+        if !self.commit_moved().map_err(ReshardFailure::Grown)? {
             return Err(ReshardFailure::NotAlone);
         }
         pass(Place::ReshardAfter);
-        let read: Vec<i32> = all.into_iter().filter(|id| id.cast_unsigned() < self.partition_count).collect();
+        let read: Vec<i32> = (0..self.partition_count.cast_signed()).collect();
         self.consumer.give_back(&read).map_err(WorkerError::from)?;
         Ok(done)
+    }
+
+    /// One transaction of all partitions. Whether there was one: the group may have given the worker up.
+    fn commit_moved(&mut self) -> Result<bool, WorkerError> {
+        // It asks anew how many partitions topics have.
+        self.replace_producer()?;
+        let all: Vec<i32> = self.partitions.keys().copied().collect();
+        let before = self.observations.commits.get();
+        self.transact(all.clone(), false)?;
+        Ok(self.observations.commits.get() > before && self.partitions.len() == all.len())
     }
 
     /// Reads until every record of the partitions with states is counted and committed.
@@ -149,9 +160,10 @@ impl<F: Processors> Worker<F> {
         Ok(done)
     }
 
-    /// The first offsets of the new partitions.
-    fn find_starts(&mut self) -> Result<(), WorkerError> {
-        let new: Vec<i32> = self.partitions.keys().copied().filter(|id| id.cast_unsigned() >= self.partition_count).collect();
+    /// The first offsets of the new partitions that the log has already; the others will begin at 0.
+    fn find_starts(&mut self, found: u32) -> Result<(), WorkerError> {
+        let is_new = |id: &i32| (self.partition_count..found).contains(&id.cast_unsigned());
+        let new: Vec<i32> = self.partitions.keys().copied().filter(is_new).collect();
         for id in new {
             let start = self.first_offset(id)?;
             if let Some(one) = self.partitions.get_mut(&id) {

@@ -8,7 +8,7 @@ use super::{ASK, Beginning, FENCE, Guarantee, Processor as _, Processors, Undeco
 use crate::io::clock::Stopwatch;
 use crate::io::failpoint::{Place, pass};
 use crate::io::kafka::connection::Isolation;
-use crate::io::kafka::consumer::{Committed, GroupConsumer};
+use crate::io::kafka::consumer::{Committed, GroupConsumer, Watermarks};
 use crate::io::kafka::metadata::{CommitMetadata, Lineage};
 use crate::io::kafka::producer::Producer;
 use crate::io::snapshots::{KeptName, SnapshotError, SnapshotName};
@@ -107,9 +107,9 @@ impl<F: Processors> Worker<F> {
         let refused = |reason| Refusal::Kept { partition, name: name.to_string(), reason };
         let (processor, start) =
             self.processors.adopt(partition, self.partition_count, lineage, &state).map_err(|error| refused(error.to_string()))?;
-        let low = self.consumer.watermarks(partition, ASK)?.low;
-        if low > start {
-            return Err(refused(format!("it is read on from offset {start}, and the log begins at {low}")).into());
+        let Watermarks { low, high } = self.consumer.watermarks(partition, ASK)?;
+        if low > start || high < start {
+            return Err(refused(format!("it is read on from offset {start}, and the log has those from {low} to {high}")).into());
         }
         Ok((processor, start))
     }

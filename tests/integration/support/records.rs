@@ -21,6 +21,14 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
 }
 
+/// Deletes a topic.
+pub(crate) fn delete_topic(bootstrap: &str, name: &str) {
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new().set("bootstrap.servers", bootstrap).create().expect("a client");
+    let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+    let deleted = block_on(admin.delete_topics(&[name], &options)).expect("an answer");
+    assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
+}
+
 /// Creates a topic whose records are never deleted, whatever their time.
 pub(crate) fn create_topic(bootstrap: &str, name: &str, partitions: i32) {
     let admin: AdminClient<DefaultClientContext> = ClientConfig::new().set("bootstrap.servers", bootstrap).create().expect("a client");

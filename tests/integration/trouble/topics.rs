@@ -9,7 +9,7 @@ use rdkafka::client::DefaultClientContext;
 use crate::support::broker::Broker;
 use crate::support::feed::{Feed, MORE, PATIENCE, wait_until_counted};
 use crate::support::process::Group;
-use crate::support::records::block_on;
+use crate::support::records::{block_on, delete_topic};
 
 /// Settings under which a change of a topic is noticed soon.
 fn more() -> String {
@@ -22,11 +22,6 @@ fn admin(bootstrap: &str) -> AdminClient<DefaultClientContext> {
 
 fn options() -> AdminOptions {
     AdminOptions::new().operation_timeout(Some(Duration::from_secs(20)))
-}
-
-fn delete(bootstrap: &str, topic: &str) {
-    let deleted = block_on(admin(bootstrap).delete_topics(&[topic], &options())).expect("an answer");
-    assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
 }
 
 #[test]
@@ -55,7 +50,7 @@ fn an_input_deleted_under_the_service_ends_it_with_its_name() {
     let mut process = group.start();
     feed.feed(500);
     wait_until_counted(&mut process, &bootstrap, &group, &["trouble-deleted"]);
-    delete(&bootstrap, "trouble-deleted");
+    delete_topic(&bootstrap, "trouble-deleted");
     assert_eq!(process.wait(PATIENCE).code(), Some(1), "{}", process.log());
     assert!(process.log().contains("topic `trouble-deleted` does not exist"), "{}", process.log());
 }
@@ -68,7 +63,7 @@ fn an_output_deleted_under_the_service_ends_it_with_its_name() {
     let mut process = group.start();
     feed.feed(500);
     wait_until_counted(&mut process, &bootstrap, &group, &["trouble-output"]);
-    delete(&bootstrap, "trouble-output-transitions");
+    delete_topic(&bootstrap, "trouble-output-transitions");
     feed.feed(2_000);
     assert_eq!(process.wait(Duration::from_secs(120)).code(), Some(1), "{}", process.log());
     assert!(process.log().contains("topic `trouble-output-transitions` does not exist"), "{}", process.log());
