@@ -111,10 +111,8 @@ impl Aggregator {
                 view.closed_through = view.closed_through.max(Some(closed_through));
                 view.limited = limited;
             }
-            // Decides which partials are given to it.
-            Partial::Continues(_) => {}
-            // Nobody's figures: see [`super::refits::Refits`].
-            Partial::Histories { .. } => {}
+            // Nobody's figures: what decides which partials are given to it, and what is for [`super::refits::Refits`] and [`super::predictions::Predictions`].
+            Partial::Continues(_) | Partial::Histories { .. } | Partial::Calibration { .. } => {}
             Partial::Figures { segment, day, counts, outlook } => self.figures(partition, segment, day, counts, outlook),
         }
     }
