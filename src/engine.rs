@@ -3,6 +3,7 @@
 pub mod aggregator;
 pub mod alerts;
 mod apply;
+mod calibration;
 mod census;
 mod clock;
 pub mod closing;
@@ -20,6 +21,7 @@ pub mod models;
 pub mod partial;
 pub mod partition;
 pub mod population;
+pub mod predictions;
 pub mod profile;
 pub mod refits;
 pub mod resharding;

@@ -111,8 +111,8 @@ impl Aggregator {
                 view.closed_through = view.closed_through.max(Some(closed_through));
                 view.limited = limited;
             }
-            // Nobody's figures: the one decides which partials are given to it, the other is for [`super::refits::Refits`].
-            Partial::Continues(_) | Partial::Histories { .. } => {}
+            // Nobody's figures: what decides which partials are given to it, and what is for [`super::refits::Refits`] and [`super::predictions::Predictions`].
+            Partial::Continues(_) | Partial::Histories { .. } | Partial::Calibration { .. } => {}
             Partial::Figures { segment, day, counts, outlook } => self.figures(partition, segment, day, counts, outlook),
         }
     }

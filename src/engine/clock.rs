@@ -53,6 +53,7 @@ impl PartitionEngine {
         self.state.closed_through = Some(day);
         let churn_before = Arc::clone(&self.churn);
         let switched = self.switch_models(day);
+        self.state.past_judges.note(day, &self.churn);
         let visited = self.state.population.take_visits(day);
         for slot in &visited {
             self.settle(*slot, Touched::NONE, (day, Cause::Clock, None));

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ledger::Counts;
 use crate::model::churn::ProcessKind;
+use crate::model::churn::calibration::Calibration;
 use crate::model::churn::refit::Holdout;
 use crate::model::revenue_share::RevenueBuckets;
 use crate::model::time::Day;
@@ -143,5 +144,14 @@ pub enum Partial {
         day: Day,
         /// Users by what was known before those days, and by whether they came in them.
         holdout: Holdout,
+    },
+    /// How predictions whose horizon is over compare with what came, of the newest closed day that was scored.
+    Calibration {
+        /// The process.
+        process: ProcessKind,
+        /// The last day of the horizon.
+        day: Day,
+        /// Users by what was predicted and by whether they came.
+        scores: Box<Calibration>,
     },
 }

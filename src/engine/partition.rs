@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::alerts::ledger::AlertLedger;
+use super::calibration::PastJudges;
 use super::closing::{LoyalCount, RevenueToDate};
 use super::count::CountRule;
 use super::deletion::Deletions;
@@ -63,6 +64,7 @@ pub struct State {
     /// Orders so far that had neither order id nor event id.
     pub(super) nameless_orders: u64,
     pub(super) models: Models,
+    pub(super) past_judges: PastJudges,
 }
 
 impl State {
@@ -114,6 +116,7 @@ impl PartitionEngine {
             deletions: Deletions::new(salt),
             nameless_orders: 0,
             models: Models::default(),
+            past_judges: PastJudges::default(),
             settings,
         };
         Self::from_state(state, calendar)

@@ -182,10 +182,11 @@ fn check_placement(engines: &[PartitionEngine], after: u32) -> Result<(), Reshar
 fn align(mut engines: Vec<PartitionEngine>, partitions: u32, salts: &[[u8; 16]]) -> Vec<PartitionEngine> {
     let (first, before) = (&engines[0], engines.len());
     let (settings, calendar, transfers) = (first.state.settings.clone(), first.calendar.clone(), first.state.placement.transfers);
-    let models = first.state.models.clone();
+    let (models, past_judges) = (first.state.models.clone(), first.state.past_judges.clone());
     for salt in salts {
         let mut state = PartitionEngine::new(settings.clone(), Placement::ALONE, calendar.clone(), *salt).state;
         state.models = models.clone();
+        state.past_judges = past_judges.clone();
         engines.push(PartitionEngine::from_state(state, calendar.clone()));
     }
     let newest_day = engines.iter().filter_map(|engine| engine.state.newest_day).max();

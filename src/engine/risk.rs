@@ -70,6 +70,8 @@ pub(super) fn model_ids(churn: &ChurnSettings) -> [Arc<str>; 2] {
 pub(super) struct Known {
     pub(super) seen: Option<Seen>,
     pub(super) circumstances: Circumstances,
+    /// The first day of the process after it.
+    pub(super) next: Option<Day>,
     /// The first day after it of which something is known already: an event that moved here from a partition that is ahead, or that came
     /// before its day's predecessor closed.
     pub(super) later: Option<Day>,
@@ -87,13 +89,13 @@ impl Known {
 
     pub(super) fn of(kind: ProcessKind, habit: &Habit, day: Day) -> Self {
         let rare = habit.rare.as_deref();
-        let (seen, later) = Self::days(kind, habit, day);
-        let Some(rare) = rare else { return Self { seen, circumstances: Circumstances::default(), later } };
+        let (seen, next) = Self::days(kind, habit, day);
+        let Some(rare) = rare else { return Self { seen, circumstances: Circumstances::default(), next, later: next } };
         let departed = rare.departed_by(day).filter(|departed| !answered(kind, habit, rare, departed, day));
         let (complaint, complaint_changes) = rare.complaints.oldest_open(day);
         let next_departure = rare.departures.iter().map(|known| known.at.day).find(|at| *at > day);
-        let later = [later, complaint_changes, next_departure].into_iter().flatten().min();
-        Self { seen, circumstances: Circumstances { departed, complaint }, later }
+        let later = [next, complaint_changes, next_departure].into_iter().flatten().min();
+        Self { seen, circumstances: Circumstances { departed, complaint }, next, later }
     }
 
     /// The judgement at the end of `day`, and what is to be said of it.

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::calibration::Scoring;
 use super::census::Census;
 use super::component::Slot;
 use super::count::FOREVER;
@@ -46,6 +47,7 @@ impl Foresight {
 pub(super) struct Ahead {
     pub(super) foresight: Option<Foresight>,
     pub(super) census: Census,
+    pub(super) scoring: Scoring,
 }
 
 impl Ahead {
@@ -87,9 +89,10 @@ impl PartitionEngine {
         &self.churn
     }
 
-    /// Works ahead on what a close will need, and counts histories for a fit, as far as `users` of each go.
+    /// Works ahead on what a close will need, counts histories for a fit, and scores predictions, as far as `users` of each go.
     pub fn work_ahead(&mut self, users: u32) {
         self.count_histories(users);
+        self.score_predictions(users);
         self.foresee(users);
     }
 

@@ -5,6 +5,7 @@
 
 mod alerting;
 mod histories;
+mod scoring;
 
 use std::collections::BTreeMap;
 use std::hash::BuildHasher as _;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use self::histories::Histories;
+use self::scoring::Scoring;
 use super::clock::Stopwatch;
 use super::counting::partials_topic;
 use super::failpoint::{Place, pass};
@@ -179,6 +181,7 @@ struct Session<'s> {
     aggregator: Aggregator,
     histories: Histories,
     refitting: Refitting,
+    scoring: Scoring,
     model_topic: String,
     /// Everything that is in force, to begin again when a history does.
     told: BTreeMap<(i32, String), Told>,
@@ -214,6 +217,7 @@ impl<'s> Session<'s> {
         let model_topic = model_topic(&settings.kafka.group_id);
         let models = read_models(connection, &group_id, &model_topic)?;
         let refitting = Refitting::new(&settings.engine.churn, partials.partitions(), models);
+        let scoring = Scoring::new(partials.partitions(), Arc::clone(observations));
         tracing::info!(published = published.len(), "aggregating");
         Ok(Self {
             engine: &settings.engine,
@@ -224,6 +228,7 @@ impl<'s> Session<'s> {
             aggregator,
             histories: Histories::default(),
             refitting,
+            scoring,
             model_topic,
             told: BTreeMap::new(),
             published,
@@ -244,6 +249,7 @@ impl<'s> Session<'s> {
             self.since_publish.restart();
             pulse.wait_for("the brokers, to take metrics");
             self.publish()?;
+            self.scoring.observe();
             if let Some(model) = self.refitting.step(observations) {
                 self.publish_model(&model)?;
             }
@@ -273,6 +279,7 @@ impl<'s> Session<'s> {
     fn take(&mut self, partition: i32, key: String, told: Told) {
         let begun_again = self.histories.note(partition, &told);
         self.refitting.update(partition, &told.partial);
+        self.scoring.update(partition, &told.partial);
         if !self.alerting.is_past(&told.partial) {
             self.aggregator.update(partition.cast_unsigned(), told.partial.clone());
             self.told.insert((partition, key), told);
@@ -289,9 +296,11 @@ impl<'s> Session<'s> {
         self.told.retain(|(partition, _), told| histories.is_in_force(*partition, told));
         self.aggregator = Aggregator::new(self.partials.partitions());
         self.refitting.begin_again();
+        self.scoring.begin_again();
         for ((partition, _), told) in &self.told {
             self.aggregator.update(partition.cast_unsigned(), told.partial.clone());
             self.refitting.update(*partition, &told.partial);
+            self.scoring.update(*partition, &told.partial);
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use super::alertmanager::AlertmanagerCounts;
+use crate::engine::predictions::Scored;
 use crate::model::time::Day;
 
 /// The longest duration told apart, in microseconds: an hour.
@@ -140,6 +141,8 @@ pub struct Observations {
     models: Mutex<BTreeMap<&'static str, (String, Day)>>,
     /// Refits by process and outcome.
     refits: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
+    /// Predictions that were scored, by name of the process, where this process aggregates.
+    scored: Mutex<BTreeMap<&'static str, Scored>>,
     /// The partitions of this process.
     partitions: Mutex<BTreeMap<i32, PartitionGauges>>,
     /// How much each of them holds.
@@ -227,6 +230,17 @@ impl Observations {
     #[must_use]
     pub fn refits(&self) -> BTreeMap<(&'static str, &'static str), u64> {
         locked(&self.refits).clone()
+    }
+
+    /// Sets how the newest predictions of each process compare with what came; none where another process aggregates.
+    pub fn set_scored(&self, scored: BTreeMap<&'static str, Scored>) {
+        *locked(&self.scored) = scored;
+    }
+
+    /// How the newest predictions of each process compare with what came, where this process aggregates.
+    #[must_use]
+    pub fn scored(&self) -> BTreeMap<&'static str, Scored> {
+        locked(&self.scored).clone()
     }
 
     /// Sets the gauges of a partition.

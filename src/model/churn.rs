@@ -3,6 +3,7 @@
 //! A process is what makes the days: activity, or orders. [`ChurnProcess`] answers for one of them; its formulas are in [`closed_form`].
 
 pub mod backtest;
+pub mod calibration;
 pub mod closed_form;
 pub mod counts;
 pub mod fit;

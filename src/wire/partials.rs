@@ -38,6 +38,7 @@ pub fn key(partial: &Partial) -> String {
         Partial::Alerts { day, .. } => format!("|alerts|{day}"),
         Partial::Progress { .. } => "|progress".to_owned(),
         Partial::Histories { process, .. } => format!("|histories|{}", process.name()),
+        Partial::Calibration { process, .. } => format!("|calibration|{}", process.name()),
     }
 }
 

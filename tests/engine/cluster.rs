@@ -8,6 +8,7 @@ use stickiness::engine::aggregator::Aggregator;
 use stickiness::engine::effect::{Admission, Effect};
 use stickiness::engine::partial::{AlertInputs, Partial};
 use stickiness::engine::partition::{PartitionEngine, Placement};
+use stickiness::engine::predictions::Predictions;
 use stickiness::engine::resharding::reshard;
 use stickiness::engine::settings::EngineSettings;
 use stickiness::model::event::Event;
@@ -35,6 +36,8 @@ pub(crate) struct Cluster {
     told: Vec<(u32, Partial)>,
     /// What each partition told of closed days for alerts.
     pub(crate) alerts: BTreeMap<(u32, Day), (bool, BTreeMap<String, AlertInputs>)>,
+    /// What the partitions told of predictions that were scored.
+    pub(crate) predictions: Predictions,
 }
 
 impl Cluster {
@@ -55,6 +58,7 @@ impl Cluster {
             earlier_risks: Vec::new(),
             told: Vec::new(),
             alerts: BTreeMap::new(),
+            predictions: Predictions::new(partitions),
         }
     }
 
@@ -76,6 +80,7 @@ impl Cluster {
         }
         // An aggregator that starts anew, as after a rebalance, and is told all that is in force.
         self.aggregator = Aggregator::new(u32::try_from(partitions).expect("few"));
+        self.predictions = Predictions::new(u32::try_from(partitions).expect("few"));
         for (partition, partial) in self.told.clone() {
             self.aggregator.update(partition, partial);
         }
@@ -127,6 +132,7 @@ impl Cluster {
                 if let Partial::Alerts { day, has_data, segments } = &partial {
                     self.alerts.insert((partition, *day), (*has_data, segments.clone()));
                 }
+                self.predictions.update(partition, &partial);
                 self.aggregator.update(partition, partial);
             }
         }

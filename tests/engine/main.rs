@@ -9,6 +9,7 @@
 )]
 
 mod alerts;
+mod calibration;
 mod cluster;
 mod explanation;
 mod found;

@@ -22,16 +22,16 @@ use crate::naive::Naive;
 use crate::scenarios::{Bench, day, event, order};
 
 /// A model that comes before an event: its number, the process, the parameters, and how many closes ahead it is to take over.
-type Offer = (usize, ProcessKind, [f64; 4], i32);
+pub(crate) type Offer = (usize, ProcessKind, [f64; 4], i32);
 
-fn offers() -> impl Strategy<Value = Vec<Offer>> {
+pub(crate) fn offers() -> impl Strategy<Value = Vec<Offer>> {
     let process = prop::sample::select(vec![ProcessKind::Activity, ProcessKind::Purchase]);
     let parameters = [0.1..3.0, 0.5..60.0, 0.05..3.0, 0.1..4.0];
     prop::collection::vec((0..70_usize, process, parameters, -1..4_i32), 0..5)
 }
 
 /// The settings as the switches make them by the close of `day`.
-fn settings_on(settings: &EngineSettings, switches: &[Switch], day: Day) -> EngineSettings {
+pub(crate) fn settings_on(settings: &EngineSettings, switches: &[Switch], day: Day) -> EngineSettings {
     let mut settings = settings.clone();
     for switch in switches.iter().filter(|switch| switch.at_close_of <= day) {
         let churn = &mut settings.churn;
@@ -42,7 +42,7 @@ fn settings_on(settings: &EngineSettings, switches: &[Switch], day: Day) -> Engi
 }
 
 /// Offers the models that come before event `index`.
-fn offer(engine: &mut PartitionEngine, offers: &[Offer], index: usize) -> Vec<Switch> {
+pub(crate) fn offer(engine: &mut PartitionEngine, offers: &[Offer], index: usize) -> Vec<Switch> {
     let due = offers.iter().filter(|offer| offer.0 == index);
     let scheduled = due.filter_map(|(_, process, [r, alpha, a, b], ahead)| {
         let settings = &engine.settings().churn.of(*process).process;
@@ -54,7 +54,7 @@ fn offer(engine: &mut PartitionEngine, offers: &[Offer], index: usize) -> Vec<Sw
     scheduled.collect()
 }
 
-fn last_day(settings: &EngineSettings, events: &[Event<'_>]) -> Day {
+pub(crate) fn last_day(settings: &EngineSettings, events: &[Event<'_>]) -> Day {
     let calendar = Calendar::new(&settings.time_zone).expect("a zone");
     events.iter().map(|event| calendar.day_of(event.time)).max().expect("one") + 40
 }
@@ -165,7 +165,7 @@ fn recovers(
 }
 
 /// How many cases are tried: `PROPTEST_CASES`, or a number that suits every run of the tests.
-fn cases() -> u32 {
+pub(crate) fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(96)
 }
 
@@ -286,7 +286,12 @@ fn histories(engine: &mut PartitionEngine) -> Vec<(ProcessKind, Day, Holdout)> {
     let told = engine.take_partials().into_iter();
     told.filter_map(|partial| match partial {
         Partial::Histories { process, day, holdout } => Some((process, day, holdout)),
-        Partial::Figures { .. } | Partial::Close { .. } | Partial::Progress { .. } | Partial::Alerts { .. } | Partial::Continues(_) => None,
+        Partial::Figures { .. }
+        | Partial::Close { .. }
+        | Partial::Progress { .. }
+        | Partial::Alerts { .. }
+        | Partial::Continues(_)
+        | Partial::Calibration { .. } => None,
     })
     .collect()
 }

@@ -14,8 +14,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use stickiness::config::{HttpSettings, Settings};
+use stickiness::engine::predictions::Scored;
 use stickiness::io::http::{Days, UserAnswer, View};
 use stickiness::io::observations::{Observations, PartitionGauges, PartitionPhase, PartitionSize};
+use stickiness::model::churn::calibration::Calibration;
 use stickiness::model::time::Day;
 
 const DAYS: usize = 120;
@@ -99,6 +101,11 @@ fn observations(now_ms: i64) -> Observations {
     let observations = Observations::default();
     observations.count_outcomes(&BTreeMap::from([("accepted", 48_211), ("duplicate", 312), ("too_late", 9)]));
     observations.count_abort("\"odd\\\nreason");
+    let mut scores = Calibration::default();
+    for (risk, came) in [(0.12, true), (0.14, false), (0.92, false)] {
+        scores.add(risk, came);
+    }
+    observations.set_scored(BTreeMap::from([("activity", Scored { day: Day::from_number(20_500), scores })]));
     observations.commits.add(1204);
     observations.published.add(30_771);
     for micros in 1..=1000 {

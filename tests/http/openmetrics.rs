@@ -78,6 +78,14 @@ fn everything_is_told() {
         ("stickiness_users{partition=\"0\"}", 600.0),
         ("stickiness_state_bytes{partition=\"0\"}", 126_600.0),
         ("stickiness_user_state_bytes", 211.0),
+        ("stickiness_churn_calibration_error{process=\"activity\"}", 0.82 / 3.0),
+        ("stickiness_churn_brier_score{process=\"activity\"}", 0.7604 / 3.0),
+        ("stickiness_churn_prediction_users{process=\"activity\"}", 3.0),
+        ("stickiness_churn_calibration_day{process=\"activity\"}", 20_500.0),
+        ("stickiness_churn_calibration_predicted{process=\"activity\",bin=\"0.10-0.15\"}", 0.13),
+        ("stickiness_churn_calibration_observed{process=\"activity\",bin=\"0.10-0.15\"}", 0.5),
+        ("stickiness_churn_calibration_predicted{process=\"activity\",bin=\"0.90-0.95\"}", 0.92),
+        ("stickiness_churn_calibration_observed{process=\"activity\",bin=\"0.90-0.95\"}", 1.0),
     ] {
         let told = read.samples.get(series).copied().unwrap_or_else(|| panic!("{series} is missing"));
         assert!((told - value).abs() <= value / 1000.0, "{series} is {told}");
@@ -86,6 +94,7 @@ fn everything_is_told() {
         assert!(read.samples[series] > 0.0, "{series}");
     }
     assert!(!read.samples.contains_key("stickiness_snapshot_age_seconds{partition=\"0\"}"));
+    assert!(!read.samples.keys().any(|series| series.contains("bin=\"0.00-0.05\"")), "nobody is in it");
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn every_guarantee_names_tests_that_exist() {
 fn every_exported_metric_is_in_the_operators_page() {
     let source = std::fs::read_to_string(root().join("src/io/http/openmetrics.rs")).expect("read");
     let page = std::fs::read_to_string(root().join("docs/operating.md")).expect("read");
-    let families = ["page.family(", "page.counter(", "page.each(", "page.durations("];
+    let families = ["page.family(", "page.counter(", "page.each(", "page.durations(", "page.of_each("];
     let mut found = 0;
     for family in families {
         for rest in source.split(family).skip(1) {

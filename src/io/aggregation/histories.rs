@@ -40,7 +40,7 @@ impl Histories {
                     Partial::Figures { day, .. } => *day < figures_before,
                     Partial::Close { day, .. } | Partial::Alerts { day, .. } => *day <= closed_through,
                     Partial::Continues(_) => true,
-                    Partial::Progress { .. } | Partial::Histories { .. } => figures_before == NEVER,
+                    Partial::Progress { .. } | Partial::Histories { .. } | Partial::Calibration { .. } => figures_before == NEVER,
                 };
             }
             let Some(older) = self.continued.get(&(partition, lineage.clone())) else { return false };
@@ -57,6 +57,7 @@ mod tests {
     use super::*;
     use crate::engine::ledger::Counts;
     use crate::engine::partial::RiskCounts;
+    use crate::model::churn::ProcessKind;
     use crate::model::revenue_share::RevenueBuckets;
 
     fn told(lineage: &str, partial: Partial) -> Told {
@@ -69,6 +70,10 @@ mod tests {
 
     fn close(day: i32) -> Partial {
         Partial::Close { day: Day::from_number(day), loyal_buyers: 0, revenue: RevenueBuckets::default(), risk: RiskCounts::default() }
+    }
+
+    fn scores() -> Partial {
+        Partial::Calibration { process: ProcessKind::Activity, day: Day::from_number(1), scores: Box::default() }
     }
 
     fn goes_on(lineage: &str, figures_before: i32, closed_through: i32) -> Partial {
@@ -97,6 +102,8 @@ mod tests {
             ("a", close(15), true),
             ("a", close(16), false),
             ("z", figures(1), false),
+            ("c", scores(), true),
+            ("b", scores(), false),
         ] {
             assert_eq!(histories.is_in_force(0, &told(lineage, partial.clone())), expected, "{lineage} {partial:?}");
         }

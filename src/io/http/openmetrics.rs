@@ -17,8 +17,10 @@ use prometheus_client::registry::{Registry, Unit};
 use super::View;
 use super::answer::Problem;
 use super::api::{lag, seconds_between};
+use crate::engine::predictions::Scored;
 use crate::io::clock;
 use crate::io::observations::{AlertReadings, FiringAlerts, Observations, PartitionGauges, PartitionPhase, PartitionSize};
+use crate::model::churn::calibration::CalibrationBin;
 use crate::model::time::{Day, EventTime};
 
 const OPENMETRICS: &str = "application/openmetrics-text";
@@ -79,6 +81,7 @@ struct Readings {
     publish_time: Histogram<u64>,
     models: BTreeMap<&'static str, (String, Day)>,
     refits: BTreeMap<(&'static str, &'static str), u64>,
+    scored: BTreeMap<&'static str, Scored>,
     partitions: BTreeMap<i32, PartitionGauges>,
     sizes: BTreeMap<i32, PartitionSize>,
     firing: FiringAlerts,
@@ -101,6 +104,7 @@ impl Readings {
             publish_time: observations.publish_time.snapshot(),
             models: observations.models(),
             refits: observations.refits(),
+            scored: observations.scored(),
             partitions: observations.partitions(),
             sizes: observations.sizes(),
             firing: observations.firing(),
@@ -172,6 +176,24 @@ impl Readings {
         Ok(())
     }
 
+    fn encode_calibration(&self, page: &mut Page<'_>) -> fmt::Result {
+        let scored = &self.scored;
+        let help = "Churn predictions whose horizon is over: the mean difference of predicted and observed share over twenty bins of risk.";
+        page.of_each("churn_calibration_error", help, scored, |scored| scored.scores.error())?;
+        let help = "Churn predictions whose horizon is over: the mean squared difference of the risk and what came.";
+        page.of_each("churn_brier_score", help, scored, |scored| scored.scores.brier())?;
+        let help = "Users whose churn predictions were scored.";
+        page.of_each("churn_prediction_users", help, scored, |scored| Some(scored.scores.users()))?;
+        let help = "The last day of the horizon of the churn predictions that were scored, in days since 1970-01-01.";
+        page.of_each("churn_calibration_day", help, scored, |scored| Some(i64::from(scored.day.number())))?;
+        let help = "The mean risk that was predicted, by bin.";
+        let predicted = page.family("churn_calibration_predicted", help, None, MetricType::Gauge)?;
+        encode_bins(predicted, scored, CalibrationBin::predicted)?;
+        let help = "The share of users of whom nothing came within the horizon, by bin of the risk that was predicted.";
+        let observed = page.family("churn_calibration_observed", help, None, MetricType::Gauge)?;
+        encode_bins(observed, scored, CalibrationBin::observed)
+    }
+
     fn encode_durations(&self, page: &mut Page<'_>) -> fmt::Result {
         page.durations("commit_duration", "Time from the begin of a transaction to its end", &self.commit_time)?;
         page.durations(
@@ -225,6 +247,7 @@ impl Collector for Readings {
         self.encode_counters(page)?;
         self.encode_alerts(page)?;
         self.encode_models(page)?;
+        self.encode_calibration(page)?;
         self.encode_durations(page)?;
         self.encode_partitions(page)?;
         self.encode_sizes(page)
@@ -267,6 +290,23 @@ impl Page<'_> {
         Ok(())
     }
 
+    /// A gauge of each process that has it.
+    fn of_each<V: EncodeGaugeValue>(
+        &mut self,
+        name: &str,
+        help: &str,
+        scored: &BTreeMap<&'static str, Scored>,
+        value: impl Fn(&Scored) -> Option<V>,
+    ) -> fmt::Result {
+        let mut family = self.family(name, help, None, MetricType::Gauge)?;
+        for (process, scored) in scored {
+            if let Some(value) = value(scored) {
+                family.encode_family(&[("process", *process)])?.encode_gauge(&value)?;
+            }
+        }
+        Ok(())
+    }
+
     /// A histogram, and its quantiles as gauges.
     fn durations(&mut self, name: &str, help: &str, durations: &Histogram<u64>) -> fmt::Result {
         let (seconds, quantiles) = (Unit::Seconds, format!("{name}_quantile"));
@@ -284,6 +324,23 @@ impl Page<'_> {
         }
         Ok(())
     }
+}
+
+/// A gauge of each bin that has users, labelled by its bounds.
+fn encode_bins(
+    mut family: MetricEncoder<'_>,
+    scored: &BTreeMap<&'static str, Scored>,
+    value: impl Fn(&CalibrationBin) -> Option<f64>,
+) -> fmt::Result {
+    for (process, scored) in scored {
+        for (index, bin) in (0_u8..).zip(scored.scores.bins()) {
+            let Some(value) = value(bin) else { continue };
+            let bound = |number: u8| f64::from(number) / 20.0;
+            let bounds = format!("{:.2}-{:.2}", bound(index), bound(index + 1));
+            family.encode_family(&[("process", *process), ("bin", bounds.as_str())])?.encode_gauge(&value)?;
+        }
+    }
+    Ok(())
 }
 
 fn count_of(family: &mut MetricEncoder<'_>, labels: &impl EncodeLabelSet, count: u64) -> fmt::Result {
