@@ -13,6 +13,8 @@ pub(crate) struct Arguments {
     pub(crate) only: Vec<String>,
     /// Where the peers are.
     pub(crate) peers: Option<PathBuf>,
+    /// Another build of the service, which takes turns with this one.
+    pub(crate) against: Option<PathBuf>,
     /// Users of the measurement of memory.
     pub(crate) users: u32,
     /// Where results go as JSON lines, besides standard output.
@@ -24,7 +26,16 @@ pub(crate) struct Arguments {
 impl Arguments {
     /// Reads what stands after `--`; `Err` is what to tell whoever wrote it.
     pub(crate) fn read(written: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut read = Self { events: 8_000_000, runs: 3, only: Vec::new(), peers: None, users: 10_000_000, output: None, beside: None };
+        let mut read = Self {
+            events: 8_000_000,
+            runs: 3,
+            only: Vec::new(),
+            peers: None,
+            against: None,
+            users: 10_000_000,
+            output: None,
+            beside: None,
+        };
         // What cargo itself passes.
         let mut written = written.filter(|argument| argument != "--bench");
         while let Some(name) = written.next() {
@@ -34,6 +45,7 @@ impl Arguments {
                 "--runs" => read.runs = number(&name, &value)?,
                 "--only" => read.only.push(value),
                 "--peers" => read.peers = Some(value.into()),
+                "--against" => read.against = Some(value.into()),
                 "--users" => read.users = number(&name, &value)?,
                 "--output" => read.output = Some(value.into()),
                 "--beside" => read.beside = Some(value),
@@ -46,6 +58,11 @@ impl Arguments {
     /// Whether something of this name is to be measured.
     pub(crate) fn wants(&self, name: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|only| name.starts_with(only.as_str()))
+    }
+
+    /// Whether anything on this topic is to be measured.
+    pub(crate) fn wants_topic(&self, topic: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only.starts_with(topic))
     }
 }
 

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use arguments::Arguments;
 use broker::Broker;
 use figures::{Figures, of_run};
-use service::{LIVE, Service, VARIANTS};
+use service::{LIVE, Launch, Service, VARIANTS};
 use topics::{PARTITIONS, plan};
 
 #[global_allocator]
@@ -65,10 +65,10 @@ fn measure(arguments: &Arguments) {
     if arguments.wants("replay") {
         others::replay(arguments, &mut figures);
     }
-    let broker_wanted = TOPICS.iter().any(|(topic, _)| arguments.wants(topic)) || arguments.wants("latency");
+    let broker_wanted = TOPICS.iter().any(|(topic, _)| arguments.wants_topic(topic)) || arguments.wants("latency");
     if broker_wanted {
         let broker = Broker::start();
-        for (topic, users) in TOPICS.into_iter().filter(|(topic, _)| arguments.wants(topic)) {
+        for (topic, users) in TOPICS.into_iter().filter(|(topic, _)| arguments.wants_topic(topic)) {
             take_turns(arguments, &broker, topic, users, &mut figures);
         }
         if arguments.wants("latency") {
@@ -84,16 +84,21 @@ fn take_turns(arguments: &Arguments, broker: &Broker, topic: &str, users: u32, f
     topics::create(&bootstrap, topic, PARTITIONS);
     let bytes = topics::fill(&bootstrap, topic, plan(arguments.events, users));
     println!("{}", json!({"topic": topic, "filled": arguments.events, "bytes": bytes}));
-    let wanted = |name: &str| arguments.wants(&format!("{topic}-{name}")) || arguments.only.iter().any(|only| only == topic);
+    let wanted = |name: &str| arguments.wants(&format!("{topic}-{name}"));
     // Once before it counts, so that everyone finds the log in memory.
     child(&["raw", &bootstrap, topic]);
     for run in 0..arguments.runs {
         for variant in VARIANTS.into_iter().filter(|variant| wanted(variant.name)) {
-            let raw = raw_rate(&bootstrap, topic, figures);
-            let group = format!("{topic}-{}-{run}", variant.name);
-            let service = Service::start(&bootstrap, topic, variant, &group, arguments.beside.as_deref());
-            let run = service.run_to_the_end();
-            figures.add(topic, variant.name, of_run(&run, arguments.events, Some(raw)));
+            let own = ("", service::own_binary());
+            let builds = [Some(own), arguments.against.as_deref().map(|other| (" against", other))];
+            for (which, binary) in builds.into_iter().flatten() {
+                let raw = raw_rate(&bootstrap, topic, figures);
+                let name = format!("{}{which}", variant.name);
+                let group = format!("{topic}-{}-{run}", name.replace(' ', "-"));
+                let launch = Launch { binary, beside: arguments.beside.as_deref() };
+                let run = Service::start(&bootstrap, topic, variant, &group, launch).run_to_the_end();
+                figures.add(topic, &name, of_run(&run, arguments.events, Some(raw)));
+            }
         }
         others::peers(arguments, broker, topic, figures);
     }
@@ -115,7 +120,7 @@ fn raw_rate(bootstrap: &str, topic: &str, figures: &mut Figures) -> f64 {
 fn live(broker: &Broker, figures: &mut Figures) {
     let bootstrap = broker.bootstrap();
     topics::create(&bootstrap, "latency", PARTITIONS);
-    let mut service = Service::start(&bootstrap, "latency", LIVE, "live", None);
+    let mut service = Service::start(&bootstrap, "latency", LIVE, "live", Launch { binary: service::own_binary(), beside: None });
     service.wait_until_live();
     let records = LIVE_RATE * LIVE_SECONDS;
     topics::feed(&bootstrap, "latency", plan(records, 100_000), LIVE_RATE, LIVE_SECONDS);

@@ -56,7 +56,7 @@ pub(crate) fn peers(arguments: &Arguments, broker: &Broker, topic: &str, figures
     let Some(directory) = &arguments.peers else { return };
     let bootstrap = broker.bootstrap();
     for (peer, variant) in PEERS {
-        if !arguments.wants(&format!("{topic}-{peer}")) && !arguments.only.iter().any(|only| only == topic) {
+        if !arguments.wants(&format!("{topic}-{peer}")) {
             continue;
         }
         let raw = crate::raw_rate(&bootstrap, topic, figures);

@@ -22,6 +22,15 @@ const ASK: Duration = Duration::from_secs(30);
 /// What is published of transitions where only what the peers publish is.
 const AS_PEERS: &str = "publish.transitions = [\"lifecycle.new\", \"lifecycle.resurrected\", \"loyal\"]\npublish.churn_risk = []\n";
 
+/// How a process is started.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Launch<'a> {
+    /// The build that is run.
+    pub(crate) binary: &'a Path,
+    /// A command that is run beside it, with its process id.
+    pub(crate) beside: Option<&'a str>,
+}
+
 /// A way to run the service.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Variant {
@@ -75,19 +84,19 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Starts the service as a group that begins at the start of the topic. `beside` is run with its process id.
-    pub(crate) fn start(bootstrap: &str, topic: &str, variant: Variant, group: &str, beside: Option<&str>) -> Self {
+    /// Starts the service as a group that begins at the start of the topic.
+    pub(crate) fn start(bootstrap: &str, topic: &str, variant: Variant, group: &str, launch: Launch<'_>) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let settings = directory.path().join("settings.toml");
         fs::write(&settings, settings_of(bootstrap, topic, variant, group, directory.path())).expect("written");
         let made = command("topics").arg("--config").arg(&settings).output().expect("ran");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let log = directory.path().join("log");
-        let mut run = command("run");
+        let mut run = command_of(launch.binary, "run");
         run.arg("--config").arg(&settings).stdin(Stdio::null()).stdout(Stdio::null()).stderr(fs::File::create(&log).expect("a log"));
         let since = Stopwatch::start();
         let child = run.spawn().expect("started");
-        if let Some(beside) = beside {
+        if let Some(beside) = launch.beside {
             let shell = format!("{beside} {}", child.id());
             drop(Command::new("bash").args(["-c", &shell]).env("VARIANT", group).spawn().expect("bash runs"));
         }
@@ -160,9 +169,18 @@ impl Drop for Service {
     }
 }
 
-/// A command of the binary that was built with this benchmark.
+/// The build of the service that belongs to this benchmark.
+pub(crate) fn own_binary() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_stickiness"))
+}
+
+/// A command of that build.
 pub(crate) fn command(name: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_stickiness"));
+    command_of(own_binary(), name)
+}
+
+fn command_of(binary: &Path, name: &str) -> Command {
+    let mut command = Command::new(binary);
     command.arg(name).env("NO_COLOR", "1");
     command
 }
