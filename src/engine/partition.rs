@@ -16,6 +16,7 @@ use super::population::Population;
 use super::risk::{RiskLedger, model_ids};
 use super::segments::Segments;
 use super::settings::EngineSettings;
+use crate::model::churn::memory::Memory;
 use crate::model::event::{Event, Facts};
 use crate::model::purchases::LoyaltyRule;
 use crate::model::rejection::{Reason, Rejection};
@@ -83,6 +84,8 @@ pub struct PartitionEngine {
     pub(super) calendar: Arc<Calendar>,
     pub(super) excluded: Vec<bool>,
     pub(super) model_ids: [Arc<str>; 2],
+    /// Judgements under the settings in force.
+    pub(super) judgements: Memory,
     pub(super) effects: Vec<Effect>,
     pub(super) closed_rows: Vec<Partial>,
     pub(super) progress_told: bool,
@@ -118,7 +121,16 @@ impl PartitionEngine {
         state.population.rebuild();
         let excluded = excluded_types(&state.settings);
         let model_ids = model_ids(&state.settings);
-        Self { state, calendar, excluded, model_ids, effects: Vec::new(), closed_rows: Vec::new(), progress_told: false }
+        Self {
+            state,
+            calendar,
+            excluded,
+            model_ids,
+            judgements: Memory::default(),
+            effects: Vec::new(),
+            closed_rows: Vec::new(),
+            progress_told: false,
+        }
     }
 
     /// What a snapshot holds. Effects and partials that were not taken are not part of it.
@@ -142,6 +154,7 @@ impl PartitionEngine {
             let judged_otherwise = self.state.settings.churn != settings.churn;
             self.state.settings = settings.clone();
             if judged_otherwise {
+                self.judgements = Memory::default();
                 self.judge_everyone_anew();
                 self.recount_alerts();
             }

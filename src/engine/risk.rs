@@ -121,8 +121,9 @@ impl PartitionEngine {
             let whole = self.state.population.whole(root);
             let known = Known::of(kind, &whole, day);
             let churn = &self.state.settings.churn;
-            let judged = known.seen.map(|seen| churn.judge(kind, seen, known.circumstances, day));
-            let next = judged.as_ref().and_then(|judged| churn.next_change(kind, judged));
+            let judgements = &mut self.judgements;
+            let judged = known.seen.map(|seen| judgements.judge(churn, kind, seen, known.circumstances, day));
+            let next = judged.as_ref().and_then(|judged| judgements.next_change(churn, kind, judged));
             let next = [next, known.later].into_iter().flatten().min().unwrap_or(FOREVER);
             let said = Said {
                 level: judged.as_ref().map(|judged| judged.level),
@@ -262,7 +263,9 @@ impl PartitionEngine {
         let kind = self.counted_process().0;
         let whole = self.state.population.whole(root);
         let before = self.state.population.standing(root).decided;
-        let after = self.judge(kind, &whole, day).map(|judged| judged.level);
+        let known = Known::of(kind, &whole, day);
+        let churn = &self.state.settings.churn;
+        let after = known.seen.map(|seen| self.judgements.judge(churn, kind, seen, known.circumstances, day).level);
         if before == Some(RiskLevel::Churned) {
             let back = match kind {
                 ProcessKind::Activity => whole.activity.days.contains(day),

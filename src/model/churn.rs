@@ -7,6 +7,7 @@ pub mod closed_form;
 pub mod counts;
 pub mod fit;
 pub mod level;
+pub mod memory;
 pub mod returning;
 pub mod settings;
 
