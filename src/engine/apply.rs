@@ -23,14 +23,14 @@ type Affected<'a> = (OrderKey, Option<Day>, &'a [u32]);
 pub(super) type Occasion = (Day, Cause, Option<EventTime>);
 
 impl PartitionEngine {
-    /// Counts an accepted event.
-    pub(super) fn apply(&mut self, event: &Event<'_>, day: Day) {
+    /// Counts an accepted event. `known` is the slot of its user if there was one.
+    pub(super) fn apply(&mut self, event: &Event<'_>, day: Day, known: Option<Slot>) {
         match (&event.facts, event.kind) {
             (_, EventType::UserDeleted) => return self.delete_user(event, day),
             (Facts::MergedInto(into), _) => return self.merge(event, into, day),
             _ => {}
         }
-        let slot = self.state.population.intern(&event.user_id);
+        let slot = known.unwrap_or_else(|| self.state.population.add(&event.user_id));
         if let Some(changeable) = self.first_changeable() {
             let horizon = i32::from(self.state.settings.late_horizon_days);
             let restatable = self.state.newest_day.map_or(changeable, |newest| newest - 2 * horizon);

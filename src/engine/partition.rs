@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::alerts::ledger::AlertLedger;
 use super::calibration::PastJudges;
 use super::closing::{LoyalCount, RevenueToDate};
+use super::component::Slot;
 use super::count::CountRule;
 use super::deletion::Deletions;
 use super::effect::{Admission, Effect};
@@ -18,6 +19,7 @@ use super::risk::{RiskLedger, model_ids};
 use super::segments::Segments;
 use super::settings::EngineSettings;
 use super::switching::Ahead;
+use crate::model::churn::memory::Memory;
 use crate::model::churn::settings::ChurnSettings;
 use crate::model::event::{Event, Facts};
 use crate::model::purchases::LoyaltyRule;
@@ -90,6 +92,8 @@ pub struct PartitionEngine {
     /// How risk is judged: the settings, with the fitted parameters in force.
     pub(super) churn: Arc<ChurnSettings>,
     pub(super) model_ids: [Arc<str>; 2],
+    /// Judgements under the settings in force.
+    pub(super) judgements: Memory,
     pub(super) effects: Vec<Effect>,
     pub(super) closed_rows: Vec<Partial>,
     pub(super) progress_told: bool,
@@ -129,8 +133,18 @@ impl PartitionEngine {
         let excluded = excluded_types(&state.settings);
         let churn = Arc::new(state.models.apply(&state.settings.churn));
         let model_ids = model_ids(&churn);
-        let (effects, closed_rows, ahead) = (Vec::new(), Vec::new(), Ahead::default());
-        Self { state, calendar, excluded, churn, model_ids, effects, closed_rows, progress_told: false, ahead }
+        Self {
+            state,
+            calendar,
+            excluded,
+            churn,
+            model_ids,
+            judgements: Memory::default(),
+            effects: Vec::new(),
+            closed_rows: Vec::new(),
+            progress_told: false,
+            ahead: Ahead::default(),
+        }
     }
 
     /// What a snapshot holds. Effects and partials that were not taken are not part of it.
@@ -203,11 +217,12 @@ impl PartitionEngine {
     /// Takes in one event. `arrival` is when it came (`None` when that is unknown, which turns the future check off).
     pub fn handle(&mut self, event: &Event<'_>, arrival: Option<EventTime>) -> Admission {
         let day = self.calendar.day_of(event.time);
-        if let Some(refused) = self.refuse(event, day, arrival) {
-            return refused;
-        }
+        let known = match self.admit(event, day, arrival) {
+            Ok(known) => known,
+            Err(refused) => return refused,
+        };
         self.move_time(event.time, day);
-        self.apply(event, day);
+        self.apply(event, day, known);
         Admission::Accepted
     }
 
@@ -215,38 +230,39 @@ impl PartitionEngine {
     /// this one, whose own events must not come too late for it.
     pub fn handle_passed_on(&mut self, event: &Event<'_>) -> Admission {
         let day = self.calendar.day_of(event.time);
-        if let Some(refused) = self.refuse(event, day, None) {
-            return refused;
-        }
+        let known = match self.admit(event, day, None) {
+            Ok(known) => known,
+            Err(refused) => return refused,
+        };
         self.begin_time(day - i32::from(self.state.settings.late_horizon_days));
-        self.apply(event, day);
+        self.apply(event, day, known);
         Admission::Accepted
     }
 
-    /// The checks, in the order of the contract; `None` lets the event in.
-    fn refuse(&mut self, event: &Event<'_>, day: Day, arrival: Option<EventTime>) -> Option<Admission> {
+    /// The checks, in the order of the contract: the slot of the event's user, if it is known, lets the event in.
+    fn admit(&mut self, event: &Event<'_>, day: Day, arrival: Option<EventTime>) -> Result<Option<Slot>, Admission> {
         let settings = &self.state.settings;
         if arrival.is_some_and(|arrival| event.time > arrival.plus_nanos(settings.future_tolerance_ms.saturating_mul(1_000_000))) {
             let detail = format!("{} is more than {} ms after its arrival", event.time, settings.future_tolerance_ms);
-            return Some(Admission::Rejected(Rejection::new(Reason::Future, detail)));
+            return Err(Admission::Rejected(Rejection::new(Reason::Future, detail)));
         }
         let slot = self.state.population.find(&event.user_id);
         if let Some(to) = slot.and_then(|slot| self.state.population.moved_to(slot)) {
             let user_id = to.to_owned();
-            return Some(self.forward(event, day, user_id));
+            return Err(self.forward(event, day, user_id));
         }
         let horizon = i32::from(settings.late_horizon_days);
         if let Some(newest) = self.state.newest_day.filter(|newest| newest.days_since(day) > horizon) {
             let detail = format!("{day} is more than {horizon} days before {newest}");
-            return Some(Admission::Rejected(Rejection::new(Reason::TooLate, detail)));
+            return Err(Admission::Rejected(Rejection::new(Reason::TooLate, detail)));
         }
         if self.state.deletions.blocks(&event.user_id, event.time) {
-            return Some(Admission::Deleted);
+            return Err(Admission::Deleted);
         }
         if slot.is_some_and(|slot| self.is_duplicate(slot, event, day)) {
-            return Some(Admission::Duplicate);
+            return Err(Admission::Duplicate);
         }
-        self.refuse_merge(event)
+        self.refuse_merge(event).map_or(Ok(slot), Err)
     }
 
     /// Without transfers, a merge into another partition cannot be done.

@@ -157,9 +157,11 @@ impl Population {
 
     /// The slot of an id, made when it is new.
     pub fn intern(&mut self, id: &str) -> Slot {
-        if let Some(slot) = self.find(id) {
-            return slot;
-        }
+        self.find(id).unwrap_or_else(|| self.add(id))
+    }
+
+    /// A slot for an id that has none.
+    pub(super) fn add(&mut self, id: &str) -> Slot {
         let slot = if let Some(slot) = self.free.pop() {
             self.ids[slot as usize] = id.into();
             slot

@@ -15,6 +15,7 @@ use super::partition::PartitionEngine;
 use super::population::Standing;
 use crate::model::churn::ProcessKind;
 use crate::model::churn::level::{Circumstances, Departure, Judgement, RiskLevel, Seen};
+use crate::model::churn::memory::Memory;
 use crate::model::churn::settings::ChurnSettings;
 use crate::model::event::{Event, EventType, Facts};
 use crate::model::time::Day;
@@ -102,12 +103,24 @@ impl Known {
     pub(super) fn say(&self, churn: &ChurnSettings, kind: ProcessKind, day: Day) -> (Option<Judgement>, Said) {
         let judged = self.seen.map(|seen| churn.judge(kind, seen, self.circumstances, day));
         let next = judged.as_ref().and_then(|judged| churn.next_change(kind, judged));
-        let said = Said {
-            level: judged.as_ref().map(|judged| judged.level),
-            raised: judged.as_ref().is_some_and(|judged| judged.raised),
-            next: [next, self.later].into_iter().flatten().min().unwrap_or(FOREVER),
-        };
+        let said = self.said(judged.as_ref(), next);
         (judged, said)
+    }
+
+    /// The same, remembered by history.
+    fn say_remembered(&self, memory: &mut Memory, churn: &Arc<ChurnSettings>, kind: ProcessKind, day: Day) -> (Option<Judgement>, Said) {
+        let judged = self.seen.map(|seen| memory.judge(churn, kind, seen, self.circumstances, day));
+        let next = judged.as_ref().and_then(|judged| memory.next_change(churn, kind, judged));
+        let said = self.said(judged.as_ref(), next);
+        (judged, said)
+    }
+
+    fn said(&self, judged: Option<&Judgement>, next: Option<Day>) -> Said {
+        Said {
+            level: judged.map(|judged| judged.level),
+            raised: judged.is_some_and(|judged| judged.raised),
+            next: [next, self.later].into_iter().flatten().min().unwrap_or(FOREVER),
+        }
     }
 }
 
@@ -140,7 +153,7 @@ impl PartitionEngine {
             }
             let whole = self.state.population.whole(root);
             let known = Known::of(kind, &whole, day);
-            let (judged, said) = known.say(&self.churn, kind, day);
+            let (judged, said) = known.say_remembered(&mut self.judgements, &self.churn, kind, day);
             if said.level != risks[index].level {
                 let departed = known.circumstances.departed.is_some();
                 changes.push(self.risk_change((root, index), (risks[index], said), judged.as_ref(), (day, cause, departed)));
@@ -274,7 +287,9 @@ impl PartitionEngine {
         let kind = self.counted_process().0;
         let whole = self.state.population.whole(root);
         let before = self.state.population.standing(root).decided;
-        let after = judge(&self.churn, kind, &whole, day).map(|judged| judged.level);
+        let known = Known::of(kind, &whole, day);
+        let judgements = &mut self.judgements;
+        let after = known.seen.map(|seen| judgements.judge(&self.churn, kind, seen, known.circumstances, day).level);
         if before == Some(RiskLevel::Churned) {
             let back = match kind {
                 ProcessKind::Activity => whole.activity.days.contains(day),

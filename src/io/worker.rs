@@ -296,6 +296,7 @@ impl<F: Processors> Worker<F> {
                 }
             }
         }
+        partitions.values_mut().for_each(Partition::end_batch);
         observations.replayed.add(replayed);
         Ok(())
     }

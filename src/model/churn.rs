@@ -8,6 +8,7 @@ pub mod closed_form;
 pub mod counts;
 pub mod fit;
 pub mod level;
+pub mod memory;
 pub mod refit;
 pub mod returning;
 pub mod settings;

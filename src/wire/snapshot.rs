@@ -2,6 +2,7 @@
 //!
 //! Layout: the magic `STKSNAP1`, the length of the head (u32, little endian), the head as JSON, the body (zstd of postcard), and a CRC-32 (little endian) over all before it.
 
+use std::io::BufWriter;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,8 @@ const MAGIC: &[u8; 8] = b"STKSNAP1";
 pub const VERSION: u32 = 3;
 /// How hard the body is compressed: speed first.
 const COMPRESSION: i32 = 1;
+/// Bytes that are compressed at a time.
+const BUFFER: usize = 1 << 16;
 /// How many times its size a body may grow to when it is decompressed: states compress to a third or so, and what grows more than this was
 /// made to exhaust memory.
 const EXPANSION: u64 = 200;
@@ -67,9 +70,11 @@ pub fn encode(head: &Head, engine: &PartitionEngine) -> Result<Vec<u8>, Snapshot
     let mut bytes = MAGIC.to_vec();
     bytes.extend(u32::try_from(head.len()).unwrap_or(u32::MAX).to_le_bytes());
     bytes.extend(head);
-    let mut compressed = zstd::Encoder::new(bytes, COMPRESSION).map_err(|error| undecodable(&error))?;
-    postcard::to_io(engine.state(), &mut compressed).map_err(|error| undecodable(&error))?;
-    let mut bytes = compressed.finish().map_err(|error| undecodable(&error))?;
+    let compressed = zstd::Encoder::new(bytes, COMPRESSION).map_err(|error| undecodable(&error))?;
+    // Field by field, each of a few bytes, the compressor would be called a hundred million times for a million users.
+    let buffered = postcard::to_io(engine.state(), BufWriter::with_capacity(BUFFER, compressed)).map_err(|error| undecodable(&error))?;
+    let mut bytes =
+        buffered.into_inner().map_err(|error| undecodable(&error.into_error()))?.finish().map_err(|error| undecodable(&error))?;
     bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
     Ok(bytes)
 }

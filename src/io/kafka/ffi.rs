@@ -273,6 +273,13 @@ pub(super) fn abort_transaction<C: ProducerContext>(producer: &ThreadedProducer<
     unsafe { checked(sys::rd_kafka_abort_transaction(producer.client().native_ptr(), millis(timeout))) }
 }
 
+/// Waits at most `timeout` until everything that was produced is delivered or has failed. Something must poll the producer meanwhile.
+pub(super) fn flush<C: ProducerContext>(producer: &ThreadedProducer<C>, timeout: Duration) -> Result<(), RDKafkaErrorCode> {
+    // SAFETY: the client is alive as long as `producer`.
+    let code = unsafe { sys::rd_kafka_flush(producer.client().native_ptr(), millis(timeout)) };
+    if code == RD_KAFKA_RESP_ERR_NO_ERROR { Ok(()) } else { Err(code.into()) }
+}
+
 fn millis(timeout: Duration) -> c_int {
     c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX)
 }

@@ -267,10 +267,9 @@ impl Producer {
         }
     }
 
-    /// Waits until the brokers have every record.
+    /// Waits until the brokers have every record. The library's wrapper would look for the end in slices of 100 ms.
     fn flush(&self) -> Result<(), ProduceError> {
-        self.client
-            .flush(END_TRANSACTION)
+        ffi::flush(&self.client, END_TRANSACTION)
             .map_err(|error| ProduceError::Unavailable { waited: END_TRANSACTION, reason: error.to_string() })?;
         let mut first = self.client.context().first_failure.lock().unwrap_or_else(PoisonError::into_inner);
         match first.take() {

@@ -77,8 +77,10 @@ pub(super) struct Partition<P> {
     pub(super) dirty: bool,
     /// Whether every record before `next_offset` was there at the last look.
     pub(super) at_end: bool,
-    /// Since the last record, or since the assignment.
+    /// Since the last batch with a record of it, or since the assignment.
     pub(super) quiet: Stopwatch,
+    /// Whether the batch at hand has a record of it.
+    pub(super) is_heard: bool,
     /// Since the last snapshot was begun.
     pub(super) since_snapshot: Stopwatch,
     /// Since a snapshot was last stored, or the partition was taken over.
@@ -105,7 +107,7 @@ impl<P: Processor> Partition<P> {
         if record.offset < self.next_offset {
             return None;
         }
-        self.quiet.restart();
+        self.is_heard = true;
         self.at_end = false;
         self.replay_barriers(record.offset, scratch);
         let replayed = !self.is_live();
@@ -119,6 +121,13 @@ impl<P: Processor> Partition<P> {
         self.dirty = true;
         outputs.set_source(self.id);
         Some(self.processor.handle(record, outputs))
+    }
+
+    /// Notes that a batch is over. The clock is looked at here, and not for each record.
+    pub(super) fn end_batch(&mut self) {
+        if std::mem::take(&mut self.is_heard) {
+            self.quiet.restart();
+        }
     }
 
     /// Notes how far the partition was handed out. Past its last record there may be control records, which nobody sees.

@@ -182,6 +182,7 @@ pub(super) fn restored<P>(id: i32, processor: P, metadata: CommitMetadata, name:
         dirty: false,
         at_end: false,
         quiet: Stopwatch::start(),
+        is_heard: false,
         since_snapshot: Stopwatch::start(),
         since_stored: Stopwatch::start(),
         since_alarm: None,

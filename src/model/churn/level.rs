@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::settings::ChurnSettings;
-use super::{ChurnProcess, History, ProcessKind};
+use super::{History, ProcessKind};
 use crate::model::complaints::Moment;
 use crate::model::time::Day;
 
@@ -131,23 +131,43 @@ pub struct Judgement {
     circumstances: Circumstances,
 }
 
+/// What a model says of a history.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Likelihood {
+    risk: f64,
+    p_alive: f64,
+}
+
 impl ChurnSettings {
     /// The level of a process at the end of `day`.
     ///
     /// Worked example: `lapse_days` 30 and a last day of March 1 make the user churned at the end of April 1, 31 days later, and not the day before.
     #[must_use]
     pub fn judge(&self, kind: ProcessKind, seen: Seen, circumstances: Circumstances, day: Day) -> Judgement {
+        self.judgement(kind, self.likelihood(kind, &seen.history(day)), (seen, circumstances), day)
+    }
+
+    /// What takes the time of a judgement.
+    pub(super) fn likelihood(&self, kind: ProcessKind, history: &History) -> Likelihood {
         let process = &self.of(kind).process;
+        Likelihood { risk: process.risk(history), p_alive: process.p_alive(history) }
+    }
+
+    /// The judgement to which a likelihood belongs.
+    pub(super) fn judgement(
+        &self,
+        kind: ProcessKind,
+        Likelihood { risk, p_alive }: Likelihood,
+        (seen, circumstances): (Seen, Circumstances),
+        day: Day,
+    ) -> Judgement {
         let history = seen.history(day);
-        let risk = process.risk(&history);
-        let base = if circumstances.departed.is_some() || history.silent_days > i32::from(process.lapse_days) {
-            RiskLevel::Churned
-        } else {
-            self.level_of(risk)
-        };
+        let lapse_days = i32::from(self.of(kind).process.lapse_days);
+        let base =
+            if circumstances.departed.is_some() || history.silent_days > lapse_days { RiskLevel::Churned } else { self.level_of(risk) };
         let impatient = self.impatient_from(&circumstances).is_some_and(|from| from <= day);
         let level = if impatient { base.raised() } else { base };
-        Judgement { level, raised: level != base, risk, p_alive: process.p_alive(&history), history, seen, circumstances }
+        Judgement { level, raised: level != base, risk, p_alive, history, seen, circumstances }
     }
 
     fn level_of(&self, risk: f64) -> RiskLevel {
@@ -168,18 +188,24 @@ impl ChurnSettings {
     /// The first day after that of a judgement on whose end time alone may give another level; `None` when nothing but an event can. One bisection.
     #[must_use]
     pub fn next_change(&self, kind: ProcessKind, judged: &Judgement) -> Option<Day> {
-        let process = &self.of(kind).process;
-        let lapse = i32::from(process.lapse_days);
+        self.next_change_after(kind, judged, || self.silence_of_next(kind, judged))
+    }
+
+    /// The same, when it is known how to come by the days of silence at which the risk brings the next level.
+    pub(super) fn next_change_after(&self, kind: ProcessKind, judged: &Judgement, silence: impl FnOnce() -> i32) -> Option<Day> {
+        let lapse = i32::from(self.of(kind).process.lapse_days);
         if judged.circumstances.departed.is_some() || judged.history.silent_days > lapse {
             return None;
         }
-        let next = judged.seen.last + self.silence_of_next(process, judged, lapse);
+        let next = judged.seen.last + silence();
         let day = judged.seen.last + judged.history.silent_days;
         Some(self.impatient_from(&judged.circumstances).filter(|from| *from > day).map_or(next, |from| from.min(next)))
     }
 
     /// The days of silence at which the risk brings the next level.
-    fn silence_of_next(&self, process: &ChurnProcess, judged: &Judgement, lapse: i32) -> i32 {
+    pub(super) fn silence_of_next(&self, kind: ProcessKind, judged: &Judgement) -> i32 {
+        let process = &self.of(kind).process;
+        let lapse = i32::from(process.lapse_days);
         let threshold = match self.level_of(judged.risk) {
             RiskLevel::Low => self.medium,
             RiskLevel::Medium => self.high,
