@@ -10,6 +10,7 @@ use super::Failure;
 use super::settings::ConfigArgument;
 use crate::config::{HttpSettings, Settings};
 use crate::io::http::Server;
+use crate::io::kafka::probe::ProbeError;
 use crate::io::snapshots::KeptName;
 use crate::service::{History, Service, ServiceError};
 
@@ -104,7 +105,10 @@ pub(super) async fn serve_until_told(
 
 pub(super) fn failure(error: ServiceError) -> Failure {
     match error {
-        ServiceError::Unsupported(_) | ServiceError::Property(_) | ServiceError::TimeZone(_) => Failure::Usage(error.into()),
+        ServiceError::Unsupported(_)
+        | ServiceError::Property(_)
+        | ServiceError::Brokers(ProbeError::Properties(_))
+        | ServiceError::TimeZone(_) => Failure::Usage(error.into()),
         _ => Failure::running(error),
     }
 }

@@ -21,12 +21,17 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
 }
 
-/// Deletes a topic.
+/// Deletes a topic, and waits until the broker knows nothing of it.
 pub(crate) fn delete_topic(bootstrap: &str, name: &str) {
     let admin: AdminClient<DefaultClientContext> = ClientConfig::new().set("bootstrap.servers", bootstrap).create().expect("a client");
     let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
     let deleted = block_on(admin.delete_topics(&[name], &options)).expect("an answer");
     assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
+    let reader: BaseConsumer = ClientConfig::new().set("bootstrap.servers", bootstrap).create().expect("a client");
+    let is_there = || reader.fetch_metadata(None, PATIENCE).expect("metadata").topics().iter().any(|topic| topic.name() == name);
+    while is_there() {
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 /// Creates a topic whose records are never deleted, whatever their time.
