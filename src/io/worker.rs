@@ -194,7 +194,7 @@ impl<F: Processors> Worker<F> {
         observations.set_log_partitions(partition_count);
         let mut membership = Membership { observations: Arc::clone(&observations), is_outside: false };
         membership.set_outside(true);
-        let producer = Self::make_producer(&settings, &connection)?;
+        let producer = Self::make_producer(&settings, &connection, FENCE)?;
         let consumer = GroupConsumer::join(&connection, &settings.group_id, &settings.topic, partition_count)?;
         let topics = processors.topics();
         Ok(Self {
@@ -225,12 +225,12 @@ impl<F: Processors> Worker<F> {
         })
     }
 
-    fn make_producer(settings: &WorkerSettings, connection: &Connection) -> Result<Producer, ProduceError> {
+    fn make_producer(settings: &WorkerSettings, connection: &Connection, patience: Duration) -> Result<Producer, ProduceError> {
         let producer = match settings.guarantee {
             Guarantee::ExactlyOnce => Producer::transactional(connection, &settings.transactional_id)?,
             Guarantee::AtLeastOnce => Producer::at_least_once(connection)?,
         };
-        producer.init(FENCE)?;
+        producer.init(patience)?;
         Ok(producer)
     }
 

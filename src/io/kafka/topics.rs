@@ -8,9 +8,12 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::connection::{Connection, LoggingContext};
+use crate::io::clock::Stopwatch;
 
 /// How long the brokers may take for one request.
 const REQUEST: Duration = Duration::from_secs(15);
+/// How long the last member of a group may take to be gone.
+const LEAVE: Duration = Duration::from_secs(5);
 /// Bytes of the largest dead letter: an event of 1 MiB, its key, its headers.
 const LARGEST_DEAD_LETTER: &str = "2097152";
 /// A user who moves to another partition travels as one record, with up to half a million orders of the last months.
@@ -194,13 +197,17 @@ impl Topics {
         refused.map_or(Ok(()), |reason| Err(TopicError::Refused { attempted: "empty", topic: topic.to_owned(), reason }))
     }
 
-    /// Removes what a group has committed. Whether there was anything: a group that does not exist is none.
+    /// Removes what a group has committed. Whether there was anything: a group that does not exist is none. A group that was just left is waited for.
     pub async fn forget_group(&self, group_id: &str) -> Result<bool, TopicError> {
-        let results = self.admin.delete_groups(&[group_id], &options()).await.map_err(|reason| self.unavailable(reason))?;
-        match results.into_iter().next() {
-            None | Some(Ok(_)) => Ok(true),
-            Some(Err((_, RDKafkaErrorCode::GroupIdNotFound))) => Ok(false),
-            Some(Err((group_id, reason))) => Err(TopicError::Group { group_id, reason }),
+        let stopwatch = Stopwatch::start();
+        loop {
+            let results = self.admin.delete_groups(&[group_id], &options()).await.map_err(|reason| self.unavailable(reason))?;
+            match results.into_iter().next() {
+                None | Some(Ok(_)) => return Ok(true),
+                Some(Err((_, RDKafkaErrorCode::GroupIdNotFound))) => return Ok(false),
+                Some(Err((_, RDKafkaErrorCode::NonEmptyGroup))) if stopwatch.elapsed() < LEAVE => tokio::time::sleep(LEAVE / 20).await,
+                Some(Err((group_id, reason))) => return Err(TopicError::Group { group_id, reason }),
+            }
         }
     }
 

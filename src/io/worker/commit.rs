@@ -6,7 +6,7 @@ use std::time::Duration;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::RDKafkaErrorCode;
 
-use super::{ASK, Guarantee, Processor as _, Processors, Worker, WorkerError};
+use super::{ASK, FENCE, Guarantee, Processor as _, Processors, Worker, WorkerError};
 use crate::io::clock::{self, Stopwatch};
 use crate::io::failpoint::{Place, pass};
 use crate::io::kafka::consumer::{CommitOffset, ConsumeError, GroupEvent};
@@ -17,6 +17,8 @@ use crate::io::kafka::producer::ProduceError;
 const GIVE_UP: Duration = Duration::from_secs(300);
 /// How long a worker that is in no group tries to commit for one: its partitions are others' by then.
 const OUTSIDE: Duration = Duration::from_secs(3);
+/// How long a new producer may take to end what another left open before one more is made.
+const NEW_PRODUCER: Duration = Duration::from_secs(15);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -148,10 +150,19 @@ impl<F: Processors> Worker<F> {
         }
     }
 
-    /// A new producer of the same id: it ends what the old one left open, and fences it.
+    /// A new producer of the same id: it ends what the old one left open, and fences it. One that hears nothing for long is given up for
+    /// another: after an outage a client may wait for an answer that does not come.
     pub(super) fn replace_producer(&mut self) -> Result<(), WorkerError> {
-        self.producer = Self::make_producer(&self.settings, &self.connection)?;
-        Ok(())
+        let stopwatch = Stopwatch::start();
+        loop {
+            match Self::make_producer(&self.settings, &self.connection, NEW_PRODUCER) {
+                Err(ProduceError::Unavailable { .. }) if stopwatch.elapsed() < FENCE => {}
+                made => {
+                    self.producer = made?;
+                    return Ok(());
+                }
+            }
+        }
     }
 
     /// Whether a transaction whose end nobody saw has committed: all of its offsets have, or none.
