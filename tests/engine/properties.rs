@@ -59,7 +59,7 @@ fn agrees_when(
 }
 
 /// The level that was published last, of each user and process, is that of the day.
-fn levels_agree(cluster: &Cluster, naive: &Naive<'_>, day: Day) -> Result<(), TestCaseError> {
+pub(crate) fn levels_agree(cluster: &Cluster, naive: &Naive<'_>, day: Day) -> Result<(), TestCaseError> {
     let mut published: BTreeMap<(&str, &str), &Value> = BTreeMap::new();
     for record in cluster.earlier_risks.iter().chain(cluster.risks.iter().flatten()) {
         let text = |field: &str| record[field].as_str().expect("text");

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use serde_json::Value;
 use stickiness::engine::models::Switch;
 use stickiness::engine::partial::Partial;
 use stickiness::engine::partition::PartitionEngine;
@@ -19,6 +18,7 @@ use stickiness::wire::snapshot::{Head, VERSION, encode};
 use crate::cluster::Cluster;
 use crate::generated::{arrivals, settings, sketches};
 use crate::naive::Naive;
+use crate::properties::levels_agree;
 use crate::scenarios::{Bench, day, event, order};
 
 /// A model that comes before an event: its number, the process, the parameters, and how many closes ahead it is to take over.
@@ -86,23 +86,11 @@ fn decides(settings: &EngineSettings, events: &[Event<'static>], offers: &[Offer
         prop_assert_eq!(decided, expected, "{} with {:?}", day, &switches);
     }
     let by_then = settings_on(settings, &switches, last);
-    levels_agree(&cluster, &Naive::new(&by_then, events), last)
+    judgements_agree(&cluster, &Naive::new(&by_then, events), last)
 }
 
-fn levels_agree(cluster: &Cluster, naive: &Naive<'_>, day: Day) -> Result<(), TestCaseError> {
-    let mut published: BTreeMap<(&str, &str), &Value> = BTreeMap::new();
-    for record in cluster.risks.iter().flatten() {
-        let text = |field: &str| record[field].as_str().expect("text");
-        let before = published.insert((text("user_id"), text("process")), &record["to"]);
-        prop_assert!(before.is_none_or(|before| record["from"].is_null() || *before == record["from"]), "{record} after {before:?}");
-        prop_assert!(record["from"] != record["to"], "{record}");
-    }
-    for (id, levels) in naive.levels(day) {
-        for (process, level) in levels {
-            let said = published.get(&(id.as_str(), process)).and_then(|level| level.as_str());
-            prop_assert_eq!(said, level, "{} of {}", process, id);
-        }
-    }
+fn judgements_agree(cluster: &Cluster, naive: &Naive<'_>, day: Day) -> Result<(), TestCaseError> {
+    levels_agree(cluster, naive, day)?;
     let (ours, theirs) = (cluster.profiles(day), naive.profiles(day));
     for (id, profile) in theirs {
         for field in ["risk_activity", "risk_purchase", "p_alive_activity", "risk_level", "clv_365d"] {

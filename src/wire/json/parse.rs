@@ -259,7 +259,7 @@ impl<'a> Parser<'a> {
         Ok(plain)
     }
 
-    /// `\uXXXX`, or two of them that make a surrogate pair.
+    /// `\u` with four hexadecimal digits, or two of them that make a surrogate pair.
     fn unicode_escape(&mut self) -> Result<char, JsonError> {
         let first = self.code_unit()?;
         let code = match first {

@@ -14,7 +14,7 @@ use crate::support::broker::Broker;
 
 /// Not a test of its own: the process that the tests below kill. They start this binary again with this test alone.
 #[test]
-#[ignore = "run by the tests that kill it"]
+#[ignore = "no test of its own but the process that `a_worker_killed…` and others start and kill; by itself it has no arguments and would hold nothing"]
 fn child() {
     let Ok(arguments) = std::env::var("STICKINESS_TEST_WORKER") else { return };
     let arguments: Vec<&str> = arguments.split('|').collect();
