@@ -185,8 +185,8 @@ fn closing_a_day_of_a_million_users_takes_little() {
     }
     println!("{events} events, {:?} each", counting / events);
     println!("closes, with what they said: {closes:?}");
-    let last = closes[closes.len() - 7..].iter().map(|(time, _)| *time).max().expect("some");
-    assert!(last < std::time::Duration::from_millis(50), "{last:?}");
+    let longest = closes.iter().map(|(time, _)| *time).max().expect("some");
+    assert!(longest < std::time::Duration::from_millis(50), "{longest:?}");
     let (slices, close, said) = close_with_a_switch(&mut bench, first + 28);
     let (longest, all) = (slices.iter().max().expect("some"), slices.iter().sum::<std::time::Duration>());
     println!("ahead of a switch: longest slice {longest:?}, all {all:?}; its close {close:?}, which said {said}");
