@@ -28,5 +28,6 @@ pub mod resharding;
 pub mod risk;
 pub mod segments;
 pub mod settings;
+mod sweep;
 mod switching;
 pub mod transfer;

@@ -9,6 +9,7 @@ use super::habit::Habit;
 use super::partial::Partial;
 use super::partition::PartitionEngine;
 use super::risk::{Known, PROCESSES};
+use super::sweep::Sweep;
 use crate::model::churn::calibration::Calibration;
 use crate::model::churn::refit::FittedModel;
 use crate::model::churn::settings::ChurnSettings;
@@ -63,10 +64,7 @@ impl PastJudges {
 /// A scoring that goes on.
 #[derive(Debug, Default)]
 pub(super) struct Scoring {
-    /// The day whose close it is of.
-    of: Option<Day>,
-    /// The next slot; `None` when all are scored.
-    next: Option<Slot>,
+    sweep: Sweep,
     /// One user in so many is scored.
     one_in: u64,
     judges: [Option<ChurnProcess>; 2],
@@ -84,17 +82,14 @@ impl PartitionEngine {
     pub(super) fn score_predictions(&mut self, users: u32) {
         let Some(closed) = self.state.closed_through else { return };
         let mut scoring = std::mem::take(&mut self.ahead.scoring);
-        if scoring.next.is_none() && scoring.of < Some(closed) {
+        if scoring.sweep.is_due(closed) {
             scoring = self.begin_scoring(closed);
         }
-        if let (Some(day), Some(from)) = (scoring.of, scoring.next) {
-            let all = Slot::try_from(self.state.population.len()).unwrap_or(Slot::MAX);
-            let end = all.min(from.saturating_add(users));
-            for slot in from..end {
+        if let Some((day, slots)) = scoring.sweep.slice(users, self.state.population.slots()) {
+            for slot in slots {
                 self.score(slot, day, &mut scoring);
             }
-            scoring.next = (end < all).then_some(end);
-            if scoring.next.is_none() {
+            if scoring.sweep.is_over() {
                 self.tell_scores(day, &scoring.scores);
             }
         }
@@ -103,7 +98,7 @@ impl PartitionEngine {
 
     fn begin_scoring(&self, day: Day) -> Scoring {
         let one_in = self.state.population.len().div_ceil(SAMPLE) as u64;
-        Scoring { of: Some(day), next: Some(0), one_in, judges: PROCESSES.map(|kind| self.past_judge(kind, day)), ..Scoring::default() }
+        Scoring { sweep: Sweep::begin(day), one_in, judges: PROCESSES.map(|kind| self.past_judge(kind, day)), ..Scoring::default() }
     }
 
     /// What judged when the day closed whose horizon is over with `day`; `None` when nothing did, with this horizon, or when too little is remembered

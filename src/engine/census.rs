@@ -1,11 +1,11 @@
 //! Histories of users counted for a fit, in slices between events, once for each day that closes.
 
-use super::component::Slot;
 use super::habit::Habit;
 use super::models::takes;
 use super::partial::Partial;
 use super::partition::PartitionEngine;
 use super::risk::{Known, PROCESSES};
+use super::sweep::Sweep;
 use crate::model::churn::ProcessKind;
 use crate::model::churn::refit::{FittedModel, HOLDOUT_DAYS, Holdout};
 use crate::model::time::Day;
@@ -13,10 +13,7 @@ use crate::model::time::Day;
 /// A count that goes on.
 #[derive(Debug, Default)]
 pub(super) struct Census {
-    /// The day whose close it is of.
-    of: Option<Day>,
-    /// The next slot; `None` when all are counted.
-    next: Option<Slot>,
+    sweep: Sweep,
     counts: [Holdout; 2],
 }
 
@@ -36,17 +33,14 @@ impl PartitionEngine {
     pub(super) fn count_histories(&mut self, users: u32) {
         let Some(closed) = self.state.closed_through.filter(|_| self.fitted_processes().next().is_some()) else { return };
         let mut census = std::mem::take(&mut self.ahead.census);
-        if census.next.is_none() && census.of < Some(closed) {
-            census = Census { of: Some(closed), next: Some(0), ..Census::default() };
+        if census.sweep.is_due(closed) {
+            census = Census { sweep: Sweep::begin(closed), ..Census::default() };
         }
-        if let (Some(day), Some(from)) = (census.of, census.next) {
-            let all = Slot::try_from(self.state.population.len()).unwrap_or(Slot::MAX);
-            let end = all.min(from.saturating_add(users));
-            for slot in (from..end).filter(|slot| self.state.population.is_root(*slot)) {
+        if let Some((day, slots)) = census.sweep.slice(users, self.state.population.slots()) {
+            for slot in slots.filter(|slot| self.state.population.is_root(*slot)) {
                 count(&self.state.population.whole(slot), day, &mut census.counts);
             }
-            census.next = (end < all).then_some(end);
-            if census.next.is_none() {
+            if census.sweep.is_over() {
                 self.tell_histories(day, std::mem::take(&mut census.counts));
             }
         }

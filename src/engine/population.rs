@@ -453,6 +453,11 @@ impl Population {
         columns + sampled.sum::<usize>() * step
     }
 
+    /// How many slots there are, the empty ones of deleted users among them.
+    pub(super) fn slots(&self) -> usize {
+        self.ids.len()
+    }
+
     /// How many ids are known.
     #[must_use]
     pub fn len(&self) -> usize {

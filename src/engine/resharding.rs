@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::component::{Component, Edge, Slot};
 use super::habit::Habit;
+use super::ledger::Ledger;
 use super::merging::renumber_habit;
 use super::partition::{PartitionEngine, Placement};
 use super::population::{Population, Standing};
@@ -208,7 +209,7 @@ fn align(mut engines: Vec<PartitionEngine>, partitions: u32, salts: &[[u8; 16]])
         engine.advance_ledgers();
     }
     // A partition that only took users in counts from a day of its own.
-    let base = engines.iter().filter_map(|engine| engine.state.ledgers.first()).map(super::ledger::Ledger::base).max();
+    let base = engines.iter().filter_map(|engine| engine.state.ledgers.first()).map(Ledger::base).max();
     if let Some(base) = base {
         for engine in &mut engines {
             engine.count_from(base);
@@ -221,15 +222,11 @@ impl PartitionEngine {
     /// Takes the users who will live elsewhere out of what this partition counts.
     fn discount_leavers(&mut self, index: usize, partitions: u32) {
         let roots: Vec<Slot> = self.state.population.roots().collect();
-        let (rule, base) = (self.count_rule(), self.state.ledgers.first().map(super::ledger::Ledger::base));
         for root in roots {
             if partition_of(self.state.population.id(root).as_bytes(), partitions) as usize == index {
                 continue;
             }
-            if let Some(base) = base {
-                self.state.population.count(&mut self.state.ledgers, root, base, rule, -1);
-            }
-            self.count_loyal(root, -1);
+            self.count_resident(root, -1);
             self.leave_alerts(root);
             let decided = self.state.population.standing(root).decided;
             self.leave_risk(root);
@@ -301,7 +298,9 @@ impl PartitionEngine {
             self.state.revenue.put(root, revenue, closed);
         }
         if origin.is_some() || is_double {
-            self.count_resident(root, standing);
+            self.count_resident(root, 1);
+            self.enter_risk(root, standing.decided);
+            self.enter_alerts(root);
         } else {
             self.state.population.set_decided(root, standing.decided);
         }
@@ -317,15 +316,13 @@ impl PartitionEngine {
         }
     }
 
-    /// Puts what a user counts for into the figures of this partition.
-    fn count_resident(&mut self, root: Slot, standing: Standing) {
+    /// Puts what a user counts for into the figures of this partition (`sign` 1), or takes it out (-1), on all days that can still change.
+    fn count_resident(&mut self, root: Slot, sign: i32) {
         let rule = self.count_rule();
-        if let Some(base) = self.state.ledgers.first().map(super::ledger::Ledger::base) {
-            self.state.population.count(&mut self.state.ledgers, root, base, rule, 1);
+        if let Some(base) = self.state.ledgers.first().map(Ledger::base) {
+            self.state.population.count(&mut self.state.ledgers, root, base, rule, sign);
         }
-        self.count_loyal(root, 1);
-        self.enter_risk(root, standing.decided);
-        self.enter_alerts(root);
+        self.count_loyal(root, i64::from(sign));
     }
 
     /// Users known in two partitions, because a producer knew of new partitions before the service did, are one from now on: what the first
@@ -333,13 +330,9 @@ impl PartitionEngine {
     fn take_doubles(&mut self, members: &[(String, Habit)]) -> Vec<(Component, Revenue)> {
         let population = &self.state.population;
         let roots: BTreeSet<Slot> = members.iter().filter_map(|(id, _)| population.find(id)).map(|slot| population.root(slot)).collect();
-        let (rule, base) = (self.count_rule(), self.state.ledgers.first().map(super::ledger::Ledger::base));
         let mut doubles = Vec::new();
         for root in roots {
-            if let Some(base) = base {
-                self.state.population.count(&mut self.state.ledgers, root, base, rule, -1);
-            }
-            self.count_loyal(root, -1);
+            self.count_resident(root, -1);
             self.leave_alerts(root);
             self.leave_risk(root);
             self.state.population.clear_standing(root);

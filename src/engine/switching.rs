@@ -109,7 +109,7 @@ impl PartitionEngine {
             let churn = self.state.models.after(day).apply(&self.state.settings.churn);
             Foresight::new(day, churn)
         });
-        let end = Slot::try_from(self.state.population.len()).unwrap_or(Slot::MAX).min(foresight.next.saturating_add(users));
+        let end = Slot::try_from(self.state.population.slots()).unwrap_or(Slot::MAX).min(foresight.next.saturating_add(users));
         let fresh = (foresight.next..end).filter(|slot| self.state.population.is_root(*slot));
         let again = foresight.stale.split_off(foresight.stale.len().saturating_sub(users as usize));
         let seen: Vec<_> = fresh.chain(again).map(|slot| (slot, self.foreseen(slot, &foresight))).collect();

@@ -152,12 +152,19 @@ fn scored(bench: &mut Bench) -> Scored {
 #[test]
 fn a_prediction_is_scored_when_its_horizon_is_over() {
     let mut bench = Bench::new(EngineSettings::default());
+    // Users who are deleted leave their places empty, which must hide nobody behind them.
+    for user in ["gone", "gone too"] {
+        bench.active(user, "2026-01-01");
+    }
     for number in 1..=20 {
         bench.active("often", &format!("2026-01-{number:02}"));
     }
     bench.active("once", "2026-01-10");
     bench.take(&event("left", EventType::Activity, "2026-01-12"));
     bench.take(&event("left", EventType::SubscriptionCancelled, "2026-01-13"));
+    for user in ["gone", "gone too"] {
+        bench.take(&event(user, EventType::UserDeleted, "2026-01-20"));
+    }
     bench.active("often", "2026-02-15T03:00:00Z");
     bench.engine.close_through(day("2026-02-14"));
     let told = scored(&mut bench);

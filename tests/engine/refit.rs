@@ -241,12 +241,19 @@ fn parameters_that_are_set_are_never_replaced() {
 #[test]
 fn histories_are_told_once_for_each_closed_day() {
     let mut bench = Bench::new(EngineSettings::default());
+    // Users who are deleted leave their places empty, which must hide nobody behind them.
+    for user in ["gone", "gone too"] {
+        bench.active(user, "2026-01-01");
+    }
     for (user, days) in [("a", vec![1, 2, 9, 15]), ("b", vec![3]), ("c", vec![14])] {
         for number in days {
             bench.active(user, &format!("2026-01-{number:02}"));
         }
     }
     bench.take(&order("a", "o", "2026-01-15", 3));
+    for user in ["gone", "gone too"] {
+        bench.take(&event(user, EventType::UserDeleted, "2026-01-15"));
+    }
     bench.engine.close_through(day("2026-01-15"));
     bench.engine.take_partials();
     for _ in 0..10 {

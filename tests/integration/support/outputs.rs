@@ -17,6 +17,8 @@ pub(crate) struct Outputs {
     pub(crate) transitions: BTreeMap<String, Vec<String>>,
     /// Every churn-risk record, by user, in order.
     pub(crate) risks: BTreeMap<String, Vec<String>>,
+    /// Every alert record, by fingerprint, in order.
+    pub(crate) alerts: BTreeMap<String, Vec<String>>,
     /// The last record of each user.
     pub(crate) profiles: BTreeMap<String, Option<String>>,
     /// Every record, with key, headers and bytes, sorted: each input partition is in order by itself.
@@ -30,18 +32,19 @@ impl Outputs {
     /// Reads everything that the group has committed.
     pub(crate) fn read(bootstrap: &str, group: &str) -> Self {
         let read = |topic: &str| read_committed(bootstrap, &format!("{group}-{topic}"));
-        let by_user = |topic: &str| {
+        let by_key = |topic: &str| {
             let mut records = BTreeMap::<String, Vec<String>>::new();
             for output in read(topic) {
                 records.entry(key(&output)).or_default().push(output.text().to_owned());
             }
             records
         };
-        let (transitions, risks) = (by_user("transitions"), by_user("churn-risk"));
+        let (transitions, risks, alerts) = (by_key("transitions"), by_key("churn-risk"), by_key("alerts"));
         let profile = |output: Output| (key(&output), output.value.map(|value| String::from_utf8(value).expect("text")));
         let mut dead: Vec<Dead> = read("dead").into_iter().map(|output| (output.key, output.value, output.headers)).collect();
         dead.sort();
-        Self { metrics: metrics(bootstrap, group), transitions, risks, profiles: read("profiles").into_iter().map(profile).collect(), dead }
+        let profiles = read("profiles").into_iter().map(profile).collect();
+        Self { metrics: metrics(bootstrap, group), transitions, risks, alerts, profiles, dead }
     }
 
     /// Fails with the first difference.
@@ -49,6 +52,7 @@ impl Outputs {
         assert_same(&self.metrics, &other.metrics);
         assert_same(&self.transitions, &other.transitions);
         assert_same(&self.risks, &other.risks);
+        assert_same(&self.alerts, &other.alerts);
         assert_same(&self.profiles, &other.profiles);
         let differs = self.dead.iter().zip(&other.dead).find(|(one, other)| one != other);
         assert!(differs.is_none(), "{differs:?}");

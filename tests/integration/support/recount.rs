@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use stickiness::config::Settings;
 use stickiness::engine::aggregator::Aggregator;
+use stickiness::engine::alerts::AlertBook;
 use stickiness::engine::effect::{Admission, Effect};
 use stickiness::engine::models::Switch;
 use stickiness::engine::partition::{PartitionEngine, Placement};
@@ -45,6 +46,8 @@ struct Recount {
     transitions: BTreeMap<String, BTreeMap<u32, Vec<String>>>,
     /// The same of churn risk.
     risks: BTreeMap<String, BTreeMap<u32, Vec<String>>>,
+    /// By fingerprint, in the order of the days.
+    alerts: BTreeMap<String, Vec<String>>,
     /// The last of each partition.
     profiles: BTreeMap<String, BTreeMap<u32, Option<String>>>,
     dead: Vec<Dead>,
@@ -212,12 +215,24 @@ impl Recount {
             }
             engine.take_partials().into_iter().for_each(|partial| aggregator.update(partition, partial));
         }
+        self.note_alerts(settings, &calendar, &mut aggregator);
         let metric = |metric| {
             let mut record = records::metric(&metric, 0, &settings.engine);
             record["revision"] = Value::Null;
             (records::metric_key(&metric.segment, metric.day), record)
         };
         self.metrics = aggregator.take_changed().into_iter().map(metric).collect();
+    }
+
+    /// Judges the days that every partition has closed.
+    fn note_alerts(&mut self, settings: &Settings, calendar: &Calendar, aggregator: &mut Aggregator) {
+        let Some(mut book) = settings.alerts.clone().map(AlertBook::new) else { return };
+        for (day, segments) in aggregator.take_alert_days() {
+            for change in book.close_day(day, &segments) {
+                let record = records::alert(&change.alert, calendar).to_string();
+                self.alerts.entry(change.alert.fingerprint).or_default().push(record);
+            }
+        }
     }
 
     fn take_envelope(&mut self, settings: &Settings, engine: &mut PartitionEngine, record: &Output) {
@@ -310,6 +325,7 @@ impl Recount {
         }
         assert_eq!(published.dead.len(), self.dead.len(), "dead letters");
         assert_same(&published.metrics, &self.metrics);
+        assert_same(&published.alerts, &self.alerts);
         for (published, said) in [(&published.transitions, &self.transitions), (&published.risks, &self.risks)] {
             let users: BTreeSet<&String> = published.keys().chain(said.keys()).collect();
             for user in users {
