@@ -7,6 +7,7 @@ mod demo;
 mod fit;
 mod generate;
 mod histories;
+mod insights;
 mod replay;
 mod reshard;
 mod run;
@@ -41,6 +42,7 @@ enum Command {
     Alerts(alerts::AlertsArguments),
     Fit(fit::FitArguments),
     Backtest(backtest::BacktestArguments),
+    Insights(insights::InsightsArguments),
     Check(check::CheckArguments),
     Schema(schema::SchemaArguments),
     Generate(generate::GenerateArguments),
@@ -76,6 +78,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Alerts(arguments) => alerts::run(&arguments),
         Command::Fit(arguments) => fit::run(&arguments),
         Command::Backtest(arguments) => backtest::run(&arguments),
+        Command::Insights(arguments) => insights::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),

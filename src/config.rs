@@ -7,6 +7,7 @@ mod churn;
 mod counting;
 mod duration;
 mod input;
+mod loyalty;
 mod mistakes;
 mod section;
 mod service;
@@ -45,7 +46,7 @@ pub struct Settings {
     pub earliest: Day,
     /// `time.idle_after`: how long a partition has no record before the wall clock may close its days.
     pub idle_after: Duration,
-    /// What decides the figures: the rest of `[time]`, `[activity]`, `[purchases]`, `[complaints]`, `[deletion]`, `[breakdowns]`, `[profiles]`, `[churn]`, `[clv]`.
+    /// What decides the figures: the rest of `[time]`, `[activity]`, `[purchases]`, `[complaints]`, `[deletion]`, `[breakdowns]`, `[profiles]`, `[churn]`, `[clv]`, `[loyalty]`.
     pub engine: EngineSettings,
     /// `[alerts]`, without where they go; `None` when `alerts.enabled` is false.
     pub alerts: Option<AlertSettings>,
@@ -84,6 +85,7 @@ impl Settings {
             engine.churn.process.name().clone_into(&mut alerts.process);
         }
         engine.clv = churn::clv(top.section("clv"));
+        engine.loyalty = loyalty::loyalty(top.section("loyalty"));
         let delivery = service::delivery(top.section("delivery"));
         let snapshots = service::snapshots(top.section("snapshots"));
         let http = service::http(top.section("http"));

@@ -12,6 +12,7 @@ pub mod forwarding;
 pub mod generate;
 pub mod histories;
 pub mod http;
+pub mod insights;
 pub mod kafka;
 pub mod observations;
 pub mod refitting;

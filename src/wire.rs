@@ -5,6 +5,7 @@ pub mod dead_letter;
 pub mod decode;
 pub mod envelope;
 pub mod explanation;
+pub mod insights;
 pub mod json;
 pub mod mapping;
 pub mod model;

@@ -14,6 +14,8 @@ use super::{
     TransitionFilter,
 };
 use crate::model::churn::level::RiskLevel;
+use crate::model::loyalty::stage::LifeStage;
+use crate::model::loyalty::states::{ComplaintRisk, LoyaltyKind, LoyaltyStep, LoyaltyType};
 
 /// Client properties that the service sets itself, with the reason.
 const OWNED: [(&str, &str); 11] = [
@@ -31,10 +33,17 @@ const OWNED: [(&str, &str); 11] = [
 ];
 
 /// Kinds of transitions with their states.
-const TRANSITIONS: [(&str, &[&str]); 3] = [
+const TRANSITIONS: [(&str, &[&str]); 9] = [
     ("lifecycle", &["new", "retained", "resurrected", "dormant", "absent"]),
     ("loyal", &["true", "false"]),
     ("purchase", &["first_order", "repeat_order", "order_fell"]),
+    ("loyalty_type", LoyaltyType::NAMES),
+    ("loyalty_step", LoyaltyStep::NAMES),
+    ("loyalty_kind", LoyaltyKind::NAMES),
+    ("life_stage", LifeStage::NAMES),
+    ("complaint_risk", ComplaintRisk::NAMES),
+    // Brands are the shop's own names: the kind selects them all.
+    ("brand", &[]),
 ];
 
 pub(super) fn kafka(section: Section<'_>) -> KafkaSettings {

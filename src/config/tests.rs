@@ -34,6 +34,7 @@ fn the_example_shows_every_key() {
         "churn.activity",
         "churn.purchase",
         "clv",
+        "loyalty",
         "breakdowns",
         "alerts",
         "profiles",

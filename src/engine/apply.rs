@@ -6,6 +6,7 @@ use super::deletion::digest;
 use super::effect::{Cause, Change, Effect, Purchase, Transition};
 use super::habit::{Habit, Rare, Remembered};
 use super::ledger::Ledger;
+use super::loyalty::Look;
 use super::partition::PartitionEngine;
 use super::risk::{Touched, departure_kind};
 use crate::model::churn::level::Departure;
@@ -13,7 +14,7 @@ use crate::model::complaints::{Moment, Opening, Resolution};
 use crate::model::event::{Event, EventType, Facts, OrderFacts};
 use crate::model::lifecycle::Lifecycle;
 use crate::model::money::Money;
-use crate::model::purchases::{Break, Counted, Order, OrderKey, Purchases, Return};
+use crate::model::purchases::{Break, Counted, Details, Order, OrderKey, Purchases, Return};
 use crate::model::time::{Day, EventTime};
 
 /// The order that an event may change; the event's day and segments when it is the order itself.
@@ -45,9 +46,13 @@ impl PartitionEngine {
         let back = active && self.see_active(slot, event.time);
         let fresh = active && self.count_active_day(slot, day, &segments) || back;
         let facts = self.count_facts(slot, event, day, &segments);
+        let looked = self.note_loyalty(slot, event, day);
         self.see_watched(slot, watched);
         let root = self.state.population.root(slot);
         // Plain activity that adds nothing may be a repeat, for its id is not remembered: it must not even be an occasion to look.
+        if looked || fresh || facts || !is_plain_activity(event) {
+            self.mark_loyalty(slot, day, Look::Event);
+        }
         if fresh || facts || !is_plain_activity(event) {
             let late = self.state.newest_day.is_some_and(|newest| day < newest);
             let cause = if late { Cause::LateEvent } else { Cause::Event };
@@ -169,11 +174,13 @@ impl PartitionEngine {
             (Facts::Survey(facts), _) => {
                 self.recount(slot, day, |habit| habit.rare_mut().surveys.answer(event.time, day, &event.event_id, facts));
             }
-            (Facts::Complaint(id), EventType::ComplaintOpened) => {
+            (Facts::Complaint(facts), EventType::ComplaintOpened) => {
+                let id = &facts.complaint_id;
                 let opening = Opening { at, segments: segments.to_vec(), event: event_digest(event) };
                 self.recount(slot, day, |habit| habit.rare_mut().complaints.open(id, opening));
             }
-            (Facts::Complaint(id), _) => {
+            (Facts::Complaint(facts), _) => {
+                let id = &facts.complaint_id;
                 let resolution = Resolution { at, event: event_digest(event) };
                 self.recount(slot, day, |habit| habit.rare_mut().complaints.resolve(id, resolution));
             }
@@ -193,16 +200,21 @@ impl PartitionEngine {
     }
 
     /// The rare facts of a slot. Those of its user from before any day that can change are folded or forgotten, once a day.
-    fn rare(&mut self, slot: Slot, day: Day) -> &mut Rare {
-        let needed = self.first_needed().unwrap_or(day);
+    pub(super) fn rare(&mut self, slot: Slot, day: Day) -> &mut Rare {
+        let loyalty_days = self.loyalty_fold_days();
+        let needed = loyalty_days.map_or(day, |days| days.orders_before);
         let due = self.state.population.habit(slot).rare.as_ref().is_some_and(|rare| rare.pruned_before < Some(needed));
         // What the ids of a user have in common is found while all of it is remembered, so nothing is folded before they are put together.
         if due && self.state.population.is_together(slot) {
             let remembered_from = self.state.newest_day.unwrap_or(day) - i32::from(self.state.settings.late_horizon_days);
             let (rule, return_days) = (self.loyalty_rule(), self.count_rule().return_days);
+            let loyalty = self.state.settings.loyalty;
             for member in self.state.population.members(slot) {
                 let Some(rare) = &mut self.state.population.habit_mut(member).rare else { continue };
                 rare.remembered.retain(|event| event.day >= remembered_from);
+                if let Some(days) = loyalty_days {
+                    rare.fold_loyalty(days, &loyalty);
+                }
                 rare.purchases.fold_before(needed, return_days, rule);
                 rare.complaints.forget_before(needed);
                 rare.surveys.forget_before(needed);
@@ -319,7 +331,7 @@ impl PartitionEngine {
         self.state.loyal.count(&stretches, sign);
     }
 
-    fn say(&mut self, root: Slot, change: Change, (as_of, cause, at): Occasion) {
+    pub(super) fn say(&mut self, root: Slot, change: Change, (as_of, cause, at): Occasion) {
         let user_id = self.state.population.id(root).to_owned();
         self.effects.push(Effect::Transition(Transition { user_id, change, at, as_of, cause }));
     }
@@ -373,9 +385,9 @@ impl PartitionEngine {
     }
 }
 
-/// Whether an event only makes its user active: then a repeat on its day adds nothing, and its id is not remembered.
+/// Whether an event only makes its user active, and tells what was looked at: then a repeat on its day adds nothing, and its id is not remembered.
 fn is_plain_activity(event: &Event<'_>) -> bool {
-    event.kind.is_activity() && event.facts == Facts::None && event.kind != EventType::ReferralConverted
+    matches!(event.kind, EventType::Signup | EventType::Activity)
 }
 
 /// What to remember of an event whose repeat could change something: all but plain activity, and merges, which a repeat leaves as they are.
@@ -390,7 +402,7 @@ fn breaks_streak(kind: EventType) -> bool {
 }
 
 /// What an event is recognised by across the ids of a user; zero without an event id.
-fn event_digest(event: &Event<'_>) -> [u8; 16] {
+pub(super) fn event_digest(event: &Event<'_>) -> [u8; 16] {
     if event.event_id.is_empty() { [0; 16] } else { digest(&[event.event_id.as_bytes(), event.kind.name().as_bytes()]) }
 }
 
@@ -419,6 +431,7 @@ fn order_of(event: &Event<'_>, facts: &OrderFacts<'_>, day: Day, number: u64, se
         discounted: facts.discounted,
         rewarded: facts.reward_used,
         decision_log: facts.decision_s.filter(|seconds| *seconds > 0.0).map(fixed),
+        details: facts.details.as_deref().map(|details| Box::new(Details::from(details))),
         segments: segments.to_vec(),
     }
 }

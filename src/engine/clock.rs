@@ -62,6 +62,7 @@ impl PartitionEngine {
         let risk = self.close_risk(visited.into_iter().chain(switched), &mut closing);
         let loyal_buyers = self.state.loyal.close(day);
         let revenue = self.state.revenue.close(day);
+        self.close_loyalty(day);
         self.tell_closed(day);
         self.closed_rows.push(Partial::Close { day, loyal_buyers, revenue, risk });
         let alerts = self.end_alerts(closing);
@@ -100,9 +101,10 @@ impl PartitionEngine {
         self.say_lifecycle(root, standing.lifecycle, lifecycle, (day, cause, at));
         self.say_loyal(root, standing.loyal, loyal, (day, cause, at));
         let risks = self.settle_risks(root, &standing, touched, (day, cause));
+        let stage = self.settle_stage(root, standing.stage, (lifecycle, loyal, &risks), (day, cause, at));
         let [activity_risk, purchase_risk] = risks.map(|said| Some(said.next));
         let next_change = [next, lapse, activity_risk, purchase_risk].into_iter().flatten().min().unwrap_or(FOREVER);
-        self.state.population.set_standing(root, Standing::new(lifecycle, loyal, risks, next_change));
+        self.state.population.set_standing(root, Standing::new(lifecycle, loyal, risks, next_change).at_stage(stage));
         if cause != Cause::Clock {
             self.unforesee(root);
             self.note_open_risk(root, day);

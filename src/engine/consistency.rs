@@ -29,6 +29,9 @@ impl State {
         if !self.risk.users_are_below(ids) {
             return Err("a level to be decided of a user who is not there");
         }
+        if !self.loyalty.users_are_below(ids) {
+            return Err("a state to be decided of a user who is not there");
+        }
         if !self.models.are_usable() || !self.past_judges.are_usable() {
             return Err("a model with parameters that are no positive numbers");
         }

@@ -9,6 +9,7 @@ use super::component::Slot;
 use super::count::{Era, count_habit};
 use super::effect::{Cause, Effect};
 use super::habit::Habit;
+use super::loyalty::Look;
 use super::partition::PartitionEngine;
 use super::risk::Touched;
 use super::settings::DeletionPast;
@@ -144,6 +145,7 @@ impl PartitionEngine {
             let counted = self.state.population.purchases(slot).counted(&key, rule.return_days);
             self.state.revenue.change(slot, day, counted.map_or(Money::ZERO, |counted| counted.net), closed);
         }
+        self.mark_loyalty(slot, from, Look::Event);
         self.settle(slot, Touched::ALL, (self.as_of(), Cause::LateEvent, Some(time)));
         self.enter_alerts(slot);
     }

@@ -1,5 +1,6 @@
 //! What an engine wants done, and what it says about an event.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::model::churn::ProcessKind;
@@ -73,6 +74,15 @@ pub enum Change {
         /// Now; before it was the opposite.
         to: bool,
     },
+    /// A state of loyalty, decided when a day closed.
+    Loyalty {
+        /// Which.
+        state: LoyaltyState,
+        /// Its name before; `None` where there was none.
+        from: Option<Cow<'static, str>>,
+        /// Its name now.
+        to: Option<Cow<'static, str>>,
+    },
     /// An order came to stand or fell.
     Purchase {
         /// Which of the three.
@@ -82,6 +92,38 @@ pub enum Change {
         /// Orders that stand now.
         orders: u64,
     },
+}
+
+/// Which state of loyalty changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoyaltyState {
+    /// One of six types.
+    Type,
+    /// One of five steps.
+    Step,
+    /// One of four kinds.
+    Kind,
+    /// The favourite brand.
+    Brand,
+    /// How likely a complaint is.
+    ComplaintRisk,
+    /// Where the user stands in the life cycle; decided at each event and each close.
+    LifeStage,
+}
+
+impl LoyaltyState {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Type => "loyalty_type",
+            Self::Step => "loyalty_step",
+            Self::Kind => "loyalty_kind",
+            Self::Brand => "brand",
+            Self::ComplaintRisk => "complaint_risk",
+            Self::LifeStage => "life_stage",
+        }
+    }
 }
 
 /// What happened to an order.

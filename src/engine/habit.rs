@@ -7,6 +7,8 @@ use crate::model::churn::level::{Departure, Seen};
 use crate::model::complaints::{Complaints, Moment};
 use crate::model::day_set::DaySet;
 use crate::model::lifecycle::{Lifecycle, LifecycleMasks};
+use crate::model::loyalty::Loyalty;
+use crate::model::loyalty::states::States;
 use crate::model::purchases::Purchases;
 use crate::model::survey::Surveys;
 use crate::model::time::{Day, EventTime};
@@ -162,9 +164,18 @@ pub struct Rare {
     pub pruned_before: Option<Day>,
     /// The breakdown values that the user belongs to.
     pub values: LastValues,
+    /// What only the measures of loyalty need; absent for most.
+    pub loyalty: Option<Box<Loyalty>>,
+    /// The states of loyalty that were decided last, of the id that the user goes by.
+    pub states: Option<Box<States>>,
 }
 
 impl Rare {
+    /// What the measures of loyalty need, made when there is none yet.
+    pub fn loyalty_mut(&mut self) -> &mut Loyalty {
+        self.loyalty.get_or_insert_with(Box::default)
+    }
+
     /// The active days in a breakdown segment, empty when there were none yet.
     pub fn segment(&mut self, segment: u32) -> &mut Activity {
         let at = match self.segments.binary_search_by_key(&segment, |(known, _)| *known) {
@@ -234,6 +245,8 @@ impl Rare {
             + std::mem::size_of_val(self.purchases.standing())
             + self.remembered.capacity() * size_of::<Remembered>()
             + self.segments.capacity() * size_of::<(u32, Activity)>()
+            + self.loyalty.as_ref().map_or(0, |loyalty| loyalty.approximate_bytes())
+            + self.states.as_ref().map_or(0, |_| size_of::<States>())
     }
 
     /// Joins the facts of another id of the same user.
@@ -252,6 +265,9 @@ impl Rare {
             self.segment(*segment).absorb(activity);
         }
         self.values.absorb(&other.values);
+        if let Some(loyalty) = &other.loyalty {
+            self.loyalty_mut().absorb(loyalty);
+        }
     }
 }
 
@@ -306,6 +322,8 @@ impl Rare {
                 .collect(),
             pruned_before: self.pruned_before,
             values: self.values.after(at.time),
+            loyalty: self.loyalty.as_ref().map(|loyalty| Box::new(loyalty.after(at))).filter(|loyalty| !loyalty.is_empty()),
+            states: None,
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::component::{Component, Edge, Slot};
 use super::effect::{Admission, Cause, Effect};
+use super::loyalty::Look;
 use super::partition::PartitionEngine;
 use super::risk::Touched;
 use super::transfer::{Arrival, NamedEdge, Transfer};
@@ -63,6 +64,7 @@ impl PartitionEngine {
         let both = self.standing_orders(root).1 - revenue_before;
         self.state.revenue.change(root, day, both, closed);
         self.rename(roots, root);
+        self.mark_loyalty(root, day, Look::Merge);
         self.settle(root, Touched::ALL, (self.as_of(), Cause::Merge, Some(time)));
         if self.state.settings.publish_profiles {
             self.effects.push(Effect::ProfileChanged(self.state.population.id(root).to_owned()));

@@ -12,6 +12,7 @@ use super::count::CountRule;
 use super::deletion::Deletions;
 use super::effect::{Admission, Effect};
 use super::ledger::Ledger;
+use super::loyalty::LoyaltyLedger;
 use super::models::Models;
 use super::partial::{Continuation, Partial};
 use super::population::Population;
@@ -61,6 +62,7 @@ pub struct State {
     pub(super) loyal: LoyalCount,
     pub(super) revenue: RevenueToDate,
     pub(super) risk: RiskLedger,
+    pub(super) loyalty: LoyaltyLedger,
     pub(super) alerts: AlertLedger,
     pub(super) deletions: Deletions,
     /// Orders so far that had neither order id nor event id.
@@ -116,6 +118,7 @@ impl PartitionEngine {
             loyal: LoyalCount::default(),
             revenue: RevenueToDate::default(),
             risk: RiskLedger::default(),
+            loyalty: LoyaltyLedger::default(),
             alerts: AlertLedger::default(),
             deletions: Deletions::new(salt),
             nameless_orders: 0,

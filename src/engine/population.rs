@@ -13,6 +13,7 @@ use super::habit::{Activity, Habit, Rare};
 use super::risk::Said;
 use crate::model::churn::level::RiskLevel;
 use crate::model::lifecycle::Lifecycle;
+use crate::model::loyalty::stage::LifeStage;
 use crate::model::purchases::Purchases;
 use crate::model::time::Day;
 
@@ -30,6 +31,8 @@ pub struct Standing {
     pub risks: [Said; 2],
     /// The level of the process that is counted at the end of the last closed day.
     pub decided: Option<RiskLevel>,
+    /// The published stage of the life cycle.
+    pub stage: LifeStage,
     /// The next day on whose end the clock changes one of these; [`FOREVER`] when never.
     pub next_change: Day,
     /// The day at whose close the user is looked at again, at or before `next_change`.
@@ -40,7 +43,13 @@ impl Standing {
     /// What was said, and when the clock changes it next.
     #[must_use]
     pub fn new(lifecycle: Option<Lifecycle>, loyal: bool, risks: [Said; 2], next_change: Day) -> Self {
-        Self { lifecycle, loyal, risks, decided: None, next_change, visit: next_change }
+        Self { lifecycle, loyal, risks, decided: None, stage: LifeStage::Prospect, next_change, visit: next_change }
+    }
+
+    /// The same, at a stage of the life cycle.
+    #[must_use]
+    pub fn at_stage(self, stage: LifeStage) -> Self {
+        Self { stage, ..self }
     }
 
     /// The same, to be looked at by the close of `next_change` already.

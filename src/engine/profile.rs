@@ -2,6 +2,7 @@
 
 use super::component::Slot;
 use super::habit::Habit;
+use super::loyalty::{Known, LoyaltyProfile, ProfileStates};
 use super::partition::PartitionEngine;
 use super::risk::judge;
 use crate::model::churn::ProcessKind;
@@ -47,6 +48,10 @@ pub struct Profile {
     pub open_complaints: u64,
     /// The last recommendation, 0 to 10.
     pub recommend: Option<u8>,
+    /// The measures of loyalty.
+    pub loyalty: LoyaltyProfile,
+    /// The states of loyalty, and what they are decided by.
+    pub states: ProfileStates,
     /// What the models expect.
     pub outlook: ProfileOutlook,
     /// The day.
@@ -123,6 +128,8 @@ impl PartitionEngine {
             active_days_28d: activity.days_in(day, 28),
             active_days_30d,
             lifecycle_30d: activity.lifecycle(day).0,
+            loyalty: self.loyalty_profile(&whole, &totals, streak, day),
+            states: self.profile_states(root, &whole, day),
             outlook: self.outlook(churn, &whole, &totals, day),
             purchases: totals,
             streak,
@@ -134,6 +141,20 @@ impl PartitionEngine {
             recommend: rare.and_then(|rare| rare.surveys.last_recommendation()),
             as_of: day,
         }
+    }
+
+    fn loyalty_profile(&self, whole: &Habit, totals: &PurchaseTotals, streak: u64, day: Day) -> LoyaltyProfile {
+        let Some(rare) = whole.rare.as_deref() else { return LoyaltyProfile::of_activity(&whole.activity, day) };
+        LoyaltyProfile::of(&Known {
+            activity: &whole.activity,
+            rare,
+            totals,
+            return_days: self.count_rule().return_days,
+            streak,
+            loyal_orders: self.loyalty_rule().loyal_orders,
+            settings: &self.state.settings.loyalty,
+            day,
+        })
     }
 
     fn outlook(&self, churn: &ChurnSettings, whole: &Habit, totals: &PurchaseTotals, day: Day) -> ProfileOutlook {

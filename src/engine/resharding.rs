@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::component::{Component, Edge, Slot};
 use super::habit::Habit;
 use super::ledger::Ledger;
+use super::loyalty::Look;
 use super::merging::renumber_habit;
 use super::partition::{PartitionEngine, Placement};
 use super::population::{Population, Standing};
@@ -244,6 +245,7 @@ impl PartitionEngine {
                 open.entry(self.state.population.root(slot)).or_default().push(day);
             }
         }
+        self.state.loyalty.clear();
         let empty = Population::new(i32::from(self.state.settings.return_days));
         let mut population = std::mem::replace(&mut self.state.population, empty);
         pointers.extend(population.moved().map(|(slot, to)| (population.id(slot).to_owned(), to.to_owned())));
@@ -311,6 +313,7 @@ impl PartitionEngine {
             standing = standing.until(standing.next_change.min(closed + 1));
         }
         self.state.population.set_standing(root, standing.until(standing.next_change));
+        self.mark_loyalty(root, closed + 1, Look::Event);
         for day in open.into_iter().chain(anew.then_some(closed + 1)) {
             self.state.risk.look_at(day, root);
         }

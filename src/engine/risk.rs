@@ -126,7 +126,7 @@ impl Known {
 
 /// Whether an event of the process, up to the end of `day`, is later than a departure. Of active days the time is known of the newest alone:
 /// of an earlier one, only days later than the departure's count.
-fn answered(kind: ProcessKind, habit: &Habit, rare: &Rare, departed: &Departure, day: Day) -> bool {
+pub(super) fn answered(kind: ProcessKind, habit: &Habit, rare: &Rare, departed: &Departure, day: Day) -> bool {
     match kind {
         ProcessKind::Activity => {
             let days = &habit.activity.days;

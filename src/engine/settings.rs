@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::churn::settings::{ChurnSettings, ClvSettings, ProcessSettings};
+use crate::model::loyalty::settings::LoyaltySettings;
 
 /// Settings that decide an engine's figures. They are part of its snapshot: a replay runs under those it was recorded with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +40,8 @@ pub struct EngineSettings {
     pub churn: ChurnSettings,
     /// How buyers are valued; shown in profiles, and nothing is kept of it.
     pub clv: ClvSettings,
+    /// Thresholds of the measures of loyalty.
+    pub loyalty: LoyaltySettings,
 }
 
 /// One breakdown property.
@@ -71,6 +74,9 @@ impl EngineSettings {
             ("purchases.lapse_days", self.lapse_days != other.lapse_days),
             ("purchases.return_days", self.return_days != other.return_days),
             ("breakdowns", self.breakdowns != other.breakdowns),
+            // Decisions and responses that are folded were found by these.
+            ("loyalty.decision_days", self.loyalty.decision_days != other.loyalty.decision_days),
+            ("loyalty.response_days", self.loyalty.response_days != other.loyalty.response_days),
             // The levels of closed days are those of this process: of another, users would all seem to change.
             ("churn.process", self.churn.process != other.churn.process),
         ])
@@ -121,6 +127,7 @@ impl Default for EngineSettings {
             publish_profiles: false,
             churn: ChurnSettings::default(),
             clv: ClvSettings::default(),
+            loyalty: LoyaltySettings::default(),
         }
     }
 }

@@ -1,6 +1,13 @@
 //! One user-activity event, decoded: who, what, when, and the facts that the engine counts.
 
+mod details;
+
 use std::borrow::Cow;
+
+pub use details::{
+    ActivityFacts, AttributeRating, ComplaintDetails, ComplaintFacts, ContactKind, CostKind, Direction, FeedbackKind, Noted, OrderDetails,
+    SurveyDetails,
+};
 
 use super::money::Money;
 use super::time::EventTime;
@@ -131,7 +138,7 @@ impl Event<'_> {
     /// The same event with texts of its own.
     #[must_use]
     pub fn into_owned(self) -> Event<'static> {
-        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        let owned = details::owned;
         let all = |texts: Vec<Cow<'_, str>>| texts.into_iter().map(owned).collect();
         let facts = match self.facts {
             Facts::None => Facts::None,
@@ -143,10 +150,17 @@ impl Event<'_> {
                 discounted: facts.discounted,
                 reward_used: facts.reward_used,
                 decision_s: facts.decision_s,
+                details: facts.details.map(|details| Box::new(details.into_owned())),
             }),
+            Facts::Activity(facts) => Facts::Activity(facts.into_owned()),
             Facts::Return(facts) => Facts::Return(ReturnFacts { order_id: owned(facts.order_id), amount: facts.amount }),
-            Facts::Survey(facts) => Facts::Survey(facts),
-            Facts::Complaint(id) => Facts::Complaint(owned(id)),
+            Facts::Survey(facts) => {
+                let details = facts.details.map(|details| Box::new(details.into_owned()));
+                let SurveyFacts { recommend, repurchase_intention, trust, satisfaction, responsiveness, .. } = facts;
+                Facts::Survey(SurveyFacts { recommend, repurchase_intention, trust, satisfaction, responsiveness, details })
+            }
+            Facts::Complaint(facts) => Facts::Complaint(facts.into_owned()),
+            Facts::Noted(noted) => Facts::Noted(Box::new(noted.into_owned())),
             Facts::MergedInto(into) => Facts::MergedInto(owned(into)),
         };
         Event {
@@ -165,14 +179,18 @@ impl Event<'_> {
 pub enum Facts<'a> {
     /// Nothing beyond type, user and time.
     None,
+    /// Of an `activity` that carries any.
+    Activity(ActivityFacts<'a>),
     /// Of an `order_placed`.
     Order(OrderFacts<'a>),
     /// Of an `order_returned`.
     Return(ReturnFacts<'a>),
     /// Of a `survey_response`.
-    Survey(SurveyFacts),
-    /// Of a `complaint_opened` or `complaint_resolved`: `complaint_id`, empty when absent.
-    Complaint(Cow<'a, str>),
+    Survey(SurveyFacts<'a>),
+    /// Of a `complaint_opened` or `complaint_resolved`.
+    Complaint(ComplaintFacts<'a>),
+    /// Of what happens to a user now and then.
+    Noted(Box<Noted<'a>>),
     /// Of a `user_merged`: the id that the user becomes, 1 to 256 bytes.
     MergedInto(Cow<'a, str>),
 }
@@ -194,6 +212,8 @@ pub struct OrderFacts<'a> {
     pub categories: Vec<Cow<'a, str>>,
     /// Decision time in seconds, when given and above 0.
     pub decision_s: Option<f64>,
+    /// What no metric needs, when any of it is there.
+    pub details: Option<Box<OrderDetails<'a>>>,
 }
 
 /// Facts of an `order_returned`.
@@ -206,8 +226,8 @@ pub struct ReturnFacts<'a> {
 }
 
 /// The items of a `survey_response` that attitude and NPS are made of; `None` where not answered.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct SurveyFacts {
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SurveyFacts<'a> {
     /// A whole number, 0 to 10.
     pub recommend: Option<u8>,
     /// 1 to 5.
@@ -218,6 +238,8 @@ pub struct SurveyFacts {
     pub satisfaction: Option<f64>,
     /// 1 to 5.
     pub responsiveness: Option<f64>,
+    /// The other items, when any of them is answered.
+    pub details: Option<Box<SurveyDetails<'a>>>,
 }
 
 #[cfg(test)]

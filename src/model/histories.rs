@@ -95,7 +95,7 @@ impl HistoryReader {
                 self.changes.push((event.time, Change::Merged { from: id, into }));
             }
             Facts::None if event.kind == EventType::UserDeleted => self.changes.push((event.time, Change::Deleted(id))),
-            Facts::None | Facts::Survey(_) | Facts::Complaint(_) => {}
+            Facts::None | Facts::Activity(_) | Facts::Survey(_) | Facts::Complaint(_) | Facts::Noted(_) => {}
         }
     }
 
@@ -129,6 +129,7 @@ impl HistoryReader {
             discounted: facts.discounted,
             rewarded: facts.reward_used,
             decision_log: None,
+            details: None,
             segments: Vec::new(),
         }
     }

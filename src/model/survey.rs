@@ -51,17 +51,53 @@ pub struct Surveys {
     recommend: Vec<Answer>,
     /// The latest answer to recommend, repurchase intention, trust, satisfaction and responsiveness.
     latest: [Option<Answer>; 5],
+    /// The latest answers to the items of [`Detail`]; absent while none was answered.
+    details: Option<Box<[Option<Answer>; 8]>>,
+}
+
+/// Items that attitude is not made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// 1 to 7
+    Effort,
+    /// 1 to 5
+    Quality,
+    /// 1 to 5
+    Service,
+    /// 1 to 5
+    Price,
+    /// What the user got.
+    Benefit,
+    /// What it cost the user.
+    Cost,
+    /// What the user expected.
+    Expectation,
+    /// Money that the user says to spend in the category.
+    CategorySpend,
+}
+
+/// The items of attitude but `recommend`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// `repurchase_intention`
+    RepurchaseIntention = 1,
+    /// `trust`
+    Trust,
+    /// `satisfaction`
+    Satisfaction,
+    /// `responsiveness`
+    Responsiveness,
 }
 
 impl Surveys {
     /// Whether nothing is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.latest.iter().all(Option::is_none)
+        self.latest.iter().all(Option::is_none) && self.details.is_none()
     }
 
     /// Takes in a response.
-    pub fn answer(&mut self, time: EventTime, day: Day, event_id: &str, facts: &SurveyFacts) {
+    pub fn answer(&mut self, time: EventTime, day: Day, event_id: &str, facts: &SurveyFacts<'_>) {
         let recommend = facts.recommend.map(f64::from);
         let scores = [recommend, facts.repurchase_intention, facts.trust, facts.satisfaction, facts.responsiveness];
         for (item, score) in scores.into_iter().enumerate() {
@@ -74,6 +110,31 @@ impl Surveys {
                 self.latest[item] = Some(answer);
             }
         }
+        let Some(more) = facts.details.as_deref() else { return };
+        let scores = [more.effort, more.quality, more.service, more.price, more.benefit, more.cost, more.expectation, more.category_spend];
+        for (item, score) in scores.into_iter().enumerate() {
+            let Some(score) = score else { continue };
+            self.detailed(item, Answer { time, event_id: event_id.into(), score, day });
+        }
+    }
+
+    fn detailed(&mut self, item: usize, answer: Answer) {
+        let latest = &mut self.details.get_or_insert_with(Box::default)[item];
+        if latest.as_ref().is_none_or(|known| *known < answer) {
+            *latest = Some(answer);
+        }
+    }
+
+    /// The latest answer to an item of attitude, on its own scale, while it speaks for the user: for 180 days.
+    #[must_use]
+    pub fn item(&self, item: Item, day: Day) -> Option<f64> {
+        recent(self.latest[item as usize].as_ref(), day)
+    }
+
+    /// The latest answer to another item, while it speaks for the user.
+    #[must_use]
+    pub fn detail(&self, item: Detail, day: Day) -> Option<f64> {
+        recent(self.details.as_ref().and_then(|details| details[item as usize].as_ref()), day)
     }
 
     fn recommended(&mut self, answer: Answer) {
@@ -117,11 +178,26 @@ impl Surveys {
         (count > 0.0).then(|| sum / count)
     }
 
+    /// The last recommendation, 0 to 10, while it speaks for the user.
+    #[must_use]
+    pub fn recent_recommendation(&self, day: Day) -> Option<u8> {
+        recent(self.latest[0].as_ref(), day).map(whole_score)
+    }
+
+    /// The first day after `day` on which an answer to an item of attitude no longer speaks for the user.
+    #[must_use]
+    pub fn next_expiry(&self, day: Day) -> Option<Day> {
+        self.latest.iter().flatten().map(|answer| answer.day + ATTITUDE_DAYS).filter(|over| *over > day).min()
+    }
+
     /// The answers that a condition on their time keeps.
     #[must_use]
     pub fn kept(&self, keep: impl Fn(EventTime) -> bool) -> Self {
         let recommend = self.recommend.iter().filter(|answer| keep(answer.time)).cloned().collect();
-        Self { recommend, latest: self.latest.clone().map(|answer| answer.filter(|answer| keep(answer.time))) }
+        let kept = |answer: Option<Answer>| answer.filter(|answer| keep(answer.time));
+        let details = self.details.as_ref().map(|details| Box::new((**details).clone().map(kept)));
+        let details = details.filter(|details| details.iter().any(Option::is_some));
+        Self { recommend, latest: self.latest.clone().map(kept), details }
     }
 
     /// Forgets daily recommendations of before `day`; the latest answers stay.
@@ -139,7 +215,17 @@ impl Surveys {
                 known.clone_from(theirs);
             }
         }
+        for (item, theirs) in other.details.iter().flat_map(|details| details.iter().enumerate()) {
+            if let Some(answer) = theirs {
+                self.detailed(item, answer.clone());
+            }
+        }
     }
+}
+
+/// The score of an answer that is at most 180 days old.
+fn recent(answer: Option<&Answer>, day: Day) -> Option<f64> {
+    answer.filter(|answer| day.days_since(answer.day) < ATTITUDE_DAYS).map(|answer| answer.score)
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "scores of 0 to 10 are whole")]

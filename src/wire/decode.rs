@@ -3,6 +3,7 @@
 //! The checks run in the order of [`Reason`]: a record with several mistakes is told the first of them.
 
 mod facts;
+mod noted;
 mod record;
 
 use std::borrow::Cow;

@@ -1,5 +1,7 @@
 //! Records out: metrics, transitions, alerts and profiles as JSON, one object a record.
 
+mod loyalty;
+
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -133,8 +135,8 @@ pub struct TransitionRecord<'t> {
     schema: &'static str,
     user_id: &'t str,
     kind: &'static str,
-    from: State,
-    to: State,
+    from: State<'t>,
+    to: State<'t>,
     at: Option<String>,
     as_of: String,
     cause: &'static str,
@@ -145,8 +147,8 @@ pub struct TransitionRecord<'t> {
 /// A state by name, or whether it is so.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum State {
-    Named(&'static str),
+enum State<'t> {
+    Named(&'t str),
     Is(bool),
     Nothing,
 }
@@ -166,6 +168,10 @@ impl<'t> TransitionRecord<'t> {
         let (kind, from, to, order) = match &transition.change {
             Change::Lifecycle { from, to } => ("lifecycle", named(*from), named(Some(*to)), None),
             Change::Loyal { to } => ("loyal", State::Is(!to), State::Is(*to), None),
+            Change::Loyalty { state, from, to } => {
+                let text = |state: &'t Option<std::borrow::Cow<'static, str>>| state.as_deref().map_or(State::Nothing, State::Named);
+                (state.name(), text(from), text(to), None)
+            }
             Change::Purchase { to, order_id, orders } => {
                 let order = OrderState { order_id: order_id.as_deref(), orders: *orders };
                 ("purchase", State::Nothing, State::Named(to.name()), Some(order))
@@ -193,11 +199,12 @@ pub fn transition(transition: &Transition) -> Value {
 
 /// The name by which `[publish] transitions` selects a transition: kind and state, such as `("lifecycle", "new")`.
 #[must_use]
-pub fn transition_selector(transition: &Transition) -> (&'static str, &'static str) {
+pub fn transition_selector(transition: &Transition) -> (&'static str, &str) {
     match &transition.change {
         Change::Lifecycle { to, .. } => ("lifecycle", to.name()),
         Change::Loyal { to: true } => ("loyal", "true"),
         Change::Loyal { to: false } => ("loyal", "false"),
+        Change::Loyalty { state, to, .. } => (state.name(), to.as_deref().unwrap_or("null")),
         Change::Purchase { to, .. } => ("purchase", to.name()),
     }
 }
@@ -312,6 +319,8 @@ pub fn profile(profile: &Profile) -> Value {
         record.insert("behaviour".into(), json!(profile.behaviour));
         record.insert("open_complaints".into(), json!(profile.open_complaints));
         record.insert("recommend".into(), json!(profile.recommend));
+        loyalty::add_loyalty(record, &profile.loyalty);
+        loyalty::add_states(record, profile);
         add_outlook(record, &profile.outlook);
     }
     record
@@ -351,7 +360,4 @@ fn add_profile_purchases(record: &mut Map<String, Value>, profile: &Profile) {
     record.insert("brand_share".into(), json!(totals.brand.map(|(most, with)| most as f64 / with as f64)));
     record.insert("discount_share".into(), share(totals.discounted));
     record.insert("reward_share".into(), share(totals.rewarded));
-    let (decisions, logs) = totals.decisions;
-    let decision = (decisions > 0).then(|| (logs as f64 / 1e15 / decisions as f64).exp());
-    record.insert("decision_s_mean".into(), json!(decision));
 }

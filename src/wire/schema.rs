@@ -3,6 +3,7 @@
 mod alerts;
 mod asyncapi;
 mod event;
+mod loyalty;
 mod metrics;
 mod user;
 
@@ -68,6 +69,8 @@ enum Shape {
     Texts,
     /// The list of `retention`.
     Retention,
+    /// Any object.
+    Object,
 }
 
 impl Shape {
@@ -84,6 +87,7 @@ impl Shape {
             Self::Between(low, high) => json!({ "type": "number", "minimum": low, "maximum": high }),
             Self::OrNull(inner) => json!({ "anyOf": [inner.schema(), { "type": "null" }] }),
             Self::Counts(length) => json!({ "type": "array", "items": Self::Count.schema(), "minItems": length, "maxItems": length }),
+            Self::Object => json!({ "type": "object" }),
             Self::Texts => json!({ "type": "array", "items": { "type": "string" } }),
             Self::Retention => json!({
                 "type": "array",

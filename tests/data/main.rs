@@ -11,6 +11,7 @@
 
 mod backtest;
 mod logs;
+mod loyalty;
 mod posthog;
 mod published;
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     let mut tests: Vec<Named> = Vec::new();
     backtest::add(&mut tests);
     logs::add(&mut tests);
+    loyalty::add(&mut tests);
     posthog::add(&mut tests);
     published::add(&mut tests);
     let trial = |(name, test): Named| {

@@ -4,7 +4,10 @@ use proptest::prelude::*;
 use stickiness::engine::settings::{Breakdown, EngineSettings};
 use stickiness::model::churn::settings::ChurnSettings;
 use stickiness::model::churn::{ChurnModel, ProcessKind};
-use stickiness::model::event::{Event, EventType, Facts, OrderFacts, ReturnFacts, SurveyFacts};
+use stickiness::model::event::{
+    ActivityFacts, AttributeRating, ComplaintDetails, ComplaintFacts, ContactKind, Direction, Event, EventType, Facts, FeedbackKind, Noted,
+    OrderDetails, OrderFacts, ReturnFacts, SurveyDetails, SurveyFacts,
+};
 use stickiness::model::money::Money;
 use stickiness::model::time::EventTime;
 
@@ -25,7 +28,7 @@ pub(crate) struct Sketch {
 
 const USERS: [&str; 7] = ["ada", "bob", "cy", "dee", "eve", "fay", "gus"];
 /// What a record may be about, likelier ones more often.
-const KINDS: [EventType; 22] = [
+const KINDS: [EventType; 35] = [
     EventType::Activity,
     EventType::Activity,
     EventType::Activity,
@@ -48,7 +51,22 @@ const KINDS: [EventType; 22] = [
     EventType::CustomerLost,
     EventType::UserMerged,
     EventType::Activity,
+    EventType::Activity,
+    EventType::Activity,
+    EventType::ReferralSent,
+    EventType::RewardRedeemed,
+    EventType::Feedback,
+    EventType::SocialInteraction,
+    EventType::CompetitorViewed,
+    EventType::ContactMade,
+    EventType::ContactMade,
+    EventType::QualityIssue,
+    EventType::PriceChanged,
+    EventType::CompetitorOffer,
+    EventType::SurveyResponse,
 ];
+/// Where merges and what comes with them are among the kinds.
+const MERGES: std::ops::Range<usize> = 20..22;
 
 pub(crate) fn settings() -> impl Strategy<Value = EngineSettings> {
     let zones = prop::sample::select(vec!["UTC", "America/New_York", "Australia/Lord_Howe"]);
@@ -78,12 +96,18 @@ fn churn() -> impl Strategy<Value = ChurnSettings> {
 }
 
 pub(crate) fn sketches(days: i64, count: usize, merges: bool) -> impl Strategy<Value = Vec<Sketch>> {
-    let kinds = if merges { KINDS.len() } else { KINDS.len() - 2 };
-    let sketch =
-        (0..USERS.len(), 0..kinds, 0..days * 24, 0..40_usize, 0..5_usize, 0..33 * 24_i64, prop::collection::vec(0..33 * 24_i64, 0..2));
-    let sketch = sketch.prop_map(|(user, what, hour, number, channel, delay_hours, copies)| Sketch {
+    let sketch = (
+        0..USERS.len(),
+        0..KINDS.len(),
+        0..days * 24,
+        0..40_usize,
+        0..5_usize,
+        0..33 * 24_i64,
+        prop::collection::vec(0..33 * 24_i64, 0..2),
+    );
+    let sketch = sketch.prop_map(move |(user, what, hour, number, channel, delay_hours, copies)| Sketch {
         user,
-        what,
+        what: if !merges && MERGES.contains(&what) { 0 } else { what },
         hour,
         number,
         channel,
@@ -96,23 +120,33 @@ pub(crate) fn sketches(days: i64, count: usize, merges: bool) -> impl Strategy<V
 pub(crate) fn event(index: usize, sketch: &Sketch) -> Event<'static> {
     let kind = KINDS[sketch.what];
     let number = sketch.number;
-    let money = |cents: usize| Money::from_millionths(cents as i128 * 10_000);
     let facts = match kind {
         EventType::OrderPlaced => Facts::Order(OrderFacts {
             order_id: if number % 10 == 9 { "".into() } else { format!("o{}", number % 9).into() },
             amount: money(number * 100),
-            ..OrderFacts::default()
+            discounted: number.is_multiple_of(4),
+            reward_used: number.is_multiple_of(6),
+            brands: texts(&["north", "south", "west"], number % 4),
+            categories: texts(&["food", "drink"], number % 3),
+            decision_s: number.is_multiple_of(5).then(|| 60.0 * number as f64 + 1.0),
+            details: (number % 3 > 0).then(|| Box::new(order_details(number))),
         }),
         EventType::OrderReturned => Facts::Return(ReturnFacts {
             order_id: format!("o{}", number % 9).into(),
             amount: (!number.is_multiple_of(3)).then(|| money(number * 40)),
         }),
-        EventType::SurveyResponse => Facts::Survey(SurveyFacts { recommend: Some((number % 11) as u8), ..SurveyFacts::default() }),
+        EventType::SurveyResponse => Facts::Survey(survey(number)),
         EventType::ComplaintOpened | EventType::ComplaintResolved => {
-            Facts::Complaint(if number.is_multiple_of(3) { "".into() } else { format!("c{}", number % 4).into() })
+            let id = if number.is_multiple_of(3) { String::new() } else { format!("c{}", number % 4) };
+            let category = texts(&["late", "broken"], number % 3).pop().unwrap_or_default();
+            Facts::Complaint(ComplaintFacts {
+                complaint_id: id.into(),
+                details: Some(Box::new(ComplaintDetails { category, ..ComplaintDetails::default() })),
+            })
         }
+        EventType::Activity if sketch.what >= MERGES.end => Facts::Activity(activity(number)),
         EventType::UserMerged => Facts::MergedInto(USERS[number % USERS.len()].into()),
-        _ => Facts::None,
+        _ => noted(kind, number).map_or(Facts::None, |noted| Facts::Noted(Box::new(noted))),
     };
     let channel = ["web", "app", "shop"].get(sketch.channel);
     Event {
@@ -123,6 +157,93 @@ pub(crate) fn event(index: usize, sketch: &Sketch) -> Event<'static> {
         time: EventTime::from_millis(START + sketch.hour * HOUR + index as i64),
         facts,
         breakdowns: channel.map(|channel| (0, (*channel).into())).into_iter().collect(),
+    }
+}
+
+/// The first `count` of some texts, sorted.
+fn texts(all: &[&'static str], count: usize) -> Vec<std::borrow::Cow<'static, str>> {
+    let mut texts: Vec<_> = all.iter().take(count).map(|text| (*text).into()).collect();
+    texts.sort();
+    texts
+}
+
+fn money(cents: usize) -> Money {
+    Money::from_millionths(cents as i128 * 10_000)
+}
+
+fn order_details(number: usize) -> OrderDetails<'static> {
+    OrderDetails {
+        list_amount: number.is_multiple_of(2).then(|| money(number * 100 + number % 7)),
+        cost: number.is_multiple_of(5).then(|| money(number * 60)),
+        channel: ["", "web", "app"][number % 3].into(),
+        items: texts(&["cup", "pot", "tea"], number % 4),
+    }
+}
+
+fn activity(number: usize) -> ActivityFacts<'static> {
+    ActivityFacts {
+        name: "view".into(),
+        channel: ["", "web", "app", "shop"][number % 4].into(),
+        item: ["", "cup", "pot", "tea"][number / 4 % 4].into(),
+        category: ["", "food", "drink"][number % 3].into(),
+        duration_s: Some(number as f64),
+    }
+}
+
+fn survey(number: usize) -> SurveyFacts<'static> {
+    let score = |shift: usize| (number >> shift & 1 == 0).then(|| 1.0 + ((number + shift) % 9) as f64 / 2.0);
+    let rated = |name: &'static str, shift: usize| AttributeRating {
+        attribute: name.into(),
+        importance: score(shift),
+        rating: score(shift + 1),
+        competitor_rating: Some(3.0),
+    };
+    let details = SurveyDetails {
+        effort: score(0),
+        quality: score(1),
+        service: score(2),
+        price: score(3),
+        benefit: score(4),
+        cost: score(0),
+        expectation: score(1),
+        category_spend: number.is_multiple_of(4).then_some(number as f64 * 3.0),
+        competitor: "".into(),
+        attributes: vec![rated("taste", 1), rated("price", 2)],
+    };
+    SurveyFacts {
+        recommend: Some((number % 11) as u8),
+        repurchase_intention: score(0),
+        trust: score(1),
+        satisfaction: score(2),
+        responsiveness: score(3),
+        details: (!number.is_multiple_of(5)).then(|| Box::new(details)),
+    }
+}
+
+/// Facts of types that happen now and then; half of the events of some carry none.
+fn noted(kind: EventType, number: usize) -> Option<Noted<'static>> {
+    let told = !number.is_multiple_of(2);
+    match kind {
+        EventType::RewardRedeemed => Some(Noted::Reward { amount: told.then(|| money(number)), programme: "".into() }),
+        EventType::Feedback => Some(Noted::Feedback {
+            kind: [None, Some(FeedbackKind::Suggestion), Some(FeedbackKind::Review)][number % 3],
+            sentiment: told.then(|| (number % 21) as f64 / 10.0 - 1.0),
+        }),
+        EventType::SocialInteraction => Some(Noted::Social { peer: ["", "ann", "ben"][number % 3].into(), kind: "".into() }),
+        EventType::CompetitorViewed => told.then(|| Noted::CompetitorViewed("rival".into())),
+        EventType::CompetitorPurchase => {
+            told.then(|| Noted::CompetitorPurchase { competitor: "rival".into(), amount: Some(money(number * 50)) })
+        }
+        EventType::ContactMade => told.then(|| Noted::Contact {
+            channel: "mail".into(),
+            direction: [None, Some(Direction::Outbound), Some(Direction::Inbound)][number % 3],
+            kind: [None, Some(ContactKind::Thanks), Some(ContactKind::Offer)][number / 3 % 3],
+        }),
+        EventType::PriceChanged => {
+            Some(Noted::PriceChanged { product_id: "tea".into(), old: Some(money(20)), new: (number > 3).then(|| money(number)) })
+        }
+        EventType::CompetitorOffer => told.then(|| Noted::CompetitorOffer { competitor: "rival".into(), days: Some(7.0) }),
+        _ => None,
     }
 }
 

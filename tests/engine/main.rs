@@ -20,6 +20,7 @@ mod found;
 mod generated;
 mod histories;
 mod limits;
+mod loyalty;
 mod naive;
 mod properties;
 mod refit;

@@ -1,5 +1,8 @@
 //! The contract recomputed from the set of events, day by day, without any of the engine's shortcuts.
 
+mod insights;
+mod loyalty;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
@@ -151,8 +154,8 @@ impl<'a> Naive<'a> {
     fn complaints(&self, events: &[&Event<'static>]) -> Vec<(Day, Option<Day>, Vec<String>)> {
         let mut by_id: BTreeMap<String, (Vec<&Event<'static>>, Vec<&Event<'static>>)> = BTreeMap::new();
         for event in events {
-            let Facts::Complaint(id) = &event.facts else { continue };
-            let known = by_id.entry(id.to_string()).or_default();
+            let Facts::Complaint(facts) = &event.facts else { continue };
+            let known = by_id.entry(facts.complaint_id.to_string()).or_default();
             if event.kind == EventType::ComplaintOpened { known.0.push(event) } else { known.1.push(event) }
         }
         let mut all = Vec::new();

@@ -3,12 +3,13 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde_json::Value;
 use stickiness::engine::effect::Admission;
+use stickiness::engine::insights::Insights;
 use stickiness::engine::settings::EngineSettings;
-use stickiness::model::event::{Event, EventType};
+use stickiness::model::event::{Event, EventType, Facts};
 use stickiness::model::time::{Calendar, Day};
 
 use crate::cluster::Cluster;
-use crate::generated::{Sketch, arrivals, settings, sketches};
+use crate::generated::{HOUR, Sketch, arrivals, settings, sketches};
 use crate::naive::Naive;
 
 /// Runs the events through engines and compares the last records and profiles with the naive recompute.
@@ -40,6 +41,9 @@ fn agrees_when(
     let calendar = Calendar::new(&settings.time_zone).expect("a zone");
     let last = events.iter().map(|event| calendar.day_of(event.time)).max().expect("one") + 40;
     cluster.close_through(last);
+    for engine in &cluster.engines {
+        prop_assert_eq!(engine.forgotten_states(), Vec::<String>::new(), "looked at when they change, and by nobody else");
+    }
     let naive = Naive::new(settings, &events);
     let (ours, theirs) = (cluster.last_records(), naive.records(last));
     prop_assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>());
@@ -49,7 +53,11 @@ fn agrees_when(
         }
         prop_assert_eq!(ours[key].len(), record.len(), "fields of {:?}", key);
     }
-    profiles_agree(&cluster, &naive, last)?;
+    for day in [last, last - 40, last - 33] {
+        prop_assert_eq!(insights(&cluster, day), naive.insights(day), "insights on {}", day);
+        profiles_agree(&cluster, &naive, day)?;
+        loyalty_agrees(&cluster, &naive, day)?;
+    }
     // Across partitions nobody knows which of the records of a merged user is the last.
     let merged = events.iter().any(|event| event.kind == EventType::UserMerged);
     if !merged || partitions == 1 && reshard.is_none() {
@@ -82,6 +90,64 @@ fn profiles_agree(cluster: &Cluster, naive: &Naive<'_>, day: Day) -> Result<(), 
     for (id, profile) in theirs {
         for (field, value) in profile.as_object().expect("an object") {
             prop_assert_eq!(&ours[&id][field], value, "{} of {}", field, id);
+        }
+    }
+    Ok(())
+}
+
+/// Profiles over so long a time that most of what is known was folded into totals.
+fn folds(settings: &EngineSettings, sketches: &[Sketch], restores: &[usize]) -> Result<(), TestCaseError> {
+    let mut events = arrivals(sketches);
+    for event in &mut events {
+        // An id that comes again when its order was folded is another order.
+        let period = event.time.millis() / (40 * 24 * HOUR);
+        match &mut event.facts {
+            Facts::Order(facts) if !facts.order_id.is_empty() => facts.order_id = format!("{period} {}", facts.order_id).into(),
+            Facts::Return(facts) => facts.order_id = format!("{period} {}", facts.order_id).into(),
+            _ => {}
+        }
+    }
+    let mut cluster = Cluster::new(settings, 1);
+    for (index, event) in events.iter().enumerate() {
+        cluster.handle(event);
+        if restores.contains(&(index % 50)) {
+            cluster.publish();
+            cluster.restore(0);
+        }
+    }
+    let calendar = Calendar::new(&settings.time_zone).expect("a zone");
+    let newest = events.iter().map(|event| calendar.day_of(event.time)).max().expect("one");
+    let naive = Naive::new(settings, &events);
+    for day in [newest, newest + 10] {
+        cluster.close_through(day);
+        loyalty_agrees(&cluster, &naive, day)?;
+    }
+    prop_assert_eq!(cluster.engines[0].forgotten_states(), Vec::<String>::new());
+    Ok(())
+}
+
+/// What the users of all partitions show, without types, which depend on the log.
+fn insights(cluster: &Cluster, day: Day) -> Insights {
+    let mut all = Insights::default();
+    for engine in &cluster.engines {
+        all.absorb(&engine.insights(day));
+    }
+    all.types.clear();
+    all
+}
+
+/// The measures of loyalty of every user, floats to the last digits: logarithms are kept in fixed point.
+fn loyalty_agrees(cluster: &Cluster, naive: &Naive<'_>, day: Day) -> Result<(), TestCaseError> {
+    let ours = cluster.profiles(day);
+    for (id, profile) in naive.loyalty(day) {
+        for (field, value) in profile.as_object().expect("an object") {
+            let found = ours[&id].get(field);
+            let close = |found: f64, value: f64| (found - value).abs() <= 1e-9 * value.abs().max(1.0);
+            let same = match (found.and_then(Value::as_f64), value.as_f64()) {
+                (Some(found), Some(value)) => close(found, value),
+                _ => found == Some(value),
+            };
+            prop_assert!(same, "{} of {} on {}: {:?}, not {}", field, id, day, found, value);
         }
     }
     Ok(())
@@ -158,6 +224,13 @@ proptest! {
     ) {
         let settings = EngineSettings { grace_ms: grace_hours * 3_600_000, ..settings };
         decides(&settings, &arrivals(&sketches), &restores)?;
+    }
+
+    #[test]
+    fn what_is_folded_counts_as_before(
+        settings in settings(), sketches in sketches(500, 150, false), restores in prop::collection::vec(0..50_usize, 0..3), return_days in prop::sample::select(vec![0_u16, 20, 90])
+    ) {
+        folds(&EngineSettings { return_days, ..settings }, &sketches, &restores)?;
     }
 
     #[test]

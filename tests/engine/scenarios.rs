@@ -56,8 +56,14 @@ impl Bench {
         assert_eq!(self.take(&event(user, EventType::Activity, at)), Admission::Accepted);
     }
 
-    /// Transitions since the last call, as `user kind from>to as_of cause`.
+    /// Transitions since the last call but states of loyalty, as `user kind from>to as_of cause`.
     fn said(&mut self) -> Vec<String> {
+        let counted = |said: &String| [" lifecycle ", " loyal ", " purchase "].iter().any(|kind| said.contains(kind));
+        self.said_of_all().into_iter().filter(counted).collect()
+    }
+
+    /// The same with states of loyalty.
+    pub(crate) fn said_of_all(&mut self) -> Vec<String> {
         let effects = self.engine.drain_effects().into_iter();
         let said = effects
             .filter_map(|effect| if let Effect::Transition(transition) = effect { Some(records::transition(&transition)) } else { None });

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::details::{DetailTotals, Details};
 use super::streak::LoyaltyRule;
 use crate::model::churn::level::Seen;
 use crate::model::money::Money;
@@ -43,6 +44,8 @@ pub struct Order {
     pub rewarded: bool,
     /// Natural logarithm of the decision time in seconds, in units of 10^-15.
     pub decision_log: Option<i64>,
+    /// What else its event told.
+    pub details: Option<Box<Details>>,
     /// Breakdown segments that it counts in, sorted.
     pub segments: Vec<u32>,
 }
@@ -128,7 +131,8 @@ pub(super) struct Folded {
     pub(super) decision_logs: i128,
     pub(super) with_brand: u64,
     pub(super) brands: BTreeMap<Box<str>, u64>,
-    pub(super) categories: BTreeSet<Box<str>>,
+    pub(super) categories: BTreeMap<Box<str>, u64>,
+    pub(super) details: DetailTotals,
     /// First order day in each breakdown segment.
     pub(super) first_day_of_segment: BTreeMap<u32, Day>,
 }
@@ -345,6 +349,47 @@ impl Purchases {
         remembered.chain(self.folded.first_day_of_segment.keys().copied()).collect()
     }
 
+    /// The first three distinct order days.
+    #[must_use]
+    pub fn first_days(&self) -> [Option<Day>; 3] {
+        let mut first = DetailTotals { first_days: self.folded.details.first_days, ..DetailTotals::default() };
+        let mut last = self.folded.last_day;
+        for order in &self.orders {
+            if last != Some(order.day) {
+                first.add_day(order.day);
+                last = Some(order.day);
+            }
+            if first.first_days[2].is_some() {
+                break;
+            }
+        }
+        first.first_days
+    }
+
+    /// Orders that stand, are remembered and tell no decision time, with what `decide` says of each from it and the time of the order before: how many it knows,
+    /// and the sum of the natural logarithms in units of 10^-15.
+    #[must_use]
+    pub fn decided(&self, decide: impl Fn(&Order, Option<EventTime>) -> Option<i64>) -> (u64, i128) {
+        let mut before = self.folded.last_time;
+        let mut sum = (0, 0);
+        for order in &self.orders {
+            if let Some(log) = order.decision_log.is_none().then(|| decide(order, before)).flatten() {
+                sum = (sum.0 + 1, sum.1 + i128::from(log));
+            }
+            before = Some(order.time);
+        }
+        sum
+    }
+
+    /// Notes on orders of before `day` what [`Purchases::decided`] counts of them, for they are about to be folded.
+    pub fn note_decisions(&mut self, day: Day, decide: impl Fn(&Order, Option<EventTime>) -> Option<i64>) {
+        let mut before = self.folded.last_time;
+        for order in self.orders.iter_mut().take_while(|order| order.day < day) {
+            order.decision_log = order.decision_log.or_else(|| decide(order, before));
+            before = Some(order.time);
+        }
+    }
+
     /// Folds orders dated before `day` into totals, and forgets returns and breaks of before `day`. To be called only for days that no accepted event can reach any more.
     pub fn fold_before(&mut self, day: Day, return_days: i32, rule: LoyaltyRule) {
         let old = |at: Day| at < day;
@@ -440,7 +485,12 @@ impl Folded {
         self.revenue += net;
         if self.last_day != Some(order.day) {
             self.order_days += 1;
+            self.details.add_day(order.day);
+            if let Some(last) = self.last_day {
+                self.details.add_gap(order.day.days_since(last));
+            }
         }
+        self.details.add(order, net);
         let first = *self.first_day.get_or_insert(order.day);
         if first == order.day {
             self.first_day_revenue += net;
@@ -457,7 +507,9 @@ impl Folded {
         for brand in &order.brands {
             *self.brands.entry(brand.clone()).or_default() += 1;
         }
-        self.categories.extend(order.categories.iter().cloned());
+        for category in &order.categories {
+            *self.categories.entry(category.clone()).or_default() += 1;
+        }
         for segment in &order.segments {
             self.first_day_of_segment.entry(*segment).or_insert(order.day);
         }
@@ -485,7 +537,10 @@ impl Folded {
         for (brand, count) in &other.brands {
             *self.brands.entry(brand.clone()).or_default() += count;
         }
-        self.categories.extend(other.categories.iter().cloned());
+        for (category, count) in &other.categories {
+            *self.categories.entry(category.clone()).or_default() += count;
+        }
+        self.details.absorb(&other.details);
         for (segment, day) in &other.first_day_of_segment {
             let known = self.first_day_of_segment.entry(*segment).or_insert(*day);
             *known = (*known).min(*day);
@@ -516,6 +571,10 @@ pub struct PurchaseTotals {
     pub rewarded: u64,
     /// Orders with a decision time, and the sum of its natural logarithms in units of 10^-15.
     pub decisions: (u64, i128),
+    /// Orders of each category.
+    pub category_counts: Vec<u64>,
+    /// What is known of prices, costs and gaps.
+    pub details: DetailTotals,
 }
 
 impl Purchases {
@@ -537,6 +596,8 @@ impl Purchases {
             discounted: sum.discounted,
             rewarded: sum.rewarded,
             decisions: (sum.decisions, sum.decision_logs),
+            category_counts: sum.categories.values().copied().collect(),
+            details: sum.details,
         }
     }
 }

@@ -25,6 +25,7 @@ fn order(id: &str, day: i32, second: i64, amount: i128) -> Order {
         discounted: false,
         rewarded: false,
         decision_log: None,
+        details: None,
         segments: vec![],
     }
 }

@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use super::super::json::{Document, Json};
 use super::super::number;
 use super::super::vocabulary::{flag, numeric};
+use super::noted::{activity, noted, survey_details};
 use super::record::Properties;
 use super::{LONGEST_USER_ID_BYTES, id_text, invalid, scalar_text};
-use crate::model::event::{EventType, Facts, OrderFacts, ReturnFacts, SurveyFacts};
+use crate::model::event::{ComplaintDetails, ComplaintFacts, EventType, Facts, OrderDetails, OrderFacts, ReturnFacts, SurveyFacts};
 use crate::model::money::Money;
 use crate::model::rejection::Rejection;
 
@@ -19,13 +20,10 @@ pub(super) fn facts<'a>(kind: EventType, properties: &Properties<'_, '_, 'a>) ->
             Facts::Return(ReturnFacts { order_id: id(properties, "order_id")?, amount: money(properties, "amount") })
         }
         EventType::SurveyResponse => Facts::Survey(survey(properties)),
-        EventType::ComplaintOpened | EventType::ComplaintResolved => Facts::Complaint(id(properties, "complaint_id")?),
+        EventType::ComplaintOpened | EventType::ComplaintResolved => Facts::Complaint(complaint(properties)?),
         EventType::UserMerged => Facts::MergedInto(merged_into(properties)?),
-        EventType::Signup
-        | EventType::Activity
-        | EventType::ReferralSent
-        | EventType::ReferralConverted
-        | EventType::RewardRedeemed
+        EventType::Activity => activity(properties),
+        EventType::RewardRedeemed
         | EventType::Feedback
         | EventType::SocialInteraction
         | EventType::SubscriptionCancelled
@@ -37,9 +35,10 @@ pub(super) fn facts<'a>(kind: EventType, properties: &Properties<'_, '_, 'a>) ->
         | EventType::CompetitorOffer
         | EventType::CostBooked
         | EventType::CampaignExposed
-        | EventType::CustomerLost
-        | EventType::ProfileUpdated
-        | EventType::UserDeleted => Facts::None,
+        | EventType::CustomerLost => noted(kind, properties),
+        EventType::Signup | EventType::ReferralSent | EventType::ReferralConverted | EventType::ProfileUpdated | EventType::UserDeleted => {
+            Facts::None
+        }
     })
 }
 
@@ -58,14 +57,12 @@ pub(super) fn each(name: &str, json: Json<'_, '_>, mut visit: impl FnMut(Json<'_
 }
 
 fn order<'a>(properties: &Properties<'_, '_, 'a>) -> Result<OrderFacts<'a>, Rejection> {
-    let (mut brands, mut categories) = lines(properties);
+    let [mut brands, mut categories, items] = lines(properties);
     if let Some(brand) = properties.get("brand").and_then(scalar_text).filter(|brand| !brand.is_empty()) {
         brands = vec![brand];
     }
-    brands.sort_unstable();
-    brands.dedup();
-    categories.sort_unstable();
-    categories.dedup();
+    sort_distinct(&mut brands);
+    sort_distinct(&mut categories);
     Ok(OrderFacts {
         order_id: id(properties, "order_id")?,
         amount: money(properties, "amount").unwrap_or_default(),
@@ -74,38 +71,67 @@ fn order<'a>(properties: &Properties<'_, '_, 'a>) -> Result<OrderFacts<'a>, Reje
         brands,
         categories,
         decision_s: double(properties, "decision_s").filter(|seconds| *seconds > 0.0),
+        details: order_details(properties, items),
     })
 }
 
-/// The brands and the categories of an order's lines, as they come. Lists in a row's cell do not outlive the cell, so their texts are copied.
-fn lines<'a>(properties: &Properties<'_, '_, 'a>) -> (Vec<Cow<'a, str>>, Vec<Cow<'a, str>>) {
-    let (mut brands, mut categories) = (Vec::new(), Vec::new());
+fn sort_distinct(texts: &mut Vec<Cow<'_, str>>) {
+    texts.sort_unstable();
+    texts.dedup();
+}
+
+fn order_details<'a>(properties: &Properties<'_, '_, 'a>, mut items: Vec<Cow<'a, str>>) -> Option<Box<OrderDetails<'a>>> {
+    sort_distinct(&mut items);
+    let (list_amount, cost) = (money(properties, "list_amount"), money(properties, "cost"));
+    let details = OrderDetails { list_amount, cost, channel: text(properties, "channel"), items };
+    (details != OrderDetails::default()).then(|| Box::new(details))
+}
+
+fn complaint<'a>(properties: &Properties<'_, '_, 'a>) -> Result<ComplaintFacts<'a>, Rejection> {
+    let details = ComplaintDetails {
+        category: text(properties, "category"),
+        channel: text(properties, "channel"),
+        severity: text(properties, "severity"),
+        remedy: text(properties, "remedy"),
+        satisfied: properties.some("satisfied").and_then(flag),
+        cost: money(properties, "cost"),
+    };
+    let details = (details != ComplaintDetails::default()).then(|| Box::new(details));
+    Ok(ComplaintFacts { complaint_id: id(properties, "complaint_id")?, details })
+}
+
+/// The brands, the categories and the products of an order's lines, as they come. Lists in a row's cell do not outlive the cell, so their texts are copied.
+fn lines<'a>(properties: &Properties<'_, '_, 'a>) -> [Vec<Cow<'a, str>>; 3] {
+    const NAMES: [&str; 3] = ["brand", "category", "product_id"];
+    let mut found: [Vec<Cow<'a, str>>; 3] = Default::default();
     match properties.get("lines") {
         Some(Json::Array(array)) => {
             for line in array.items() {
-                brands.extend(named(line, "brand"));
-                categories.extend(named(line, "category"));
+                for (texts, name) in found.iter_mut().zip(NAMES) {
+                    texts.extend(named(line, name));
+                }
             }
         }
         Some(json @ Json::Text(_)) => {
             // The rules have already said that this is a list.
             let _ = each("lines", json, |line| {
-                brands.extend(named(line, "brand").map(|brand| Cow::Owned(brand.into_owned())));
-                categories.extend(named(line, "category").map(|category| Cow::Owned(category.into_owned())));
+                for (texts, name) in found.iter_mut().zip(NAMES) {
+                    texts.extend(named(line, name).map(|text| Cow::Owned(text.into_owned())));
+                }
                 Ok(())
             });
         }
         _ => {}
     }
-    (brands, categories)
+    found
 }
 
-fn named<'a>(line: Json<'_, 'a>, key: &str) -> Option<Cow<'a, str>> {
+pub(super) fn named<'a>(line: Json<'_, 'a>, key: &str) -> Option<Cow<'a, str>> {
     let Json::Object(object) = line else { return None };
     object.get(key).and_then(scalar_text).filter(|text| !text.is_empty())
 }
 
-fn survey(properties: &Properties<'_, '_, '_>) -> SurveyFacts {
+fn survey<'a>(properties: &Properties<'_, '_, 'a>) -> SurveyFacts<'a> {
     let recommend = properties.some("recommend").and_then(numeric).and_then(number::whole);
     SurveyFacts {
         recommend: recommend.and_then(|score| u8::try_from(score).ok()),
@@ -113,6 +139,7 @@ fn survey(properties: &Properties<'_, '_, '_>) -> SurveyFacts {
         trust: double(properties, "trust"),
         satisfaction: double(properties, "satisfaction"),
         responsiveness: double(properties, "responsiveness"),
+        details: survey_details(properties),
     }
 }
 
@@ -126,11 +153,16 @@ fn id<'a>(properties: &Properties<'_, '_, 'a>, name: &str) -> Result<Cow<'a, str
     properties.some(name).map_or(Ok(Cow::Borrowed("")), |json| id_text(name, json, usize::MAX))
 }
 
-fn money(properties: &Properties<'_, '_, '_>, name: &str) -> Option<Money> {
+/// A text among the properties, or the text of a number or boolean; empty when it is absent.
+pub(super) fn text<'a>(properties: &Properties<'_, '_, 'a>, name: &str) -> Cow<'a, str> {
+    properties.get(name).and_then(scalar_text).unwrap_or_default()
+}
+
+pub(super) fn money(properties: &Properties<'_, '_, '_>, name: &str) -> Option<Money> {
     number::money(numeric(properties.some(name)?)?).ok()
 }
 
-fn double(properties: &Properties<'_, '_, '_>, name: &str) -> Option<f64> {
+pub(super) fn double(properties: &Properties<'_, '_, '_>, name: &str) -> Option<f64> {
     number::double(numeric(properties.some(name)?)?)
 }
 

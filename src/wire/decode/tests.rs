@@ -6,7 +6,10 @@ use proptest::prelude::*;
 
 use super::super::mapping::Location;
 use super::*;
-use crate::model::event::{Facts, OrderFacts, ReturnFacts, SurveyFacts};
+use crate::model::event::{
+    ActivityFacts, AttributeRating, ComplaintDetails, ComplaintFacts, ContactKind, CostKind, Direction, Facts, FeedbackKind, Noted,
+    OrderDetails, OrderFacts, ReturnFacts, SurveyDetails, SurveyFacts,
+};
 use crate::model::money::Money;
 
 fn decoder() -> Decoder {
@@ -241,6 +244,7 @@ fn facts_of_each_type() {
         brands: vec!["a".into(), "b".into()],
         categories: vec!["x".into(), "y".into()],
         decision_s: Some(3.0),
+        details: None,
     };
     let survey = SurveyFacts { recommend: Some(9), trust: Some(4.5), ..SurveyFacts::default() };
     for (kind, properties, facts) in [
@@ -256,9 +260,83 @@ fn facts_of_each_type() {
         ("complaint_resolved", "{}", Facts::Complaint("".into())),
         ("user_merged", r#"{"into":5}"#, Facts::MergedInto("5".into())),
         ("signup", "{}", Facts::None),
+        ("activity", "{}", Facts::None),
+        ("activity", r#"{"plan":"pro","duration_s":null}"#, Facts::None),
     ] {
         let payload = record(kind, properties);
         assert_eq!(decoder().decode_json(payload.as_bytes()).expect(properties).facts, facts, "{kind} {properties}");
+    }
+}
+
+#[test]
+fn details_of_each_type() {
+    let view =
+        ActivityFacts { name: "view".into(), channel: "web".into(), item: "tea".into(), category: "7".into(), duration_s: Some(12.5) };
+    let survey = SurveyDetails {
+        effort: Some(2.0),
+        category_spend: Some(80.5),
+        competitor: "rival".into(),
+        attributes: vec![AttributeRating { attribute: "taste".into(), importance: Some(5.0), rating: Some(1.0), competitor_rating: None }],
+        ..SurveyDetails::default()
+    };
+    let survey = SurveyFacts { details: Some(Box::new(survey)), ..SurveyFacts::default() };
+    let details =
+        ComplaintDetails { category: "late".into(), severity: "legal".into(), satisfied: Some(false), ..ComplaintDetails::default() };
+    let complaint = ComplaintFacts { complaint_id: "c".into(), details: Some(Box::new(details)) };
+    let [one, two] = [1, 2].map(|units| Some(Money::from_millionths(units * 1_000_000)));
+    let order = OrderDetails { list_amount: two, cost: one, channel: "app".into(), items: vec!["a".into(), "b".into()] };
+    let order = OrderFacts { details: Some(Box::new(order)), ..OrderFacts::default() };
+    for (kind, properties, facts) in [
+        ("activity", r#"{"name":"view","channel":"web","item":"tea","category":7,"duration_s":"12.5"}"#, Facts::Activity(view)),
+        (
+            "survey_response",
+            r#"{"effort":2,"category_spend":"80.5","competitor":"rival","attributes":[{"attribute":"taste","importance":5,"rating":"1"}]}"#,
+            Facts::Survey(survey),
+        ),
+        (
+            "complaint_opened",
+            r#"{"complaint_id":"c","category":"late","severity":"legal","satisfied":"false"}"#,
+            Facts::Complaint(complaint),
+        ),
+        (
+            "order_placed",
+            r#"{"list_amount":2,"cost":1,"channel":"app","lines":[{"product_id":"b"},{"product_id":"a"},{"product_id":"b"}]}"#,
+            Facts::Order(order),
+        ),
+    ] {
+        let payload = record(kind, properties);
+        assert_eq!(decoder().decode_json(payload.as_bytes()).expect(properties).facts, facts, "{kind} {properties}");
+    }
+    for (kind, properties, noted) in [
+        ("reward_redeemed", r#"{"amount":1,"programme":"gold"}"#, Noted::Reward { amount: one, programme: "gold".into() }),
+        ("feedback", r#"{"kind":"review","sentiment":-1}"#, Noted::Feedback { kind: Some(FeedbackKind::Review), sentiment: Some(-1.0) }),
+        ("social_interaction", r#"{"peer":"ann","kind":"gift"}"#, Noted::Social { peer: "ann".into(), kind: "gift".into() }),
+        ("competitor_viewed", r#"{"competitor":"rival"}"#, Noted::CompetitorViewed("rival".into())),
+        (
+            "competitor_purchase",
+            r#"{"competitor":"rival","amount":2}"#,
+            Noted::CompetitorPurchase { competitor: "rival".into(), amount: two },
+        ),
+        ("competitor_offer", r#"{"days":7}"#, Noted::CompetitorOffer { competitor: "".into(), days: Some(7.0) }),
+        (
+            "contact_made",
+            r#"{"channel":"mail","direction":"outbound","kind":"thanks"}"#,
+            Noted::Contact { channel: "mail".into(), direction: Some(Direction::Outbound), kind: Some(ContactKind::Thanks) },
+        ),
+        ("quality_issue", r#"{"category":"late"}"#, Noted::QualityIssue("late".into())),
+        ("price_changed", r#"{"product_id":"tea","old":1,"new":2}"#, Noted::PriceChanged { product_id: "tea".into(), old: one, new: two }),
+        ("cost_booked", r#"{"kind":"serve","amount":2}"#, Noted::Cost { kind: Some(CostKind::Serve), amount: two }),
+        ("campaign_exposed", r#"{"campaign":"may","arm":"a"}"#, Noted::Campaign { campaign: "may".into(), arm: "a".into() }),
+        (
+            "customer_lost",
+            r#"{"reason":"moved","recoverable":true}"#,
+            Noted::Departure { reason: "moved".into(), competitor: "".into(), recoverable: Some(true) },
+        ),
+    ] {
+        let payload = record(kind, properties);
+        let event = decoder().decode_json(payload.as_bytes()).expect(properties);
+        assert_eq!(event.facts, Facts::Noted(Box::new(noted)), "{kind} {properties}");
+        assert_eq!(event.clone().into_owned(), event);
     }
 }
 

@@ -3,15 +3,18 @@
 use serde_json::{Value, json};
 
 use super::Shape::{Between, Constant, Count, Day, Flag, Instant, Number, OneOf, OrNull, Text, Texts};
+use super::loyalty::LOYALTY_FIELDS;
 use super::{CHURN_RISK, COUNT_OR_NULL, Field, PROFILES, RATIO, TRANSITIONS, record};
+use crate::model::loyalty::stage::LifeStage;
+use crate::model::loyalty::states::{ComplaintRisk, LoyaltyKind, LoyaltyStep, LoyaltyType};
 
 const TRANSITION_FIELDS: &[Field] = &[
     ("schema", Constant(TRANSITIONS), "name and version of this schema"),
     ("user_id", Text, "the user, as key too"),
     (
         "kind",
-        OneOf(&["lifecycle", "loyal", "purchase"]),
-        "`lifecycle` is the 30-day lifecycle; `loyal` whether the streak of orders reaches purchases.loyal_orders; `purchase` tells of one order",
+        OneOf(&["lifecycle", "loyal", "purchase", "loyalty_type", "loyalty_step", "loyalty_kind", "life_stage", "brand", "complaint_risk"]),
+        "`lifecycle` is the 30-day lifecycle; `loyal` whether the streak of orders reaches purchases.loyal_orders; `purchase` tells of one order; the others are states of loyalty",
     ),
     ("at", OrNull(&Instant), "timestamp of the event that caused it; null when time passing did"),
     ("as_of", Day, "the day that the new state is as of"),
@@ -25,10 +28,17 @@ pub(super) fn transition() -> Value {
     let lifecycle = json!({ "enum": ["new", "retained", "resurrected", "dormant", "absent", null] });
     let states = |from: Value, to: Value| json!({ "properties": { "from": from, "to": to } });
     let when = |kind: &str, then: Value| json!({ "if": { "properties": { "kind": { "const": kind } } }, "then": then });
+    let or_null = |names: &[&str]| json!({ "enum": names.iter().map(|name| json!(name)).chain([Value::Null]).collect::<Vec<_>>() });
     let loyal = json!({ "enum": [true, false, "true", "false", null] });
     schema["allOf"] = json!([
         when("lifecycle", states(lifecycle.clone(), lifecycle)),
         when("loyal", states(loyal.clone(), loyal)),
+        when("loyalty_type", states(or_null(LoyaltyType::NAMES), or_null(LoyaltyType::NAMES))),
+        when("loyalty_step", states(or_null(LoyaltyStep::NAMES), or_null(LoyaltyStep::NAMES))),
+        when("loyalty_kind", states(or_null(LoyaltyKind::NAMES), or_null(LoyaltyKind::NAMES))),
+        when("life_stage", states(or_null(LifeStage::NAMES), or_null(LifeStage::NAMES))),
+        when("complaint_risk", states(or_null(ComplaintRisk::NAMES), or_null(ComplaintRisk::NAMES))),
+        when("brand", states(json!({ "type": ["string", "null"] }), json!({ "type": ["string", "null"] }))),
         when("purchase", states(json!({ "type": "null" }), json!({ "enum": ["first_order", "repeat_order", "order_fell"] }))),
     ]);
     schema["properties"]["from"] = json!({ "description": "the state before; null when there was none" });
@@ -101,7 +111,6 @@ const PROFILE_FIELDS: &[Field] = &[
     ("referrals", Count, "referrals by the user"),
     ("discount_share", RATIO, "orders with a discount over orders"),
     ("reward_share", RATIO, "orders that used a reward over orders"),
-    ("decision_s_mean", RATIO, "geometric mean of the decision times, in seconds"),
     (
         "attitude",
         OrNull(&Between(0, 1)),
@@ -122,5 +131,5 @@ const PROFILE_FIELDS: &[Field] = &[
 
 pub(super) fn profile() -> Value {
     let description = "One user as of the newest accepted day of their partition. A tombstone means that the user is deleted or merged.";
-    record("stickiness.profiles", description, PROFILE_FIELDS)
+    record("stickiness.profiles", description, &[PROFILE_FIELDS, LOYALTY_FIELDS].concat())
 }

@@ -1,0 +1,39 @@
+//! `stickiness insights`: what groups of users show, from files.
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+
+use super::Failure;
+use super::settings::{ConfigArgument, day};
+use crate::io::files::{FileRecords, Input, Progress};
+use crate::io::insights::of_files;
+use crate::model::time::Day;
+use crate::wire::insights::NAMES;
+
+/// Print what groups of users in files show as one JSON object: funnel, recovery, satisfaction, pareto, rfm, types
+#[derive(Args, Debug)]
+pub(super) struct InsightsArguments {
+    #[command(flatten)]
+    config: ConfigArgument,
+    /// Leave out events after this day; as of its end
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
+    until: Option<Day>,
+    /// Print this one alone
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(NAMES))]
+    name: Option<String>,
+    /// Files of events: .csv, .ndjson, .jsonl or .json, each also .gz or .zst; `-` is standard input in `input.format`
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<String>,
+}
+
+pub(super) fn run(arguments: &InsightsArguments) -> Result<(), Failure> {
+    let settings = arguments.config.read()?;
+    let inputs: Result<Vec<Input>, _> = arguments.inputs.iter().map(|input| Input::from_argument(input, settings.input.format)).collect();
+    let inputs = inputs.map_err(|error| Failure::Usage(error.into()))?;
+    let decoder = settings.decoder();
+    let progress = Progress::new(&inputs);
+    let records = FileRecords::new(inputs, &decoder, progress);
+    let insights = of_files(&settings, arguments.until, 1, records).map_err(Failure::running)?;
+    let printed = arguments.name.as_ref().map_or(&insights, |name| &insights[name]);
+    super::print(&printed.to_string())
+}

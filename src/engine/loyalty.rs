@@ -1,0 +1,12 @@
+//! The measures of loyalty: what of an event they need, and what a profile says of them.
+
+mod noting;
+mod profile;
+mod stage;
+mod states;
+
+pub use profile::LoyaltyProfile;
+
+pub(super) use profile::Known;
+pub(super) use states::Look;
+pub use states::{LoyaltyLedger, ProfileStates};

@@ -1,0 +1,177 @@
+//! What the measures of loyalty keep of an event.
+
+use super::super::apply::event_digest;
+use super::super::component::Slot;
+use super::super::habit::Rare;
+use super::super::partition::PartitionEngine;
+use crate::model::complaints::Moment;
+use crate::model::event::{ActivityFacts, Event, EventType, Facts, Noted, SurveyFacts};
+use crate::model::loyalty::facts::{Fact, What, millionths};
+use crate::model::loyalty::occasions::{Occasion, OccasionKind};
+use crate::model::loyalty::settings::LoyaltySettings;
+use crate::model::loyalty::views::Dimension;
+use crate::model::loyalty::{FoldDays, Loyalty};
+use crate::model::purchases::Order;
+use crate::model::time::{Day, EventTime};
+
+/// Days that must stay open beside what settings ask for: occasions and views are looked back at from any of them.
+const OPEN_DAYS: i32 = 90;
+/// Days that purchases reach back from there: the days before an occasion, and those of brands.
+const REACH_DAYS: i32 = 30;
+
+/// What of an event is kept.
+#[derive(Default)]
+struct Kept {
+    facts: Vec<What>,
+    occasion: Option<OccasionKind>,
+}
+
+impl PartitionEngine {
+    /// Keeps what the measures of loyalty need of an accepted event, and tells whether that was anything new.
+    pub(in crate::engine) fn note_loyalty(&mut self, slot: Slot, event: &Event<'_>, day: Day) -> bool {
+        let at = Moment { time: event.time, day };
+        let channel = channel_of(event);
+        let viewed = match &event.facts {
+            Facts::Activity(facts) => [(Dimension::Item, facts.item.as_ref()), (Dimension::Category, facts.category.as_ref())],
+            _ => [(Dimension::Item, ""), (Dimension::Category, "")],
+        };
+        let seen = viewed.into_iter().chain([(Dimension::Channel, channel)]).filter(|(_, key)| !key.is_empty());
+        let kept = kept(event);
+        let mut seen = seen.peekable();
+        if seen.peek().is_none() && kept.facts.is_empty() && kept.occasion.is_none() {
+            return false;
+        }
+        let mut news = !kept.facts.is_empty() || kept.occasion.is_some();
+        let loyalty = self.rare(slot, day).loyalty_mut();
+        for (dimension, key) in seen {
+            news |= loyalty.views.see(dimension, key, at);
+        }
+        let digest = event_digest(event);
+        for what in kept.facts {
+            loyalty.facts.add(Fact { at, event: digest, what });
+        }
+        if let Some(kind) = kept.occasion {
+            loyalty.occasions.add(Occasion { at, event: digest, kind });
+        }
+        news
+    }
+
+    /// The days of which loyalty folds or forgets something, once they are over for all that can still come.
+    pub(in crate::engine) fn loyalty_fold_days(&self) -> Option<FoldDays> {
+        let newest = self.state.newest_day?;
+        let changeable_from = self.first_changeable()?.min(newest - OPEN_DAYS);
+        let orders_before = self.first_needed()?.min(changeable_from - REACH_DAYS);
+        let facts_before = (newest - crate::model::loyalty::facts::FACT_DAYS).min(changeable_from);
+        Some(FoldDays { orders_before, changeable_from, facts_before })
+    }
+}
+
+impl Rare {
+    /// Folds and forgets what loyalty knows of days that nothing can change, before orders of then are folded.
+    pub(in crate::engine) fn fold_loyalty(&mut self, days: FoldDays, settings: &LoyaltySettings) {
+        let Some(loyalty) = &mut self.loyalty else { return };
+        loyalty.occasions.fold_before(days.changeable_from, self.purchases.standing(), i32::from(settings.response_days));
+        self.purchases.note_decisions(days.orders_before, |order, before| decision_log(loyalty, settings, order, before));
+        loyalty.views.forget_before(days.orders_before - i32::from(settings.decision_days));
+        loyalty.facts.fold_before(days.facts_before);
+    }
+}
+
+/// The natural logarithm, in units of 10^-15, of the seconds from the first view of any of an order's items or categories to the order: on the days before it that settings say, and
+/// after the order before. `None` without such a view.
+pub(super) fn decision_log(loyalty: &Loyalty, settings: &LoyaltySettings, order: &Order, before: Option<EventTime>) -> Option<i64> {
+    let items = order.details.as_deref().map_or(&[][..], |details| &details.items);
+    let at = Moment { time: order.time, day: order.day };
+    let first = loyalty.views.first_of((items, &order.categories), before, at, i32::from(settings.decision_days))?;
+    #[expect(clippy::cast_precision_loss, reason = "a span of some days is far below 2^53 nanoseconds times two")]
+    let seconds = (order.time.nanos() - first.nanos()) as f64 / 1e9;
+    #[expect(clippy::cast_possible_truncation, reason = "the logarithm of a double is below 710")]
+    Some((seconds.ln() * 1e15).round() as i64)
+}
+
+/// The channel that an activity event came through.
+fn channel_of<'e>(event: &'e Event<'_>) -> &'e str {
+    match &event.facts {
+        Facts::Activity(ActivityFacts { channel, .. }) => channel,
+        Facts::Order(facts) => facts.details.as_deref().map_or("", |details| &details.channel),
+        Facts::Complaint(facts) if event.kind == EventType::ComplaintOpened => {
+            facts.details.as_deref().map_or("", |details| &details.channel)
+        }
+        _ => "",
+    }
+}
+
+fn kept(event: &Event<'_>) -> Kept {
+    let one = |what| Kept { facts: vec![what], occasion: None };
+    match (&event.facts, event.kind) {
+        (Facts::Survey(facts), _) => Kept { facts: answers(facts), occasion: None },
+        (Facts::Complaint(facts), EventType::ComplaintOpened) => {
+            let details = facts.details.as_deref();
+            let category = details.map_or("", |details| &details.category).into();
+            let legal = details.is_some_and(|details| details.severity == "legal");
+            one(What::Complaint { id: facts.complaint_id.as_ref().into(), category, legal })
+        }
+        (Facts::Noted(noted), kind) => of_noted(noted, kind),
+        (_, kind) => of_type(kind),
+    }
+}
+
+fn of_noted(noted: &Noted<'_>, kind: EventType) -> Kept {
+    let one = |what| Kept { facts: vec![what], occasion: None };
+    match noted {
+        Noted::Reward { amount, .. } => one(What::Reward(*amount)),
+        Noted::Feedback { kind, sentiment } => one(What::Feedback { kind: *kind, sentiment: sentiment.map(millionths) }),
+        Noted::Social { peer, .. } => one(What::Social(peer.as_ref().into())),
+        Noted::CompetitorPurchase { amount, .. } => one(What::CompetitorPurchase(*amount)),
+        Noted::Contact { direction, kind, .. } => one(What::Contact { direction: *direction, kind: *kind }),
+        Noted::PriceChanged { old: Some(old), new: Some(new), .. } if new > old => {
+            Kept { facts: Vec::new(), occasion: Some(OccasionKind::PriceRise) }
+        }
+        Noted::PriceChanged { .. } | Noted::Cost { .. } | Noted::Campaign { .. } | Noted::Departure { .. } => Kept::default(),
+        Noted::CompetitorViewed(_) | Noted::CompetitorOffer { .. } | Noted::QualityIssue(_) => of_type(kind),
+    }
+}
+
+/// What an event says by its type alone.
+fn of_type(kind: EventType) -> Kept {
+    let one = |what| Kept { facts: vec![what], occasion: None };
+    match kind {
+        EventType::ReferralSent => one(What::ReferralSent),
+        EventType::RewardRedeemed => one(What::Reward(None)),
+        EventType::Feedback => one(What::Feedback { kind: None, sentiment: None }),
+        EventType::SocialInteraction => one(What::Social("".into())),
+        EventType::CompetitorViewed => one(What::CompetitorViewed),
+        EventType::CompetitorPurchase => one(What::CompetitorPurchase(None)),
+        EventType::ContactMade => one(What::Contact { direction: None, kind: None }),
+        EventType::QualityIssue => Kept { facts: vec![What::QualityIssue], occasion: Some(OccasionKind::QualityIssue) },
+        EventType::CompetitorOffer => Kept { facts: Vec::new(), occasion: Some(OccasionKind::CompetitorOffer) },
+        EventType::Signup
+        | EventType::Activity
+        | EventType::OrderPlaced
+        | EventType::ReferralConverted
+        | EventType::SurveyResponse
+        | EventType::ComplaintOpened
+        | EventType::OrderReturned
+        | EventType::SubscriptionCancelled
+        | EventType::ComplaintResolved
+        | EventType::PriceChanged
+        | EventType::CostBooked
+        | EventType::CampaignExposed
+        | EventType::CustomerLost
+        | EventType::ProfileUpdated
+        | EventType::UserMerged
+        | EventType::UserDeleted => Kept::default(),
+    }
+}
+
+/// The facts of a response: satisfaction, whose fall is a signal, and the rated attributes.
+fn answers(facts: &SurveyFacts<'_>) -> Vec<What> {
+    let satisfaction = facts.satisfaction.map(|score| What::Satisfaction(millionths(score)));
+    let rated = facts.details.as_deref().map_or(&[][..], |details| &details.attributes).iter().map(|rated| What::Attribute {
+        name: rated.attribute.as_ref().into(),
+        importance: rated.importance.map(millionths),
+        rating: rated.rating.map(millionths),
+        competitor_rating: rated.competitor_rating.map(millionths),
+    });
+    satisfaction.into_iter().chain(rated).collect()
+}

@@ -1,0 +1,42 @@
+//! Where a user stands in the life cycle: decided whenever the user is looked at.
+
+use super::super::apply::Occasion;
+use super::super::component::Slot;
+use super::super::effect::{Change, LoyaltyState};
+use super::super::partition::PartitionEngine;
+use super::super::risk::{Said, answered};
+use crate::model::churn::ProcessKind;
+use crate::model::lifecycle::Lifecycle;
+use crate::model::loyalty::stage::{LifeStage, StageEvidence};
+use crate::model::time::Day;
+
+impl PartitionEngine {
+    /// The stage of a user after `before`, and the word of it when it is another.
+    pub(in crate::engine) fn settle_stage(
+        &mut self,
+        root: Slot,
+        before: LifeStage,
+        (lifecycle, loyal, risks): (Option<Lifecycle>, bool, &[Said; 2]),
+        (day, cause, at): Occasion,
+    ) -> LifeStage {
+        let level = risks[self.counted_process().1].level;
+        let stage = before.next(StageEvidence { lifecycle, loyal, level, departed: self.departed(root, day) });
+        if stage != before {
+            let (from, to) = (Some(before.name().into()), Some(stage.name().into()));
+            self.say(root, Change::Loyalty { state: LoyaltyState::LifeStage, from, to }, (day, cause, at));
+        }
+        stage
+    }
+
+    /// Whether a user cancelled or was noted as lost, and was not active since.
+    fn departed(&self, root: Slot, day: Day) -> bool {
+        let population = &self.state.population;
+        let any = |slot: Slot| population.habit(slot).rare.as_ref().is_some_and(|rare| !rare.departures.is_empty());
+        if population.component(root).is_none() && !any(root) {
+            return false;
+        }
+        let whole = population.whole(root);
+        let Some(rare) = whole.rare.as_deref() else { return false };
+        rare.departed_by(day).is_some_and(|departed| !answered(ProcessKind::Activity, &whole, rare, &departed, day))
+    }
+}

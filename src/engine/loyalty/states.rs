@@ -1,0 +1,287 @@
+//! Types, steps and kinds of users: decided when a day closes, for users whom an event of the day concerned or whose own day of change has come.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::component::Slot;
+use super::super::count::FOREVER;
+use super::super::effect::{Cause, Change, LoyaltyState};
+use super::super::habit::{Habit, Rare};
+use super::super::partition::PartitionEngine;
+use super::profile::{BURST_DAYS, Known, LoyaltyProfile, MONTH};
+use crate::model::event::Direction;
+use crate::model::loyalty::facts::{FACT_DAYS, Fact, What};
+use crate::model::loyalty::scores::{brand_weights, mean_known, share_of};
+use crate::model::loyalty::stage::LifeStage;
+use crate::model::loyalty::states::{Evidence, LoyaltyKind, LoyaltyType, States};
+use crate::model::time::Day;
+
+/// Days for which a complaint that is a matter of law is a signal.
+const LEGAL_DAYS: i32 = 90;
+/// Halvings after which an order weighs nothing for a brand.
+const BRAND_HALVINGS: i32 = 4;
+/// Seconds of a decision that is half way between quick and slow: a day.
+const HALF_QUICK_S: f64 = 86_400.0;
+/// Views of competitors that are all the comparing there is.
+const FULL_COMPARING: u64 = 3;
+
+/// The name of a state, when there is one.
+type Name = Option<Cow<'static, str>>;
+
+/// Why a user is looked at when a day closes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(in crate::engine) enum Look {
+    /// Time passed.
+    Time,
+    /// An event.
+    Event,
+    /// A merge.
+    Merge,
+}
+
+/// The states of a user in a profile: those that were published, and the evidence as of the profile's day.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProfileStates {
+    /// As decided at the last close that concerned the user.
+    pub states: States,
+    /// The stage of the life cycle.
+    pub stage: LifeStage,
+    /// `None` when nothing is known that states are made of.
+    pub evidence: Option<Evidence>,
+}
+
+/// Who is to be looked at when which day closes.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct LoyaltyLedger {
+    due: BTreeMap<Day, BTreeMap<Slot, Look>>,
+}
+
+impl LoyaltyLedger {
+    fn look_at(&mut self, day: Day, slot: Slot, why: Look) {
+        let known = self.due.entry(day).or_default().entry(slot).or_insert(why);
+        *known = why.max(*known);
+    }
+
+    /// Whether every user that is to be looked at has a slot below `count`.
+    pub(in crate::engine) fn users_are_below(&self, count: usize) -> bool {
+        self.due.values().flat_map(BTreeMap::keys).all(|slot| (*slot as usize) < count)
+    }
+
+    /// Forgets everyone.
+    pub(in crate::engine) fn clear(&mut self) {
+        self.due.clear();
+    }
+}
+
+/// Whether there is anything about a user that states are made of.
+fn has_states(rare: &Rare) -> bool {
+    rare.loyalty.is_some() || rare.states.is_some() || !rare.purchases.is_empty() || !rare.surveys.is_empty()
+}
+
+impl PartitionEngine {
+    /// Has the user of a slot looked at when the day of an event closes, or the next one that does.
+    pub(in crate::engine) fn mark_loyalty(&mut self, slot: Slot, day: Day, why: Look) {
+        let population = &self.state.population;
+        let known = |slot: Slot| population.habit(slot).rare.as_deref().is_some_and(has_states);
+        let any = if population.component(slot).is_none() { known(slot) } else { population.members(slot).into_iter().any(known) };
+        if let Some(closed) = self.state.closed_through.filter(|_| any) {
+            let root = population.root(slot);
+            self.state.loyalty.look_at(day.max(closed + 1), root, why);
+        }
+    }
+
+    /// Decides the states of whom the close of `day` concerns.
+    pub(in crate::engine) fn close_loyalty(&mut self, day: Day) {
+        let mut due: BTreeMap<Slot, Look> = BTreeMap::new();
+        while let Some(first) = self.state.loyalty.due.first_entry().filter(|first| *first.key() <= day) {
+            for (slot, why) in first.remove() {
+                // Ids that were noted apart may be one user by now.
+                let known = due.entry(self.state.population.root(slot)).or_insert(why);
+                *known = why.max(*known);
+            }
+        }
+        for (root, why) in due {
+            // Whom time alone concerned may have been looked at since, and have a day of its own now.
+            let next = self.states_of(root).next;
+            if self.state.population.is_root(root) && (why > Look::Time || next <= day) {
+                self.decide_states(root, day, why);
+            }
+        }
+    }
+
+    pub(in crate::engine) fn profile_states(&self, root: Slot, whole: &Habit, day: Day) -> ProfileStates {
+        let rare = whole.rare.as_deref().filter(|rare| has_states(rare));
+        ProfileStates {
+            states: self.states_of(root),
+            stage: self.state.population.standing(root).stage,
+            evidence: rare.map(|rare| self.evidence(whole, rare, day)),
+        }
+    }
+
+    fn states_of(&self, root: Slot) -> States {
+        let rare = self.state.population.habit(root).rare.as_deref();
+        rare.and_then(|rare| rare.states.as_deref()).cloned().unwrap_or_default()
+    }
+
+    fn decide_states(&mut self, root: Slot, day: Day, why: Look) {
+        let before = self.states_of(root);
+        let Some((now, next)) = self.judge_states(root, &before, day) else { return };
+        self.say_states(root, &before, &now, (day, why));
+        let next = next.unwrap_or(FOREVER);
+        if next < FOREVER {
+            self.state.loyalty.look_at(next, root, Look::Time);
+        }
+        let rare = self.state.population.habit_mut(root).rare_mut();
+        let silent = now.say_nothing() && next == FOREVER;
+        rare.states = (!silent).then(|| Box::new(now.until(next)));
+    }
+
+    /// The states of a user at the end of `day`, and when time alone may change them; `None` when nothing is known that they are made of.
+    fn judge_states(&self, root: Slot, before: &States, day: Day) -> Option<(States, Option<Day>)> {
+        let whole = self.state.population.whole(root);
+        let rare = whole.rare.as_deref().filter(|rare| has_states(rare))?;
+        let evidence = self.evidence(&whole, rare, day);
+        let settings = &self.state.settings.loyalty;
+        let now = before.moved(&evidence, settings);
+        let unfinished = now.moved(&evidence, settings) != now;
+        let next = if unfinished { Some(day + 1) } else { self.next_change_of(&whole, rare, day) };
+        Some((now, next))
+    }
+
+    /// What the states of a user at the end of `day` are decided by.
+    pub(in crate::engine) fn evidence(&self, whole: &Habit, rare: &Rare, day: Day) -> Evidence {
+        let (rule, settings) = (self.loyalty_rule(), &self.state.settings.loyalty);
+        let totals = rare.purchases.totals(self.count_rule().return_days);
+        let streak = rule.streak(&rare.purchases, day);
+        let profile = LoyaltyProfile::of(&Known {
+            activity: &whole.activity,
+            rare,
+            totals: &totals,
+            return_days: self.count_rule().return_days,
+            streak,
+            loyal_orders: rule.loyal_orders,
+            settings,
+            day,
+        });
+        let attitude = rare.surveys.attitude(day);
+        let window = i32::from(settings.view_days);
+        let facts = |days: i32| rare.loyalty.iter().flat_map(move |loyalty| loyalty.facts.between(day - (days - 1), day));
+        let rival = |fact: &Fact| matches!(fact.what, What::CompetitorViewed | What::CompetitorPurchase(_));
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+        let share = |part: u64| (totals.orders > 0).then(|| part as f64 / totals.orders as f64);
+        let weights = brand_weights(rare.purchases.standing(), day, i32::from(settings.brand_half_life_days));
+        Evidence {
+            attitude,
+            high: settings.high,
+            activity: f64::from(whole.activity.days_in(day, MONTH)) / f64::from(MONTH),
+            buying: share_of(streak, 2 * rule.loyal_orders),
+            orders: totals.orders,
+            streak,
+            loyal_orders: rule.loyal_orders,
+            reward_share: share(totals.rewarded),
+            referrals: rare.referrals.count(),
+            reviews: profile.reviews,
+            recommend: rare.surveys.recent_recommendation(day),
+            satisfaction: profile.answers[2],
+            sentiment: profile.sentiment,
+            gap_variation: profile.gap_variation,
+            one_brand: totals.brand.is_some_and(|(most, with)| most == with) && !facts(window).any(rival),
+            kinds: kinds(&profile, share(totals.discounted), attitude, share_of(totals.categories, settings.full_breadth.into())),
+            signals: profile.complaint_signals,
+            legal: facts(LEGAL_DAYS).any(|fact| matches!(fact.what, What::Complaint { legal: true, .. })),
+            brands: weights.into_iter().map(|(brand, weight)| (brand.into(), weight)).collect(),
+        }
+    }
+
+    /// The first day after `day` at whose end any evidence is another although nothing more happens.
+    fn next_change_of(&self, whole: &Habit, rare: &Rare, day: Day) -> Option<Day> {
+        let (rule, settings) = (self.loyalty_rule(), &self.state.settings.loyalty);
+        let leaves =
+            whole.activity.days.days().find(|active| *active > day - MONTH && *active <= day && whole.activity.days.contains(*active));
+        let lapse = (rule.streak(&rare.purchases, day) > 0).then(|| rare.purchases.seen(day)).flatten();
+        let half = i32::from(settings.brand_half_life_days);
+        let orders = rare.purchases.standing_from(day - (BRAND_HALVINGS * half - 1)).iter().filter(|order| order.day <= day);
+        let lighter = orders.map(|order| order.day + (day.days_since(order.day) / half + 1) * half).min();
+        let facts = rare.loyalty.iter().flat_map(|loyalty| loyalty.facts.between(day - (FACT_DAYS - 1), day));
+        let over = facts.map(|fact| fact.at.day + days_of(&fact.what, settings.view_days.into())).filter(|over| *over > day).min();
+        [
+            leaves.map(|active| active + MONTH),
+            lapse.map(|seen| seen.last + rule.lapse_days + 1),
+            lighter,
+            over,
+            rare.surveys.next_expiry(day),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn say_states(&mut self, root: Slot, before: &States, now: &States, (day, why): (Day, Look)) {
+        let cause = match why {
+            Look::Time => Cause::Clock,
+            Look::Event => Cause::Event,
+            Look::Merge => Cause::Merge,
+        };
+        let typed = |state: Option<LoyaltyType>| state.map(|state| state.name().into());
+        let kind = |state: Option<LoyaltyKind>| state.map(|state| state.name().into());
+        let named = |name: &'static str| Some(name.into());
+        let brand = |states: &States| states.brand.as_ref().map(|brand| Cow::Owned(brand.to_string()));
+        let compared: [(LoyaltyState, Name, Name); 5] = [
+            (LoyaltyState::Type, typed(before.loyalty_type), typed(now.loyalty_type)),
+            (LoyaltyState::Step, named(before.step.name()), named(now.step.name())),
+            (LoyaltyState::Kind, kind(before.kind), kind(now.kind)),
+            (LoyaltyState::Brand, brand(before), brand(now)),
+            (LoyaltyState::ComplaintRisk, named(before.complaint_risk.name()), named(now.complaint_risk.name())),
+        ];
+        for (state, from, to) in compared {
+            if from != to {
+                self.say(root, Change::Loyalty { state, from, to }, (day, cause, None));
+            }
+        }
+    }
+
+    /// Users whose states would be others if they were looked at as of the last closed day: none, or someone was forgotten.
+    #[must_use]
+    pub fn forgotten_states(&self) -> Vec<String> {
+        let Some(closed) = self.state.closed_through else { return Vec::new() };
+        let differs = |root: &Slot| {
+            let before = self.states_of(*root);
+            let unfinished = before.next <= closed + 1;
+            let judged = self.judge_states(*root, &before, closed);
+            !unfinished && judged.is_some_and(|(now, _)| now != before)
+        };
+        self.state.population.roots().filter(differs).map(|root| self.state.population.id(root).to_owned()).collect()
+    }
+}
+
+/// Days for which a fact is evidence.
+fn days_of(what: &What, view_days: i32) -> i32 {
+    match what {
+        What::Contact { direction: Some(Direction::Inbound), .. } => BURST_DAYS,
+        What::QualityIssue => MONTH,
+        What::CompetitorViewed | What::CompetitorPurchase(_) => view_days,
+        What::Complaint { legal: true, .. } => LEGAL_DAYS,
+        What::Satisfaction(_) => FACT_DAYS,
+        What::Contact { .. }
+        | What::Feedback { .. }
+        | What::Social(_)
+        | What::ReferralSent
+        | What::Reward(_)
+        | What::Complaint { .. }
+        | What::Attribute { .. } => 0,
+    }
+}
+
+/// How much each kind of loyalty has for it: impulsive, emotional, cognitive, behavioural.
+fn kinds(profile: &LoyaltyProfile, discount_share: Option<f64>, attitude: Option<f64>, breadth: f64) -> [Option<f64>; 4] {
+    let quick = profile.decision_s_mean.map(|seconds| HALF_QUICK_S / (HALF_QUICK_S + seconds));
+    let compares = share_of(profile.competitor_views, FULL_COMPARING);
+    [
+        mean_known(&[discount_share, quick]),
+        attitude.and_then(|attitude| mean_known(&[Some(attitude), Some(breadth)])),
+        quick.and_then(|quick| mean_known(&[Some(1.0 - quick), Some(compares)])),
+        profile.gap_variation.map(|variation| (1.0 - variation).max(0.0)),
+    ]
+}

@@ -1,0 +1,61 @@
+//! Insights from files.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::files::{FileRecords, InputError};
+use super::replay::Partitions;
+use crate::config::Settings;
+use crate::engine::insights::Insights;
+use crate::model::event::Event;
+use crate::model::time::{Calendar, Day, EventTime, UnknownTimeZone};
+use crate::wire;
+
+/// Events between two looks at what changed, which keeps what engines have to tell from piling up.
+const EVENTS_BETWEEN_LOOKS: usize = 20_000;
+
+/// Insights cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum InsightsError {
+    /// A file cannot be read.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// The time zone of the settings is unknown.
+    #[error(transparent)]
+    TimeZone(#[from] UnknownTimeZone),
+}
+
+/// What the users in files show at the end of `until`, or of the newest day; events are counted by their timestamps. `Null` without events.
+pub fn of_files(settings: &Settings, until: Option<Day>, partitions: u32, mut records: FileRecords<'_>) -> Result<Value, InsightsError> {
+    let calendar = Arc::new(Calendar::new(&settings.engine.time_zone)?);
+    let mut engines = Partitions::new(settings, partitions, &calendar);
+    let mut waiting: Vec<(Event<'static>, Option<EventTime>)> = Vec::new();
+    while let Some(record) = records.next_record()? {
+        if let Ok(decoded) = record.outcome
+            && until.is_none_or(|until| calendar.day_of(decoded.event.time) <= until)
+        {
+            waiting.push((decoded.event.into_owned(), decoded.arrived_at));
+        }
+    }
+    waiting.sort_by_key(|(event, _)| event.time);
+    for (number, (event, arrived_at)) in waiting.into_iter().enumerate() {
+        if number.is_multiple_of(EVENTS_BETWEEN_LOOKS) {
+            engines.look();
+        }
+        engines.handle(&event, arrived_at);
+        // Nobody reads what engines say on the way.
+        engines.take_transitions();
+        engines.take_risks();
+    }
+    if let Some(until) = until {
+        engines.close_through(until);
+    }
+    let newest = engines.engines().iter().filter_map(crate::engine::partition::PartitionEngine::newest_day).max();
+    let Some(day) = until.or(newest) else { return Ok(Value::Null) };
+    let mut insights = Insights::default();
+    for engine in engines.engines() {
+        insights.absorb(&engine.insights(day));
+    }
+    Ok(wire::insights::insights(&insights, day))
+}

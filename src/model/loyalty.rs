@@ -1,0 +1,68 @@
+//! Loyalty: facts of users that the measures of loyalty are made of, and the formulas of those measures.
+//!
+//! Facts are dated and kept as a sorted set, so that neither the order of arrival nor repeats matter; those too old to change are folded into totals.
+
+pub mod facts;
+pub mod occasions;
+pub mod scores;
+pub mod settings;
+pub mod stage;
+pub mod states;
+pub mod views;
+
+use serde::{Deserialize, Serialize};
+
+use self::facts::Facts;
+use self::occasions::Occasions;
+use self::views::Views;
+use super::complaints::Moment;
+use super::time::Day;
+
+/// Everything about a user that only the measures of loyalty need.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Loyalty {
+    /// What the user looked at, and through which channels.
+    pub views: Views,
+    /// Contacts, competitors, feedback and the like.
+    pub facts: Facts,
+    /// Rises of prices, offers of competitors, and failures of quality.
+    pub occasions: Occasions,
+}
+
+impl Loyalty {
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Joins the facts of another id of the same user: an event known to both counts once.
+    pub fn absorb(&mut self, other: &Self) {
+        self.views.absorb(&other.views);
+        self.facts.absorb(&other.facts);
+        self.occasions.absorb(&other.occasions);
+    }
+
+    /// The part after an instant, as that of a user of its own. What was looked at is told apart by day, as active days are.
+    #[must_use]
+    pub fn after(&self, at: Moment) -> Self {
+        Self { views: self.views.after(at.day), facts: self.facts.after(at.time), occasions: self.occasions.after(at.time) }
+    }
+
+    /// Bytes of memory that the facts take, estimated: texts are taken for as long as most are.
+    #[must_use]
+    pub fn approximate_bytes(&self) -> usize {
+        size_of::<Self>() + self.views.approximate_bytes() + self.facts.approximate_bytes() + self.occasions.approximate_bytes()
+    }
+}
+
+/// The last days of which something is folded or forgotten, once no event can reach them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoldDays {
+    /// Orders of before this day are about to be folded.
+    pub orders_before: Day,
+    /// Nothing of before this day can change.
+    pub changeable_from: Day,
+    /// Facts of before this day are counted, but not dated any more.
+    pub facts_before: Day,
+}

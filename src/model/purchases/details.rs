@@ -1,0 +1,139 @@
+//! What orders tell beyond day and money: prices, costs, products, and the gaps between order days.
+
+use serde::{Deserialize, Serialize};
+
+use super::orders::Order;
+use crate::model::event::OrderDetails;
+use crate::model::money::Money;
+use crate::model::time::Day;
+
+/// What an order tells that no metric needs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Details {
+    /// Money at list prices.
+    pub list_amount: Option<Money>,
+    /// What it cost the business.
+    pub cost: Option<Money>,
+    /// Where it was placed; empty when absent.
+    pub channel: Box<str>,
+    /// Distinct products, sorted.
+    pub items: Vec<Box<str>>,
+}
+
+impl From<&OrderDetails<'_>> for Details {
+    fn from(details: &OrderDetails<'_>) -> Self {
+        Self {
+            list_amount: details.list_amount,
+            cost: details.cost,
+            channel: details.channel.as_ref().into(),
+            items: details.items.iter().map(|item| item.as_ref().into()).collect(),
+        }
+    }
+}
+
+/// Totals of what orders tell: whole numbers and exact money, so that they add up in any order.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DetailTotals {
+    /// Orders with a discount or a reward.
+    pub assisted: u64,
+    /// Orders without a discount whose amount is not below the list amount, where that is told.
+    pub full_price: u64,
+    /// Orders that tell their list amount.
+    pub listed: u64,
+    /// List amount less amount of those, in sum.
+    pub saved: Money,
+    /// Orders that tell their cost.
+    pub costed: u64,
+    /// Costs of those, in sum.
+    pub cost: Money,
+    /// Net money of those, in sum.
+    pub costed_net: Money,
+    /// The first three distinct order days.
+    pub first_days: [Option<Day>; 3],
+    /// Gaps between one order day and the next.
+    pub gaps: u64,
+    /// Days of the gaps, in sum.
+    pub gap_days: i64,
+    /// Squares of the days of the gaps, in sum.
+    pub gap_squares: i64,
+}
+
+impl DetailTotals {
+    pub(super) fn add(&mut self, order: &Order, net: Money) {
+        self.assisted += u64::from(order.discounted || order.rewarded);
+        let details = order.details.as_deref();
+        let list = details.and_then(|details| details.list_amount);
+        self.full_price += u64::from(!order.discounted && list.is_none_or(|list| order.amount >= list));
+        if let Some(list) = list {
+            self.listed += 1;
+            self.saved += list - order.amount;
+        }
+        if let Some(cost) = details.and_then(|details| details.cost) {
+            self.costed += 1;
+            self.cost += cost;
+            self.costed_net += net;
+        }
+    }
+
+    /// Notes an order day, later than all before it.
+    pub(super) fn add_day(&mut self, day: Day) {
+        if let Some(free) = self.first_days.iter_mut().find(|known| known.is_none()) {
+            *free = Some(day);
+        }
+    }
+
+    pub(super) fn add_gap(&mut self, days: i32) {
+        self.gaps += 1;
+        self.gap_days += i64::from(days);
+        self.gap_squares += i64::from(days) * i64::from(days);
+    }
+
+    /// Joins the totals of another id of the same user.
+    pub(super) fn absorb(&mut self, other: &Self) {
+        self.assisted += other.assisted;
+        self.full_price += other.full_price;
+        self.listed += other.listed;
+        self.saved += other.saved;
+        self.costed += other.costed;
+        self.cost += other.cost;
+        self.costed_net += other.costed_net;
+        let mut days: Vec<Day> = self.first_days.into_iter().chain(other.first_days).flatten().collect();
+        days.sort_unstable();
+        days.dedup();
+        self.first_days = [0, 1, 2].map(|at| days.get(at).copied());
+        self.gaps += other.gaps;
+        self.gap_days += other.gap_days;
+        self.gap_squares += other.gap_squares;
+    }
+
+    /// Coefficient of variation of the gaps between order days: standard deviation over mean, 0 of a rhythm without any deviation, 1 of orders at random;
+    /// `None` with fewer than two gaps. Gaps of 2, 4 and 6 days: sqrt(3 x 56 - 12²) / 12 = 0.408.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "days are far below 2^53")]
+    pub fn gap_variation(&self) -> Option<f64> {
+        if self.gaps < 2 || self.gap_days == 0 {
+            return None;
+        }
+        let count = i128::from(self.gaps);
+        let spread = count * i128::from(self.gap_squares) - i128::from(self.gap_days) * i128::from(self.gap_days);
+        Some((spread as f64).sqrt() / self.gap_days as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_steady_rhythm_does_not_vary() {
+        for (gaps, variation) in
+            [(vec![7], None), (vec![7, 7, 7], Some("0.000")), (vec![2, 4, 6], Some("0.408")), (vec![1, 1, 1, 97], Some("1.663"))]
+        {
+            let mut totals = DetailTotals::default();
+            for days in &gaps {
+                totals.add_gap(*days);
+            }
+            assert_eq!(totals.gap_variation().map(|value| format!("{value:.3}")).as_deref(), variation, "{gaps:?}");
+        }
+    }
+}

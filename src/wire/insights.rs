@@ -1,0 +1,120 @@
+//! What groups of users show, as JSON.
+
+use serde_json::{Value, json};
+
+use crate::engine::insights::{Insights, QUICK_DAYS, STAY_DAYS};
+use crate::model::insights::curve::Breakpoints;
+use crate::model::insights::proportion::Proportion;
+use crate::model::insights::survival::Survival;
+use crate::model::loyalty::states::LoyaltyType;
+use crate::model::time::Day;
+
+/// The names of all insights.
+pub const NAMES: [&str; 6] = ["funnel", "recovery", "satisfaction", "pareto", "rfm", "types"];
+
+/// All insights as of a day, by name: `stickiness.insights.v1`.
+#[must_use]
+pub fn insights(insights: &Insights, day: Day) -> Value {
+    json!({
+        "schema": "stickiness.insights.v1",
+        "as_of": day.to_string(),
+        "funnel": funnel(insights),
+        "recovery": recovery(insights),
+        "satisfaction": satisfaction(insights),
+        "pareto": pareto(insights),
+        "rfm": rfm(insights),
+        "types": types(insights),
+    })
+}
+
+fn proportion(counted: &Proportion) -> Value {
+    let (low, high) = counted.interval().unzip();
+    json!({ "part": counted.part, "users": counted.whole, "share": counted.share(), "low": low, "high": high })
+}
+
+fn funnel(insights: &Insights) -> Value {
+    let step = |name: &str, survival: &Survival| {
+        let curve = survival.curve();
+        let points = curve.iter().map(|step| {
+            json!({
+                "days": step.days, "at_risk": step.at_risk, "converted": step.events, "share": 1.0 - step.without,
+                "low": 1.0 - step.interval.1, "high": 1.0 - step.interval.0,
+            })
+        });
+        json!({
+            "step": name,
+            "users": survival.users(),
+            "converted": survival.events(),
+            "share": curve.last().map(|last| 1.0 - last.without),
+            "median_days": survival.median(),
+            "curve": points.collect::<Vec<_>>(),
+        })
+    };
+    json!([step("first_to_second", &insights.funnel[0]), step("second_to_third", &insights.funnel[1])])
+}
+
+fn recovery(insights: &Insights) -> Value {
+    let [unresolved, slow, quick] = &insights.recovery;
+    json!({
+        "stay_days": STAY_DAYS,
+        "quick_days": QUICK_DAYS,
+        "unresolved": proportion(unresolved),
+        "slow": proportion(slow),
+        "quick": proportion(quick),
+        // Article E: 81 % leave when a complaint is not resolved, 82 % stay when it is resolved quickly.
+        "article": { "unresolved": 0.19, "quick": 0.82 },
+    })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "scores are small")]
+fn satisfaction(insights: &Insights) -> Value {
+    let score = |millionths: i64| millionths as f64 / 1e6;
+    let rising = insights.satisfaction.rising();
+    let point = |((at, counted), (_, smooth)): ((i64, &Proportion), &(i64, f64))| {
+        let mut point = proportion(counted);
+        point["score"] = json!(score(at));
+        point["rising"] = json!(smooth);
+        point
+    };
+    let zones = |found: Breakpoints| {
+        let [defection, indifference, affection] = &found.zones;
+        json!({
+            "defection_below": score(found.defection_below),
+            "affection_from": score(found.affection_from),
+            "defection": proportion(defection),
+            "indifference": proportion(indifference),
+            "affection": proportion(affection),
+        })
+    };
+    json!({
+        "stay_days": STAY_DAYS,
+        "curve": insights.satisfaction.scores().zip(&rising).map(point).collect::<Vec<_>>(),
+        "breakpoints": insights.satisfaction.breakpoints().map(zones),
+    })
+}
+
+fn pareto(insights: &Insights) -> Value {
+    let points = insights.buyers.pareto(10).into_iter().zip(1..);
+    let point = |((buyers, revenue, share), tenth): ((u64, crate::model::money::Money, Option<f64>), u32)| json!({ "top_share": f64::from(tenth) / 10.0, "buyers": buyers, "revenue": revenue.as_f64(), "revenue_share": share });
+    json!({ "buyers": insights.buyers.users(), "curve": points.map(point).collect::<Vec<_>>() })
+}
+
+fn rfm(insights: &Insights) -> Value {
+    let Some(cuts) = insights.buyers.cuts() else { return Value::Null };
+    let grid = insights.buyers.grid(&cuts);
+    let mut cells = Vec::new();
+    for (row, recency) in grid.iter().zip(1..) {
+        for ((users, orders, revenue), frequency) in row.iter().zip(1..) {
+            let (recency, frequency): (u32, u32) = (recency, frequency);
+            cells.push(json!({
+                "recency": recency, "frequency": frequency, "users": users, "orders": orders, "revenue": revenue.as_f64(),
+            }));
+        }
+    }
+    json!({ "cuts": { "recency_days": cuts.recency, "orders": cuts.frequency, "revenue": cuts.monetary }, "grid": cells })
+}
+
+fn types(insights: &Insights) -> Value {
+    let one = |(kind, (users, orders, revenue)): (&Option<LoyaltyType>, &(u64, u64, crate::model::money::Money))| json!({ "loyalty_type": kind.map(LoyaltyType::name), "users": users, "orders": orders, "revenue": revenue.as_f64() });
+    insights.types.iter().map(one).collect()
+}

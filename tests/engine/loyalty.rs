@@ -1,0 +1,182 @@
+//! What becomes of users in the measures of loyalty: transitions day by day, deletions, memory.
+
+use std::sync::Arc;
+
+use stickiness::engine::effect::Admission;
+use stickiness::engine::habit::Habit;
+use stickiness::engine::partition::{PartitionEngine, Placement};
+use stickiness::engine::population::Standing;
+use stickiness::engine::settings::EngineSettings;
+use stickiness::model::event::{ActivityFacts, ComplaintDetails, ComplaintFacts, Event, EventType, Facts, Noted, OrderFacts, SurveyFacts};
+use stickiness::model::money::Money;
+use stickiness::model::time::{Calendar, EventTime};
+use stickiness::wire::records;
+
+use crate::generated::{HOUR, START};
+use crate::scenarios::{Bench, day, event};
+
+fn with_id(id: &str, event: Event<'static>) -> Event<'static> {
+    Event { event_id: id.to_owned().into(), ..event }
+}
+
+fn order(id: &str, at: &str, brand: &'static str, reward_used: bool) -> Event<'static> {
+    let facts = OrderFacts {
+        order_id: id.to_owned().into(),
+        amount: Money::from_millionths(10_000_000),
+        brands: vec![brand.into()],
+        reward_used,
+        ..OrderFacts::default()
+    };
+    Event { facts: Facts::Order(facts), ..event("a", EventType::OrderPlaced, at) }
+}
+
+fn survey(at: &str, score: f64, recommend: u8) -> Event<'static> {
+    let facts = SurveyFacts { recommend: Some(recommend), satisfaction: Some(score), trust: Some(score), ..SurveyFacts::default() };
+    with_id(at, Event { facts: Facts::Survey(facts), ..event("a", EventType::SurveyResponse, at) })
+}
+
+/// Transitions of one kind since the last call, as `from>to as_of cause`.
+fn said(bench: &mut Bench, kind: &str) -> Vec<String> {
+    let start = format!("a {kind} ");
+    bench.said_of_all().iter().filter_map(|said| said.strip_prefix(&start).map(str::to_owned)).collect()
+}
+
+#[test]
+fn a_buyer_climbs_one_step_a_day_and_types_change_as_days_close() {
+    let mut bench = Bench::new(EngineSettings::default());
+    for (id, at) in [("1", "2026-01-01"), ("2", "2026-01-08"), ("3", "2026-01-15")] {
+        bench.take(&order(id, at, "north", true));
+    }
+    bench.engine.close_through(day("2026-01-15"));
+    let all = bench.said_of_all();
+    let of = |kind: &str| all.iter().filter_map(|said| said.strip_prefix(&format!("a {kind} "))).collect::<Vec<_>>();
+    assert_eq!(of("loyalty_type"), ["null>mercenary 2026-01-15 event"]);
+    assert_eq!(of("loyalty_step"), ["none>habit 2026-01-15 event"]);
+    assert_eq!(of("brand"), ["null>north 2026-01-01 event"]);
+    assert_eq!(of("life_stage"), ["prospect>new 2026-01-01 event", "new>loyal 2026-01-15 event"]);
+    bench.take(&survey("2026-01-17", 5.0, 9));
+    bench.take(&with_id("r", event("a", EventType::ReferralConverted, "2026-01-17")));
+    bench.engine.close_through(day("2026-01-22"));
+    let all = bench.said_of_all();
+    let of = |kind: &str| all.iter().filter_map(|said| said.strip_prefix(&format!("a {kind} "))).collect::<Vec<_>>();
+    assert_eq!(of("loyalty_type"), ["mercenary>fanatic 2026-01-17 event"]);
+    let steps = ["habit>satisfied 2026-01-17 event", "satisfied>emotion 2026-01-18 clock", "emotion>loyal 2026-01-19 clock"];
+    assert_eq!(of("loyalty_step"), steps, "one step a closed day");
+    bench.engine.close_through(day("2026-08-01"));
+    let expected = ["fanatic>latent 2026-07-15 clock"];
+    assert_eq!(said(&mut bench, "loyalty_type"), expected, "the streak lapses; when the answers are old, the referral still speaks");
+    assert_eq!(bench.engine.forgotten_states(), Vec::<String>::new());
+}
+
+#[test]
+fn another_brand_takes_over_when_it_weighs_more_by_the_margin() {
+    let mut bench = Bench::new(EngineSettings::default());
+    for (id, at, brand) in [
+        ("1", "2026-01-01", "north"),
+        ("2", "2026-01-02", "north"),
+        ("3", "2026-01-03", "south"),
+        ("4", "2026-01-04", "south"),
+        ("5", "2026-01-05", "south"),
+    ] {
+        bench.take(&order(id, at, brand, false));
+    }
+    bench.engine.close_through(day("2026-01-05"));
+    assert_eq!(
+        said(&mut bench, "brand"),
+        ["null>north 2026-01-01 event", "north>south 2026-01-05 event"],
+        "three against two, not two against two"
+    );
+    let back = Event {
+        facts: Facts::Return(stickiness::model::event::ReturnFacts { order_id: "5".into(), amount: None }),
+        ..event("a", EventType::OrderReturned, "2026-01-06")
+    };
+    bench.take(&back);
+    bench.engine.close_through(day("2026-05-10"));
+    assert_eq!(
+        said(&mut bench, "brand"),
+        ["south>null 2026-05-04 clock"],
+        "what was returned never was; after 120 days orders weigh nothing"
+    );
+}
+
+#[test]
+fn signals_raise_the_risk_of_a_complaint_until_they_are_old() {
+    let mut bench = Bench::new(EngineSettings::default());
+    for (id, at) in [("1", "2026-01-01"), ("2", "2026-01-05"), ("2", "2026-01-05")] {
+        bench.take(&with_id(id, event("a", EventType::QualityIssue, at)));
+    }
+    bench.take(&survey("2026-01-02", 4.5, 5));
+    bench.take(&survey("2026-01-09", 3.0, 5));
+    bench.engine.close_through(day("2026-09-01"));
+    let expected = [
+        "low>elevated 2026-01-05 event",
+        "elevated>high 2026-01-09 event",
+        "high>elevated 2026-01-31 clock",
+        "elevated>low 2026-07-01 clock",
+    ];
+    assert_eq!(said(&mut bench, "complaint_risk"), expected);
+    let details = ComplaintDetails { severity: "legal".into(), ..ComplaintDetails::default() };
+    let facts = ComplaintFacts { details: Some(Box::new(details)), ..ComplaintFacts::from("c") };
+    bench.take(&Event { facts: Facts::Complaint(facts), ..event("a", EventType::ComplaintOpened, "2026-09-03") });
+    bench.engine.close_through(day("2027-01-01"));
+    assert_eq!(said(&mut bench, "complaint_risk"), ["low>high 2026-09-03 event", "high>low 2026-12-02 clock"]);
+}
+
+#[test]
+fn what_came_before_a_deletion_is_forgotten() {
+    let mut bench = Bench::new(EngineSettings::default());
+    for (id, at) in [("1", "2026-01-10"), ("2", "2026-01-20")] {
+        let noted = Noted::CompetitorPurchase { competitor: "".into(), amount: Some(Money::from_millionths(5_000_000)) };
+        bench.take(&with_id(id, Event { facts: Facts::Noted(Box::new(noted)), ..event("a", EventType::CompetitorPurchase, at) }));
+        bench.take(&with_id(&format!("f{id}"), event("a", EventType::ReferralSent, at)));
+        let facts = ActivityFacts { item: format!("item {id}").into(), ..ActivityFacts::default() };
+        bench.take(&Event { facts: Facts::Activity(facts), ..event("a", EventType::Activity, at) });
+    }
+    bench.take(&event("a", EventType::UserDeleted, "2026-01-15"));
+    let profile = records::profile(&bench.engine.profile("a").expect("a new user"));
+    assert_eq!((profile["referrals_sent"].as_u64(), profile["competitor_spend"].as_f64()), (Some(1), Some(5.0)));
+    assert_eq!(profile["favourite_item"], "item 2");
+    bench.take(&event("a", EventType::UserDeleted, "2026-01-21"));
+    assert_eq!(bench.engine.profile("a"), None);
+    bench.engine.close_through(day("2026-03-01"));
+}
+
+#[test]
+fn repeats_of_what_happens_now_and_then_are_duplicates() {
+    let mut bench = Bench::new(EngineSettings::default());
+    let kinds =
+        [EventType::ReferralSent, EventType::RewardRedeemed, EventType::Feedback, EventType::SocialInteraction, EventType::PriceChanged];
+    for kind in kinds {
+        let event = with_id("e", event("a", kind, "2026-01-10"));
+        assert_eq!([bench.take(&event), bench.take(&event)], [Admission::Accepted, Admission::Duplicate], "{kind:?}");
+    }
+}
+
+fn view(number: i64, facts: Facts<'static>) -> Event<'static> {
+    Event {
+        user_id: format!("u{}", number % 1_000).into(),
+        event_id: format!("e{number}").into(),
+        kind: EventType::Activity,
+        time: EventTime::from_millis(START + number * HOUR / 50),
+        facts,
+        breakdowns: Vec::new(),
+    }
+}
+
+#[test]
+fn a_user_whose_activity_carries_no_properties_costs_no_more() {
+    let engine = || {
+        let calendar = Arc::new(Calendar::new("UTC").expect("a zone"));
+        PartitionEngine::new(EngineSettings::default(), Placement::ALONE, calendar, [0; 16])
+    };
+    let (mut plain, mut telling) = (engine(), engine());
+    for number in 0..50_000 {
+        plain.handle(&view(number, Facts::None), None);
+        let facts = ActivityFacts { item: format!("item {}", number % 7).into(), ..ActivityFacts::default() };
+        telling.handle(&view(number, Facts::Activity(facts)), None);
+    }
+    // As before there were facts of loyalty: an id, a habit and a standing; the stage of the life cycle fills a gap in the standing.
+    assert_eq!((size_of::<Habit>(), size_of::<Standing>()), (64, 28));
+    let (plain, telling) = (plain.approximate_bytes(), telling.approximate_bytes());
+    assert!(plain < 1_000 * 250 && telling > 2 * plain, "{plain} and {telling} bytes for a thousand users");
+}
