@@ -10,7 +10,7 @@ use crate::io::insights::of_files;
 use crate::model::time::Day;
 use crate::wire::insights::NAMES;
 
-/// Print what groups of users in files show as one JSON object: funnel, recovery, satisfaction, pareto, rfm, types
+/// Print what groups of users in files show as one JSON object: the funnel of orders, recovery after complaints, and more
 #[derive(Args, Debug)]
 pub(super) struct InsightsArguments {
     #[command(flatten)]

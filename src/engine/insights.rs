@@ -2,6 +2,8 @@
 //!
 //! They are made when they are asked for, by one look at every user, and are no part of the state.
 
+mod groups;
+
 use std::collections::BTreeMap;
 
 use super::habit::{Habit, Rare};
@@ -14,6 +16,7 @@ use crate::model::loyalty::facts::{FACT_DAYS, What};
 use crate::model::loyalty::states::LoyaltyType;
 use crate::model::money::Money;
 use crate::model::time::Day;
+pub use groups::{AttributeCounts, Groups};
 
 /// Days within which an active day after a complaint or an answer tells that its user stayed.
 pub const STAY_DAYS: i32 = 30;
@@ -35,6 +38,8 @@ pub struct Insights {
     pub buyers: Buyers,
     /// Users, orders and net revenue by type; `None` is everyone without one.
     pub types: BTreeMap<Option<LoyaltyType>, (u64, u64, Money)>,
+    /// All else.
+    pub groups: Groups,
 }
 
 impl Insights {
@@ -48,6 +53,7 @@ impl Insights {
         }
         self.satisfaction.absorb(&other.satisfaction);
         self.buyers.absorb(&other.buyers);
+        self.groups.absorb(&other.groups);
         for (kind, (users, orders, revenue)) in &other.types {
             let known = self.types.entry(*kind).or_default();
             known.0 += users;
@@ -123,7 +129,9 @@ impl PartitionEngine {
         for root in self.state.population.roots() {
             let states = self.state.population.habit(root).rare.as_deref().and_then(|rare| rare.states.as_deref());
             let loyalty_type = states.and_then(|states| states.loyalty_type);
-            insights.count(&self.state.population.whole(root), loyalty_type, day);
+            let whole = self.state.population.whole(root);
+            insights.count(&whole, loyalty_type, day);
+            insights.groups.count(&whole, day, &self.state.settings.loyalty);
         }
         insights
     }

@@ -4,5 +4,6 @@
 
 pub mod curve;
 pub mod proportion;
+pub mod response;
 pub mod rfm;
 pub mod survival;

@@ -1,5 +1,7 @@
 //! What groups of users show, as JSON.
 
+mod groups;
+
 use serde_json::{Value, json};
 
 use crate::engine::insights::{Insights, QUICK_DAYS, STAY_DAYS};
@@ -10,7 +12,21 @@ use crate::model::loyalty::states::LoyaltyType;
 use crate::model::time::Day;
 
 /// The names of all insights.
-pub const NAMES: [&str; 6] = ["funnel", "recovery", "satisfaction", "pareto", "rfm", "types"];
+pub const NAMES: [&str; 13] = [
+    "funnel",
+    "recovery",
+    "satisfaction",
+    "pareto",
+    "rfm",
+    "types",
+    "departures",
+    "attributes",
+    "channels",
+    "virality",
+    "cross_sell",
+    "economics",
+    "responses",
+];
 
 /// All insights as of a day, by name: `stickiness.insights.v1`.
 #[must_use]
@@ -24,6 +40,13 @@ pub fn insights(insights: &Insights, day: Day) -> Value {
         "pareto": pareto(insights),
         "rfm": rfm(insights),
         "types": types(insights),
+        "departures": groups::departures(&insights.groups),
+        "attributes": groups::attributes(&insights.groups),
+        "channels": groups::channels(&insights.groups),
+        "virality": groups::virality(&insights.groups),
+        "cross_sell": groups::cross_sell(&insights.groups),
+        "economics": groups::economics(&insights.groups),
+        "responses": groups::responses(&insights.groups),
     })
 }
 

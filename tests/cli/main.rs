@@ -4,6 +4,7 @@ mod alerts;
 mod churn;
 mod exodus;
 mod golden;
+mod insights;
 
 use std::fs;
 

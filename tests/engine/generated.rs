@@ -5,8 +5,8 @@ use stickiness::engine::settings::{Breakdown, EngineSettings};
 use stickiness::model::churn::settings::ChurnSettings;
 use stickiness::model::churn::{ChurnModel, ProcessKind};
 use stickiness::model::event::{
-    ActivityFacts, AttributeRating, ComplaintDetails, ComplaintFacts, ContactKind, Direction, Event, EventType, Facts, FeedbackKind, Noted,
-    OrderDetails, OrderFacts, ReturnFacts, SurveyDetails, SurveyFacts,
+    ActivityFacts, AttributeRating, ComplaintDetails, ComplaintFacts, ContactKind, CostKind, Direction, Event, EventType, Facts,
+    FeedbackKind, Noted, OrderDetails, OrderFacts, ReturnFacts, SurveyDetails, SurveyFacts,
 };
 use stickiness::model::money::Money;
 use stickiness::model::time::EventTime;
@@ -28,7 +28,7 @@ pub(crate) struct Sketch {
 
 const USERS: [&str; 7] = ["ada", "bob", "cy", "dee", "eve", "fay", "gus"];
 /// What a record may be about, likelier ones more often.
-const KINDS: [EventType; 35] = [
+const KINDS: [EventType; 36] = [
     EventType::Activity,
     EventType::Activity,
     EventType::Activity,
@@ -64,6 +64,7 @@ const KINDS: [EventType; 35] = [
     EventType::PriceChanged,
     EventType::CompetitorOffer,
     EventType::SurveyResponse,
+    EventType::CostBooked,
 ];
 /// Where merges and what comes with them are among the kinds.
 const MERGES: std::ops::Range<usize> = 20..22;
@@ -241,6 +242,9 @@ fn noted(kind: EventType, number: usize) -> Option<Noted<'static>> {
         }),
         EventType::PriceChanged => {
             Some(Noted::PriceChanged { product_id: "tea".into(), old: Some(money(20)), new: (number > 3).then(|| money(number)) })
+        }
+        EventType::CostBooked => {
+            Some(Noted::Cost { kind: [None, Some(CostKind::Acquire), Some(CostKind::Serve)][number % 3], amount: Some(money(number)) })
         }
         EventType::CompetitorOffer => told.then(|| Noted::CompetitorOffer { competitor: "rival".into(), days: Some(7.0) }),
         _ => None,

@@ -127,7 +127,11 @@ fn of_noted(noted: &Noted<'_>, kind: EventType) -> Kept {
         Noted::PriceChanged { old: Some(old), new: Some(new), .. } if new > old => {
             Kept { facts: Vec::new(), occasion: Some(OccasionKind::PriceRise) }
         }
-        Noted::PriceChanged { .. } | Noted::Cost { .. } | Noted::Campaign { .. } | Noted::Departure { .. } => Kept::default(),
+        Noted::Cost { kind: Some(kind), amount: Some(amount) } => one(What::Cost(*kind, *amount)),
+        Noted::Departure { reason, competitor, recoverable } => {
+            one(What::Departure { reason: reason.as_ref().into(), competitor: competitor.as_ref().into(), recoverable: *recoverable })
+        }
+        Noted::PriceChanged { .. } | Noted::Cost { .. } | Noted::Campaign { .. } => Kept::default(),
         Noted::CompetitorViewed(_) | Noted::CompetitorOffer { .. } | Noted::QualityIssue(_) => of_type(kind),
     }
 }
@@ -144,6 +148,9 @@ fn of_type(kind: EventType) -> Kept {
         EventType::CompetitorPurchase => one(What::CompetitorPurchase(None)),
         EventType::ContactMade => one(What::Contact { direction: None, kind: None }),
         EventType::QualityIssue => Kept { facts: vec![What::QualityIssue], occasion: Some(OccasionKind::QualityIssue) },
+        EventType::SubscriptionCancelled | EventType::CustomerLost => {
+            one(What::Departure { reason: "".into(), competitor: "".into(), recoverable: None })
+        }
         EventType::CompetitorOffer => Kept { facts: Vec::new(), occasion: Some(OccasionKind::CompetitorOffer) },
         EventType::Signup
         | EventType::Activity
@@ -152,12 +159,10 @@ fn of_type(kind: EventType) -> Kept {
         | EventType::SurveyResponse
         | EventType::ComplaintOpened
         | EventType::OrderReturned
-        | EventType::SubscriptionCancelled
         | EventType::ComplaintResolved
         | EventType::PriceChanged
         | EventType::CostBooked
         | EventType::CampaignExposed
-        | EventType::CustomerLost
         | EventType::ProfileUpdated
         | EventType::UserMerged
         | EventType::UserDeleted => Kept::default(),

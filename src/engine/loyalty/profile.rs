@@ -62,6 +62,8 @@ pub struct LoyaltyProfile {
     pub dependence: Option<f64>,
     /// Responses to rises of prices, offers of competitors, failures of quality.
     pub responses: [Response; 3],
+    /// Money spent on the user to acquire, to retain and to serve.
+    pub costs: [Money; 3],
     /// Rewards redeemed, and what they were worth.
     pub rewards_redeemed: u64,
     /// See `rewards_redeemed`.
@@ -197,6 +199,7 @@ impl LoyaltyProfile {
         self.competitor_spend = facts.competitor_spend;
         self.rewards_redeemed = facts.rewards;
         self.reward_amount = facts.reward_amount;
+        self.costs = facts.costs;
     }
 
     #[expect(clippy::unused_self, reason = "it reads as the part of a share that it is")]

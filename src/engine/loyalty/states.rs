@@ -266,6 +266,8 @@ fn days_of(what: &What, view_days: i32) -> i32 {
         What::Satisfaction(_) => FACT_DAYS,
         What::Contact { .. }
         | What::Feedback { .. }
+        | What::Departure { .. }
+        | What::Cost(..)
         | What::Social(_)
         | What::ReferralSent
         | What::Reward(_)

@@ -144,7 +144,7 @@ pub enum ContactKind {
 }
 
 /// What money was spent for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum CostKind {
     /// `acquire`
     Acquire,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::complaints::Moment;
-use super::super::event::{ContactKind, Direction, FeedbackKind};
+use super::super::event::{ContactKind, CostKind, Direction, FeedbackKind};
 use super::super::money::Money;
 use super::super::time::{Day, EventTime};
 
@@ -59,6 +59,17 @@ pub enum What {
         /// Whether it is a matter of law.
         legal: bool,
     },
+    /// The user cancelled, or was noted as lost; texts are empty where not told.
+    Departure {
+        /// Why.
+        reason: Box<str>,
+        /// To whom.
+        competitor: Box<str>,
+        /// Whether the user can be won back, as far as told.
+        recoverable: Option<bool>,
+    },
+    /// Money was spent on the user.
+    Cost(CostKind, Money),
     /// The answer to `satisfaction`.
     Satisfaction(i64),
     /// A rated attribute: importance, own rating, the competitor's.
@@ -95,6 +106,8 @@ pub struct FactTotals {
     pub rewards: u64,
     /// What those were worth that tell it.
     pub reward_amount: Money,
+    /// Money spent on the user to acquire, to retain and to serve.
+    pub costs: [Money; 3],
 }
 
 impl FactTotals {
@@ -115,7 +128,9 @@ impl FactTotals {
                 self.rewards += 1;
                 self.reward_amount += amount.unwrap_or_default();
             }
+            What::Cost(kind, amount) => self.costs[*kind as usize] += *amount,
             What::Contact { .. }
+            | What::Departure { .. }
             | What::CompetitorViewed
             | What::QualityIssue
             | What::Social(_)
@@ -135,6 +150,9 @@ impl FactTotals {
         self.referrals_sent += other.referrals_sent;
         self.rewards += other.rewards;
         self.reward_amount += other.reward_amount;
+        for (known, theirs) in self.costs.iter_mut().zip(&other.costs) {
+            *known += *theirs;
+        }
     }
 }
 

@@ -57,7 +57,8 @@ impl Response {
         (self.occasions > 0).then(|| odds(self.after) / odds(self.before))
     }
 
-    fn absorb(&mut self, other: &Self) {
+    /// Adds those of another user, or of another part of the population.
+    pub fn absorb(&mut self, other: &Self) {
         self.occasions += other.occasions;
         self.before += other.before;
         self.after += other.after;

@@ -56,6 +56,12 @@ impl Views {
         self.0[dimension as usize].values().filter(|days| days_between(days, from, through) > 0).count() as u64
     }
 
+    /// The channels used from `from` to `through`, each with how many days.
+    pub fn channels_between(&self, from: Day, through: Day) -> impl Iterator<Item = (&str, u64)> {
+        let used = move |days: &Days| days_between(days, from, through);
+        self.0[Dimension::Channel as usize].iter().map(move |(key, days)| (&**key, used(days))).filter(|(_, days)| *days > 0)
+    }
+
     /// The key seen on most days from `from` to `through`; of several, the first in the order of their bytes.
     #[must_use]
     pub fn commonest(&self, dimension: Dimension, from: Day, through: Day) -> Option<&str> {

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::engine::loyalty::LoyaltyProfile;
 use crate::engine::profile::Profile;
 use crate::model::loyalty::states::{Evidence, LoyaltyKind, LoyaltyType};
+use crate::model::money::Money;
 
 /// Adds the measures of loyalty to a profile record.
 pub(super) fn add_loyalty(record: &mut Map<String, Value>, loyalty: &LoyaltyProfile) {
@@ -30,6 +31,10 @@ fn add_purchases(record: &mut Map<String, Value>, loyalty: &LoyaltyProfile) {
     put("favourite_category", json!(category));
     put("favourite_channel", json!(channel));
     put("channels", json!(loyalty.channels));
+    let [acquire, retain, serve] = loyalty.costs.map(Money::as_f64);
+    put("cost_acquire", json!(acquire));
+    put("cost_retain", json!(retain));
+    put("cost_serve", json!(serve));
     put("rewards_redeemed", json!(loyalty.rewards_redeemed));
     put("reward_amount", json!(loyalty.reward_amount.as_f64()));
     put("switching_cost", json!(loyalty.switching_cost));

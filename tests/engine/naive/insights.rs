@@ -1,11 +1,11 @@
 //! Insights recounted from the set of events.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use stickiness::engine::insights::{Insights, QUICK_DAYS, STAY_DAYS};
-use stickiness::model::event::Facts;
+use stickiness::engine::insights::{Groups, Insights, QUICK_DAYS, STAY_DAYS};
+use stickiness::model::event::{CostKind, Event, EventType, Facts, SurveyFacts};
 use stickiness::model::money::Money;
-use stickiness::model::time::Day;
+use stickiness::model::time::{Day, EventTime};
 
 use super::Naive;
 
@@ -37,6 +37,7 @@ impl Naive<'_> {
                 };
                 insights.recovery[group].count(stayed(opened));
             }
+            self.add_groups(&mut insights.groups, events, day);
             for event in events.iter().filter(|event| judged(self.day(event))) {
                 if let Facts::Survey(facts) = &event.facts
                     && let Some(score) = facts.satisfaction
@@ -46,5 +47,82 @@ impl Naive<'_> {
             }
         }
         insights
+    }
+
+    /// What one user adds to the counts of groups.
+    fn add_groups(&self, groups: &mut Groups, events: &[&Event<'static>], day: Day) {
+        let within = |event: &Event<'static>, days: i32| (0..days).contains(&day.days_since(self.day(event)));
+        let count = |kind: EventType| events.iter().filter(|event| event.kind == kind).count() as u64;
+        groups.referrals[0] += 1;
+        groups.referrals[1] += count(EventType::ReferralSent);
+        groups.referrals[2] += count(EventType::ReferralConverted);
+        let active = self.active_days(events, "all");
+        for event in events.iter().filter(|event| within(event, 180)) {
+            if matches!(event.kind, EventType::CustomerLost | EventType::SubscriptionCancelled) {
+                *groups.reasons.entry("".into()).or_default() += 1;
+                *groups.competitors.entry("".into()).or_default() += 1;
+                let at = self.day(event);
+                if at + STAY_DAYS <= day && day.days_since(at) <= 120 {
+                    groups.won_back.count(active.range(at.number() + 1..=at.number() + STAY_DAYS).next().is_some());
+                }
+            }
+        }
+        let orders = self.orders(events);
+        groups.buyers[0] += u64::from(!orders.is_empty());
+        groups.buyers[1] += u64::from(orders.len() > 1);
+        let money: i128 = orders.iter().map(|order| order.net).sum();
+        groups.revenue += Money::from_millionths(money);
+        for (known, kind) in groups.costs.iter_mut().zip([CostKind::Acquire, CostKind::Retain, CostKind::Serve]) {
+            *known += Self::booked(events, kind);
+        }
+        let categories: BTreeSet<&str> = orders.iter().flat_map(|order| &order.facts.categories).map(AsRef::as_ref).collect();
+        for category in &categories {
+            *groups.categories.entry((*category).into()).or_default() += 1;
+            for other in categories.iter().filter(|other| *other > category) {
+                *groups.pairs.entry(((*category).into(), (*other).into())).or_default() += 1;
+            }
+        }
+        let mut channels: BTreeMap<&str, BTreeSet<i32>> = BTreeMap::new();
+        for event in events.iter().filter(|event| within(event, i32::from(self.settings.loyalty.view_days))) {
+            let channel = match &event.facts {
+                Facts::Activity(facts) => &*facts.channel,
+                Facts::Order(facts) => facts.details.as_deref().map_or("", |details| &details.channel),
+                _ => "",
+            };
+            if !channel.is_empty() {
+                channels.entry(channel).or_default().insert(self.day(event).number());
+            }
+        }
+        for (channel, days) in channels {
+            let known = groups.channels.entry(channel.into()).or_default();
+            *known = (known.0 + 1, known.1 + days.len() as u64);
+        }
+        self.add_attributes(groups, events, day);
+        for (known, more) in groups.responses.iter_mut().zip(self.responses(events, day)) {
+            known.absorb(&more);
+        }
+    }
+
+    fn add_attributes(&self, groups: &mut Groups, events: &[&Event<'static>], day: Day) {
+        let mut latest: BTreeMap<String, (EventTime, [f64; 3])> = BTreeMap::new();
+        for event in events.iter().filter(|event| (0..180).contains(&day.days_since(self.day(event)))) {
+            let Facts::Survey(SurveyFacts { details: Some(details), .. }) = &event.facts else { continue };
+            for rated in &details.attributes {
+                if let (Some(importance), Some(own), Some(theirs)) = (rated.importance, rated.rating, rated.competitor_rating) {
+                    let known = latest.entry(rated.attribute.to_string()).or_insert((event.time, [importance, own, theirs]));
+                    if known.0 <= event.time {
+                        *known = (event.time, [importance, own, theirs]);
+                    }
+                }
+            }
+        }
+        for (name, (_, scores)) in latest {
+            let [importance, own, theirs] = scores.map(|score| (score * 1e6) as i64);
+            let known = groups.attributes.entry(name.into()).or_default();
+            known.users += 1;
+            known.importance += importance;
+            known.own += own;
+            known.theirs += theirs;
+        }
     }
 }

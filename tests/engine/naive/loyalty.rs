@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use stickiness::model::event::{ContactKind, Direction, Event, EventType, Facts, FeedbackKind, Noted, SurveyDetails, SurveyFacts};
+use stickiness::model::event::{
+    ContactKind, CostKind, Direction, Event, EventType, Facts, FeedbackKind, Noted, SurveyDetails, SurveyFacts,
+};
+use stickiness::model::loyalty::occasions::Response;
 use stickiness::model::money::Money;
 use stickiness::model::time::Day;
 
@@ -173,7 +176,8 @@ impl Naive<'_> {
         })
     }
 
-    fn of_responses(&self, events: &Events<'_>, day: Day) -> Value {
+    /// Occasions whose days after are over, and those with an order before and after: rises of prices, offers, failures.
+    pub(super) fn responses(&self, events: &Events<'_>, day: Day) -> [Response; 3] {
         let orders = self.orders(events);
         let days = i32::from(self.settings.loyalty.response_days);
         let respond = |is_one: &dyn Fn(&Event<'static>) -> bool| {
@@ -184,11 +188,17 @@ impl Naive<'_> {
                 before += u64::from(orders.iter().any(|order| order.time < event.time && at.days_since(order.day) <= days));
                 after += u64::from(orders.iter().any(|order| order.time > event.time && order.day.days_since(at) <= days));
             }
-            (over.len() as u64, before, after)
+            Response { occasions: over.len() as u64, before, after }
         };
         let rise = respond(&|event| matches!(noted(event), Some(Noted::PriceChanged { old: Some(old), new: Some(new), .. }) if new > old));
         let offer = respond(&|event| event.kind == EventType::CompetitorOffer);
         let issue = respond(&|event| event.kind == EventType::QualityIssue);
+        [rise, offer, issue]
+    }
+
+    fn of_responses(&self, events: &Events<'_>, day: Day) -> Value {
+        let orders = self.orders(events);
+        let [rise, offer, issue] = self.responses(events, day);
         let odds = |count: u64, with: u64| (with as f64 + 0.5) / ((count - with) as f64 + 0.5);
         let own = (orders.iter().map(|order| order.net).sum::<i128>() as f64 / 1e6).max(0.0);
         let spend = |event: &&&Event<'static>| match noted(event) {
@@ -203,19 +213,31 @@ impl Naive<'_> {
         let rewards: Vec<_> = events.iter().filter(|event| event.kind == EventType::RewardRedeemed).collect();
         let worth = rewards.iter().filter_map(|event| if let Some(Noted::Reward { amount, .. }) = noted(event) { *amount } else { None });
         json!({
-            "price_rises": rise.0,
-            "price_response": (rise.0 > 0).then(|| odds(rise.0, rise.2) / odds(rise.0, rise.1)),
-            "competitor_offers": offer.0,
-            "offer_resistance": ratio(offer.2 as f64, offer.0 as f64),
-            "quality_issues": issue.0,
-            "tolerance": ratio(issue.2 as f64, issue.0 as f64),
+            "price_rises": rise.occasions,
+            "price_response": (rise.occasions > 0).then(|| odds(rise.occasions, rise.after) / odds(rise.occasions, rise.before)),
+            "competitor_offers": offer.occasions,
+            "offer_resistance": ratio(offer.after as f64, offer.occasions as f64),
+            "quality_issues": issue.occasions,
+            "tolerance": ratio(issue.after as f64, issue.occasions as f64),
             "competitor_purchases": events.iter().filter(|event| event.kind == EventType::CompetitorPurchase).count(),
             "competitor_spend": theirs,
             "customer_share": share,
             "dependence": share.zip(regularity).map(|(share, regularity)| share * regularity),
+            "cost_acquire": Self::booked(events, CostKind::Acquire).as_f64(),
+            "cost_retain": Self::booked(events, CostKind::Retain).as_f64(),
+            "cost_serve": Self::booked(events, CostKind::Serve).as_f64(),
             "rewards_redeemed": rewards.len(),
             "reward_amount": worth.sum::<Money>().as_f64(),
         })
+    }
+
+    /// Money booked for a kind of cost.
+    pub(super) fn booked(events: &Events<'_>, kind: CostKind) -> Money {
+        let of_kind = |event: &&Event<'static>| match noted(event) {
+            Some(Noted::Cost { kind: Some(known), amount: Some(amount) }) if *known == kind => Some(*amount),
+            _ => None,
+        };
+        events.iter().filter_map(of_kind).sum()
     }
 
     /// The latest answer to an item within 180 days: that of the largest (time, event id, score) ever, if it is not older.

@@ -1,0 +1,162 @@
+//! Counts of groups beyond orders and complaints: who left and where to, attributes, channels, referrals, categories, money spent, responses.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::habit::{Habit, Rare};
+use super::{FACT_DAYS, is_judged, stayed};
+use crate::model::insights::proportion::Proportion;
+use crate::model::loyalty::facts::What;
+use crate::model::loyalty::occasions::Response;
+use crate::model::loyalty::settings::LoyaltySettings;
+use crate::model::money::Money;
+use crate::model::time::Day;
+
+/// Categories of one user that are paired with each other at most, the first by name: pairs grow with the square.
+const PAIRED_CATEGORIES: usize = 32;
+
+/// Ratings of an attribute, in millionths: the latest of each user within 180 days, in sum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AttributeCounts {
+    /// Users who rated it in full.
+    pub users: u64,
+    /// Importance.
+    pub importance: i64,
+    /// Own rating.
+    pub own: i64,
+    /// The competitor's.
+    pub theirs: i64,
+}
+
+/// Counts of groups as of a day.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Groups {
+    /// Departures of the last 180 days by reason and by competitor; an empty text is one that was not told.
+    pub reasons: BTreeMap<Box<str>, u64>,
+    /// See `reasons`.
+    pub competitors: BTreeMap<Box<str>, u64>,
+    /// Users active within 30 days after a departure.
+    pub won_back: Proportion,
+    /// By attribute.
+    pub attributes: BTreeMap<Box<str>, AttributeCounts>,
+    /// Users and their days by channel, within `loyalty.view_days`.
+    pub channels: BTreeMap<Box<str>, (u64, u64)>,
+    /// Users, referrals sent, converted.
+    pub referrals: [u64; 3],
+    /// Buyers by category, and by pair of categories in the order of their names.
+    pub categories: BTreeMap<Box<str>, u64>,
+    /// See `categories`.
+    pub pairs: BTreeMap<(Box<str>, Box<str>), u64>,
+    /// Buyers, and those with more than one order.
+    pub buyers: [u64; 2],
+    /// Net revenue of all.
+    pub revenue: Money,
+    /// Money spent to acquire, retain, serve.
+    pub costs: [Money; 3],
+    /// Responses to rises of prices, offers of competitors, failures.
+    pub responses: [Response; 3],
+}
+
+impl Groups {
+    /// Adds those of another part of the population.
+    pub fn absorb(&mut self, other: &Self) {
+        add_all(&mut self.reasons, &other.reasons);
+        add_all(&mut self.competitors, &other.competitors);
+        add_all(&mut self.categories, &other.categories);
+        add_all(&mut self.pairs, &other.pairs);
+        self.won_back.absorb(&other.won_back);
+        for (name, counts) in &other.attributes {
+            let known = self.attributes.entry(name.clone()).or_default();
+            known.users += counts.users;
+            known.importance += counts.importance;
+            known.own += counts.own;
+            known.theirs += counts.theirs;
+        }
+        for (name, (users, days)) in &other.channels {
+            let known = self.channels.entry(name.clone()).or_default();
+            *known = (known.0 + users, known.1 + days);
+        }
+        for (known, more) in self.referrals.iter_mut().zip(other.referrals).chain(self.buyers.iter_mut().zip(other.buyers)) {
+            *known += more;
+        }
+        self.revenue += other.revenue;
+        for (known, more) in self.costs.iter_mut().zip(other.costs) {
+            *known += more;
+        }
+        for (known, more) in self.responses.iter_mut().zip(&other.responses) {
+            known.absorb(more);
+        }
+    }
+
+    pub(super) fn count(&mut self, whole: &Habit, day: Day, settings: &LoyaltySettings) {
+        self.referrals[0] += 1;
+        let Some(rare) = whole.rare.as_deref() else { return };
+        self.count_orders(rare, day, settings);
+        self.count_departures(whole, rare, day);
+        self.count_attributes(rare, day);
+        self.referrals[2] += rare.referrals.count();
+        let Some(loyalty) = rare.loyalty.as_deref() else { return };
+        let totals = loyalty.facts.totals();
+        self.referrals[1] += totals.referrals_sent;
+        for (known, more) in self.costs.iter_mut().zip(totals.costs) {
+            *known += more;
+        }
+        let from = day - (i32::from(settings.view_days) - 1);
+        for (channel, days) in loyalty.views.channels_between(from, day) {
+            let known = self.channels.entry(channel.into()).or_default();
+            *known = (known.0 + 1, known.1 + days);
+        }
+    }
+
+    fn count_orders(&mut self, rare: &Rare, day: Day, settings: &LoyaltySettings) {
+        let (orders, revenue) = rare.purchases.standing_total();
+        self.buyers[0] += u64::from(orders > 0);
+        self.buyers[1] += u64::from(orders > 1);
+        self.revenue += revenue;
+        let categories: BTreeSet<&str> = rare.purchases.category_names().collect();
+        for (at, category) in categories.iter().enumerate() {
+            *self.categories.entry((*category).into()).or_default() += 1;
+            for other in categories.iter().take(PAIRED_CATEGORIES).skip(at + 1).filter(|_| at < PAIRED_CATEGORIES) {
+                *self.pairs.entry(((*category).into(), (*other).into())).or_default() += 1;
+            }
+        }
+        if let Some(loyalty) = &rare.loyalty {
+            let responses = loyalty.occasions.responses(rare.purchases.standing(), day, i32::from(settings.response_days));
+            for (known, more) in self.responses.iter_mut().zip(&responses) {
+                known.absorb(more);
+            }
+        }
+    }
+
+    fn count_departures(&mut self, whole: &Habit, rare: &Rare, day: Day) {
+        for fact in rare.loyalty.iter().flat_map(|loyalty| loyalty.facts.between(day - (FACT_DAYS - 1), day)) {
+            let What::Departure { reason, competitor, .. } = &fact.what else { continue };
+            *self.reasons.entry(reason.clone()).or_default() += 1;
+            *self.competitors.entry(competitor.clone()).or_default() += 1;
+            if is_judged(fact.at.day, day) {
+                self.won_back.count(stayed(whole, fact.at.day));
+            }
+        }
+    }
+
+    fn count_attributes(&mut self, rare: &Rare, day: Day) {
+        let mut latest: BTreeMap<&str, (i64, i64, i64)> = BTreeMap::new();
+        for fact in rare.loyalty.iter().flat_map(|loyalty| loyalty.facts.between(day - (FACT_DAYS - 1), day)) {
+            if let What::Attribute { name, importance: Some(importance), rating: Some(own), competitor_rating: Some(theirs) } = &fact.what {
+                latest.insert(name, (*importance, *own, *theirs));
+            }
+        }
+        for (name, (importance, own, theirs)) in latest {
+            let known = self.attributes.entry(name.into()).or_default();
+            known.users += 1;
+            known.importance += importance;
+            known.own += own;
+            known.theirs += theirs;
+        }
+    }
+}
+
+fn add_all<K: Clone + Ord>(sums: &mut BTreeMap<K, u64>, more: &BTreeMap<K, u64>) {
+    for (key, count) in more {
+        *sums.entry(key.clone()).or_default() += count;
+    }
+}

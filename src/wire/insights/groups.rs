@@ -1,0 +1,113 @@
+//! Insights of groups beyond orders and complaints, as JSON.
+
+use serde_json::{Value, json};
+
+use super::proportion;
+use crate::engine::insights::{AttributeCounts, Groups};
+use crate::model::insights::response::interval_of_odds;
+use crate::model::loyalty::occasions::Response;
+
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+fn per(part: f64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part / whole as f64)
+}
+
+pub(super) fn departures(groups: &Groups) -> Value {
+    json!({ "reasons": groups.reasons, "competitors": groups.competitors, "won_back": proportion(&groups.won_back) })
+}
+
+/// Importance and performance of attributes in four quadrants about their means (Martilla and James 1977), and importance x (competitor's - own rating).
+#[expect(clippy::cast_precision_loss, reason = "ratings are small")]
+pub(super) fn attributes(groups: &Groups) -> Value {
+    let mean = |sum: i64, counts: &AttributeCounts| sum as f64 / 1e6 / counts.users as f64;
+    let all: Vec<(&str, u64, [f64; 3])> = groups
+        .attributes
+        .iter()
+        .map(|(name, counts)| {
+            let means = [mean(counts.importance, counts), mean(counts.own, counts), mean(counts.theirs, counts)];
+            (&**name, counts.users, means)
+        })
+        .collect();
+    let middle = |at: usize| per(all.iter().map(|(_, _, means)| means[at]).sum(), all.len() as u64).unwrap_or_default();
+    let (important, good) = (middle(0), middle(1));
+    let one = |(name, users, [importance, own, theirs]): &(&str, u64, [f64; 3])| {
+        let quadrant = match (*importance >= important, *own >= good) {
+            (true, false) => "concentrate",
+            (true, true) => "keep",
+            (false, false) => "low_priority",
+            (false, true) => "overkill",
+        };
+        json!({
+            "attribute": name, "users": users, "importance": importance, "own": own, "competitor": theirs,
+            "priority": importance * (theirs - own), "quadrant": quadrant,
+        })
+    };
+    all.iter().map(one).collect()
+}
+
+pub(super) fn channels(groups: &Groups) -> Value {
+    let one = |(name, (users, days)): (&str, &(u64, u64))| json!({ "channel": name, "users": users, "user_days": days });
+    groups.channels.iter().map(|(name, counts)| one((&**name, counts))).collect()
+}
+
+/// K is invitations per user times their conversion.
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+pub(super) fn virality(groups: &Groups) -> Value {
+    let [users, sent, converted] = groups.referrals;
+    json!({
+        "users": users, "referrals_sent": sent, "referrals_converted": converted,
+        "conversion": per(converted as f64, sent), "k_factor": per(converted as f64, users).filter(|_| sent > 0),
+    })
+}
+
+/// Pairs of categories that buyers share, by lift: how much oftener than if one said nothing of the other.
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+pub(super) fn cross_sell(groups: &Groups) -> Value {
+    let buyers = groups.buyers[0];
+    let count = |name: &str| groups.categories.get(name).copied().unwrap_or_default();
+    let mut pairs: Vec<(f64, &str, &str, u64)> = groups
+        .pairs
+        .iter()
+        .filter_map(|((one, other), both)| {
+            let lift = per((*both * buyers) as f64, count(one) * count(other))?;
+            Some((lift, &**one, &**other, *both))
+        })
+        .collect();
+    pairs.sort_by(|one, other| other.0.total_cmp(&one.0).then_with(|| (one.1, one.2).cmp(&(other.1, other.2))));
+    let shown = |(lift, one, other, both): &(f64, &str, &str, u64)| json!({ "categories": [one, other], "buyers": both, "lift": lift });
+    let single = groups.categories.values().sum::<u64>();
+    json!({
+        "buyers": buyers,
+        "categories": groups.categories,
+        "categories_mean": per(single as f64, buyers),
+        "pairs": pairs.iter().take(100).map(shown).collect::<Vec<_>>(),
+    })
+}
+
+pub(super) fn economics(groups: &Groups) -> Value {
+    let [acquire, retain, serve] = groups.costs.map(crate::model::money::Money::as_f64);
+    let [buyers, repeat] = groups.buyers;
+    let (acquired, retained) = (per(acquire, buyers), per(retain, repeat));
+    let ratio = acquired.zip(retained).filter(|(_, retained)| *retained > 0.0).map(|(acquired, retained)| acquired / retained);
+    json!({
+        "buyers": buyers, "repeat_buyers": repeat, "revenue": groups.revenue.as_f64(),
+        "cost_acquire": acquire, "cost_retain": retain, "cost_serve": serve,
+        "acquire_per_buyer": acquired, "retain_per_repeat_buyer": retained, "acquire_over_retain": ratio,
+        "serve_per_buyer": per(serve, buyers),
+        // Article E: to acquire costs 5 to 10 times as much as to retain.
+        "article": { "acquire_over_retain": [5, 10] },
+    })
+}
+
+/// Odds of an order after over odds of one before, of all users together.
+pub(super) fn responses(groups: &Groups) -> Value {
+    let one = |response: &Response| {
+        let (low, high) = interval_of_odds(response).unzip();
+        json!({
+            "occasions": response.occasions, "before": response.before, "after": response.after,
+            "share_after": response.share(), "odds_ratio": response.odds_ratio(), "low": low, "high": high,
+        })
+    };
+    let [price, offer, quality] = &groups.responses;
+    json!({ "price_rise": one(price), "competitor_offer": one(offer), "quality_issue": one(quality) })
+}

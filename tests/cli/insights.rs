@@ -1,0 +1,51 @@
+//! `stickiness insights`.
+
+use serde_json::Value;
+
+use crate::golden::run;
+
+#[test]
+fn insights_of_a_small_log() {
+    let directory = tempfile::tempdir().expect("a folder");
+    let path = directory.path().join("events.ndjson");
+    let mut lines: Vec<String> = Vec::new();
+    let mut add = |user: &str, kind: &str, day: &str, properties: &str| {
+        let id = lines.len();
+        lines.push(format!(
+            "{{\"event_id\":\"{id}\",\"user_id\":\"{user}\",\"type\":\"{kind}\",\"timestamp\":\"{day}T12:00:00Z\",\"properties\":{properties}}}"
+        ));
+    };
+    let line = |category: &str| format!("{{\"amount\":10,\"lines\":[{{\"category\":\"{category}\"}}]}}");
+    for (user, days) in [("a", &["01-01", "01-11", "01-31"][..]), ("b", &["01-01", "01-21"]), ("c", &["01-01"])] {
+        for (day, category) in days.iter().zip(["tea", "cake", "tea"]) {
+            add(user, "order_placed", &format!("2026-{day}"), &line(category));
+        }
+    }
+    add("a", "referral_sent", "2026-01-02", "{}");
+    add("a", "referral_converted", "2026-01-03", "{}");
+    add("b", "cost_booked", "2026-01-03", "{\"kind\":\"acquire\",\"amount\":12}");
+    add("b", "cost_booked", "2026-01-03", "{\"kind\":\"retain\",\"amount\":2}");
+    add("b", "complaint_opened", "2026-01-04", "{\"complaint_id\":\"x\"}");
+    add("b", "complaint_resolved", "2026-01-06", "{\"complaint_id\":\"x\"}");
+    add("c", "customer_lost", "2026-01-10", "{\"reason\":\"price\",\"competitor\":\"rival\"}");
+    add("c", "activity", "2026-02-01", "{\"channel\":\"app\"}");
+    std::fs::write(&path, lines.join("\n")).expect("written");
+    let path = path.to_str().expect("UTF-8");
+    let done = run(&["insights", "--until", "2026-02-20", path]);
+    assert_eq!(done.status, 0, "{}", done.stderr);
+    let insights: Value = serde_json::from_str(&done.stdout).expect("one object");
+    assert_eq!(insights["schema"], "stickiness.insights.v1");
+    let first = &insights["funnel"][0];
+    assert_eq!((&first["users"], &first["converted"], &first["median_days"]), (&3.into(), &2.into(), &20.into()));
+    assert_eq!(insights["recovery"]["quick"]["part"], 1, "resolved within two days, and ordered again within thirty");
+    assert_eq!(insights["departures"]["reasons"]["price"], 1);
+    assert_eq!(insights["departures"]["won_back"]["share"], 1.0);
+    assert_eq!(insights["virality"]["k_factor"], 1.0 / 3.0);
+    assert_eq!(insights["economics"]["acquire_over_retain"], 4.0, "12 over three buyers, 2 over two who came again, so 4 over 1");
+    assert_eq!(insights["cross_sell"]["pairs"][0]["lift"], 1.0, "all three bought tea, two of them cake");
+    assert_eq!(insights["pareto"]["curve"][9]["revenue_share"], 1.0);
+    assert_eq!(insights["channels"][0]["users"], 1);
+    let alone = run(&["insights", "--until", "2026-02-20", "--name", "funnel", path]);
+    assert_eq!(serde_json::from_str::<Value>(&alone.stdout).expect("a list"), insights["funnel"]);
+    assert_eq!(run(&["insights", "--name", "weather", path]).status, 2);
+}
