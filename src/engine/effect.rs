@@ -177,3 +177,42 @@ pub enum Effect {
         transfer: Box<crate::engine::transfer::Transfer>,
     },
 }
+
+/// The states whose being reached is worth an effect: by default all. What nobody publishes need not be made, and nothing else depends on it.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    lifecycles: [bool; 5],
+    risks: [bool; 5],
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self { lifecycles: [true; 5], risks: [true; 5] }
+    }
+}
+
+impl Wanted {
+    /// What these conditions accept; of a risk level, `None` is the loss of any.
+    pub fn new(lifecycle: impl Fn(Lifecycle) -> bool, risk: impl Fn(Option<RiskLevel>) -> bool) -> Self {
+        let mut wanted = Self::default();
+        for state in Lifecycle::COUNTED.into_iter().chain([Lifecycle::Absent]) {
+            wanted.lifecycles[state as usize] = lifecycle(state);
+        }
+        for level in RiskLevel::ALL.into_iter().map(Some).chain([None]) {
+            wanted.risks[risk_place(level)] = risk(level);
+        }
+        wanted
+    }
+
+    pub(super) fn lifecycle(&self, to: Lifecycle) -> bool {
+        self.lifecycles[to as usize]
+    }
+
+    pub(super) fn risk(&self, to: Option<RiskLevel>) -> bool {
+        self.risks[risk_place(to)]
+    }
+}
+
+fn risk_place(level: Option<RiskLevel>) -> usize {
+    level.map_or(4, |level| level as usize)
+}

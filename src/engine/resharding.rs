@@ -11,8 +11,9 @@ use super::habit::Habit;
 use super::ledger::Ledger;
 use super::merging::renumber_habit;
 use super::partition::{PartitionEngine, Placement};
-use super::population::{Population, Standing};
+use super::population::Population;
 use super::segments::Segments;
+use super::standing::Standing;
 use super::switching::Ahead;
 use super::transfer::NamedEdge;
 use crate::model::churn::settings::ChurnSettings;
@@ -307,8 +308,7 @@ impl PartitionEngine {
         // Where models take over on different days, what was judged by one is judged anew at the next close.
         let anew = is_double || origin.is_some_and(|origin| origin.churn != self.churn);
         if anew {
-            standing.risks.iter_mut().for_each(|said| said.next = said.next.min(closed + 1));
-            standing = standing.until(standing.next_change.min(closed + 1));
+            standing = standing.judged_by(closed + 1, true);
         }
         self.state.population.set_standing(root, standing.until(standing.next_change));
         for day in open.into_iter().chain(anew.then_some(closed + 1)) {
