@@ -155,10 +155,10 @@ fn snapshots(criterion: &mut Criterion) {
         offset: 0,
         users: engine.users() as u64,
     };
-    let bytes = snapshot::encode(&head, &engine).expect("encoded");
+    let bytes = snapshot::encode(&head, engine.state()).expect("encoded");
     let mut group = criterion.benchmark_group("snapshot");
     group.sample_size(10).throughput(Throughput::Elements(engine.users() as u64));
-    group.bench_function("encode", |bencher| bencher.iter(|| snapshot::encode(&head, &engine).expect("encoded").len()));
+    group.bench_function("encode", |bencher| bencher.iter(|| snapshot::encode(&head, engine.state()).expect("encoded").len()));
     group.bench_function("restore", |bencher| {
         bencher.iter(|| snapshot::decode(&bytes, |_| Ok::<_, String>(calendar())).expect("decoded").1.users());
     });
