@@ -89,7 +89,9 @@ impl PartitionEngine {
             true
         });
         // Each user once: ids that were noted apart may be one user by now.
-        due.iter_mut().for_each(|slot| *slot = self.state.population.root(*slot));
+        for slot in &mut due {
+            *slot = self.state.population.root(*slot);
+        }
         due.sort_unstable();
         due.dedup();
         for root in due.into_iter().filter(|root| visited.binary_search(root).is_err()) {
