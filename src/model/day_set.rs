@@ -34,8 +34,8 @@ impl DaySet {
 
     /// The same bits in words of 64.
     fn wide(&self) -> [u64; 3] {
-        let [a, b, c, d, e, f] = self.words.map(u64::from);
-        [a | b << 32, c | d << 32, e | f << 32]
+        let wide = |word: usize| u64::from(self.words[word]) | u64::from(self.words[word + 1]) << 32;
+        [wide(0), wide(2), wide(4)]
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the lower half")]

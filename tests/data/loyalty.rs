@@ -135,7 +135,9 @@ fn fifths() {
         (analysis.days_since(last), profile["orders"].as_u64().expect("orders"), Money::from_millionths(millionths))
     };
     let mut buyers = Buyers::default();
-    profiles.values().for_each(|profile| buyers.count(buyer(profile)));
+    for profile in profiles.values() {
+        buyers.count(buyer(profile));
+    }
     let cuts = buyers.cuts().expect("buyers");
     let mut reader = csv::Reader::from_path(data().join("rfm-orders/expected/rfm_scores.csv")).expect("expected scores");
     let (mut champions, mut compared) = ((0, 0, Money::ZERO), 0);

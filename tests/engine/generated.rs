@@ -129,8 +129,8 @@ pub(crate) fn event(index: usize, sketch: &Sketch) -> Event<'static> {
             reward_used: number.is_multiple_of(6),
             brands: texts(&["north", "south", "west"], number % 4),
             categories: texts(&["food", "drink"], number % 3),
-            decision_s: number.is_multiple_of(5).then(|| 60.0 * number as f64 + 1.0),
-            details: (number % 3 > 0).then(|| Box::new(order_details(number))),
+            decision_s: number.is_multiple_of(5).then_some(60.0 * number as f64 + 1.0),
+            details: (!number.is_multiple_of(3)).then(|| Box::new(order_details(number))),
         }),
         EventType::OrderReturned => Facts::Return(ReturnFacts {
             order_id: format!("o{}", number % 9).into(),
