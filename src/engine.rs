@@ -30,6 +30,8 @@ pub mod resharding;
 pub mod risk;
 pub mod segments;
 pub mod settings;
+pub mod standing;
 mod sweep;
 mod switching;
 pub mod transfer;
+mod users;

@@ -16,3 +16,4 @@ pub mod schema;
 pub mod snapshot;
 pub mod timestamp;
 pub mod vocabulary;
+mod written;

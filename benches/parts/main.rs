@@ -14,7 +14,7 @@ use stickiness::io::clock::Stopwatch;
 use stickiness::model::event::Event;
 use stickiness::model::time::{Calendar, Day};
 use stickiness::wire::decode::{Decoder, DecoderLimits};
-use stickiness::wire::mapping::InputMapping;
+use stickiness::wire::mapping::{InputMapping, Location};
 use stickiness::wire::snapshot::{self, Head};
 
 use events::{DAY_MS, DAYS, Events, Plan};
@@ -66,10 +66,19 @@ fn populated(events: &mut Events, users: u32) -> PartitionEngine {
 }
 
 fn decode(criterion: &mut Criterion) {
-    let decoder = Decoder::new(&InputMapping::default(), DecoderLimits::default());
+    // Where the properties are elsewhere than at the top, as a pointer may say, records are read the general way.
+    let mut elsewhere = InputMapping::default();
+    elsewhere.fields.properties = Location::parse("/properties").expect("a pointer");
+    let decoder = |mapping: &InputMapping| Decoder::new(mapping, DecoderLimits::default());
+    let (usual, general) = (decoder(&InputMapping::default()), decoder(&elsewhere));
     let mut group = criterion.benchmark_group("decode");
     group.throughput(Throughput::Elements(1));
-    for (name, plain) in [("activity", true), ("mixed", false)] {
+    for (name, plain, decoder) in [
+        ("activity", true, &usual),
+        ("mixed", false, &usual),
+        ("activity by pointer", true, &general),
+        ("mixed by pointer", false, &general),
+    ] {
         let events = if plain { Events::plain(plan(100_000)) } else { Events::new(plan(100_000)) };
         let records: Vec<String> = events
             .take(4_096)
@@ -155,10 +164,10 @@ fn snapshots(criterion: &mut Criterion) {
         offset: 0,
         users: engine.users() as u64,
     };
-    let bytes = snapshot::encode(&head, &engine).expect("encoded");
+    let bytes = snapshot::encode(&head, engine.state()).expect("encoded");
     let mut group = criterion.benchmark_group("snapshot");
     group.sample_size(10).throughput(Throughput::Elements(engine.users() as u64));
-    group.bench_function("encode", |bencher| bencher.iter(|| snapshot::encode(&head, &engine).expect("encoded").len()));
+    group.bench_function("encode", |bencher| bencher.iter(|| snapshot::encode(&head, engine.state()).expect("encoded").len()));
     group.bench_function("restore", |bencher| {
         bencher.iter(|| snapshot::decode(&bytes, |_| Ok::<_, String>(calendar())).expect("decoded").1.users());
     });

@@ -1,7 +1,7 @@
 //! What an accepted event changes.
 
 use super::component::{Edge, Slot};
-use super::count::{Era, change_activity, count_buying_days, count_order, count_purchases};
+use super::count::{Era, Ledgers, add_active_day, count_buying_days, count_complaints, count_order, count_purchases, count_surveys};
 use super::deletion::digest;
 use super::effect::{Cause, Change, Effect, Purchase, Transition};
 use super::habit::{Habit, Rare, Remembered};
@@ -24,8 +24,9 @@ type Affected<'a> = (OrderKey, Option<Day>, &'a [u32]);
 pub(super) type Occasion = (Day, Cause, Option<EventTime>);
 
 impl PartitionEngine {
-    /// Counts an accepted event. `known` is the slot of its user if there was one.
-    pub(super) fn apply(&mut self, event: &Event<'_>, day: Day, known: Option<Slot>) {
+    /// Counts an accepted event. `mark` is its [`mark_of`], and `known` the slot of its user if there was one.
+    pub(super) fn apply(&mut self, event: &Event<'_>, mark: Remembered, known: Option<Slot>) {
+        let day = mark.day;
         match (&event.facts, event.kind) {
             (_, EventType::UserDeleted) => return self.delete_user(event, day),
             (Facts::MergedInto(into), _) => return self.merge(event, into, day),
@@ -45,8 +46,8 @@ impl PartitionEngine {
         }
         let back = active && self.see_active(slot, event.time);
         let fresh = active && self.count_active_day(slot, day, &segments) || back;
-        let facts = self.count_facts(slot, event, day, &segments);
-        let looked = self.note_loyalty(slot, event, day);
+        let facts = self.count_facts(slot, event, mark, &segments);
+        let looked = self.note_loyalty(slot, event, mark);
         self.see_watched(slot, watched);
         let root = self.state.population.root(slot);
         // Plain activity that adds nothing may be a repeat, for its id is not remembered: it must not even be an occasion to look.
@@ -109,14 +110,14 @@ impl PartitionEngine {
         let before = habit.activity;
         let mut fresh = habit.activity.insert(day);
         if fresh {
-            change_activity(&mut self.state.ledgers[0], &before, &habit.activity, Era::from(day), rule);
+            add_active_day(&mut self.state.ledgers[0], &before, &habit.activity, day, rule);
         }
         for segment in segments {
             let activity = habit.rare_mut().segment(*segment);
             let before = *activity;
             if activity.insert(day) {
                 fresh = true;
-                change_activity(&mut self.state.ledgers[*segment as usize], &before, activity, Era::from(day), rule);
+                add_active_day(&mut self.state.ledgers[*segment as usize], &before, activity, day, rule);
             }
         }
         fresh
@@ -141,7 +142,7 @@ impl PartitionEngine {
             let mut after = before;
             if after.insert(day) {
                 fresh = true;
-                change_activity(&mut self.state.ledgers[segment.unwrap_or(0) as usize], &before, &after, Era::from(day), rule);
+                add_active_day(&mut self.state.ledgers[segment.unwrap_or(0) as usize], &before, &after, day, rule);
             }
         }
         insert(self.state.population.habit_mut(slot));
@@ -158,31 +159,45 @@ impl PartitionEngine {
         changed
     }
 
+    /// The same for a change of rare facts alone: of a user of one id, only what `count` counts of them is counted again.
+    fn recount_rare(&mut self, slot: Slot, from: Day, change: impl FnOnce(&mut Rare), count: impl Fn(&mut Ledgers, &Rare, Era, i32)) {
+        if self.state.population.component(slot).is_some() {
+            return self.recount(slot, from, |habit| change(habit.rare_mut()));
+        }
+        let (population, ledgers) = (&mut self.state.population, &mut self.state.ledgers);
+        let rare = population.habit_mut(slot).rare_mut();
+        count(ledgers, rare, Era::from(from), -1);
+        change(rare);
+        count(ledgers, rare, Era::from(from), 1);
+    }
+
     /// Counts the facts of an event and tells whether there were any.
-    fn count_facts(&mut self, slot: Slot, event: &Event<'_>, day: Day, segments: &[u32]) -> bool {
-        if let Some(remembered) = remembered(event, day) {
-            self.rare(slot, day).remember(remembered);
+    fn count_facts(&mut self, slot: Slot, event: &Event<'_>, mark: Remembered, segments: &[u32]) -> bool {
+        let Remembered { day, digest } = mark;
+        if mark.is_known_again() {
+            self.rare(slot, day).remember(mark);
         }
         let at = Moment { time: event.time, day };
         match (&event.facts, event.kind) {
             (Facts::Order(facts), _) => self.count_order(slot, event, facts, day, segments),
             (Facts::Return(facts), _) => {
                 let order_id = facts.order_id.as_ref().into();
-                let returned = Return { order_id, time: event.time, day, amount: facts.amount, event: event_digest(event) };
+                let returned = Return { order_id, time: event.time, day, amount: facts.amount, event: digest };
                 self.count_return(slot, returned, event);
             }
             (Facts::Survey(facts), _) => {
-                self.recount(slot, day, |habit| habit.rare_mut().surveys.answer(event.time, day, &event.event_id, facts));
+                let answer = |rare: &mut Rare| rare.surveys.answer(event.time, day, &event.event_id, facts);
+                self.recount_rare(slot, day, answer, |ledgers, rare, era, sign| count_surveys(&mut ledgers[0], rare, era, sign));
             }
             (Facts::Complaint(facts), EventType::ComplaintOpened) => {
                 let id = &facts.complaint_id;
-                let opening = Opening { at, segments: segments.to_vec(), event: event_digest(event) };
-                self.recount(slot, day, |habit| habit.rare_mut().complaints.open(id, opening));
+                let opening = Opening { at, segments: segments.to_vec(), event: digest };
+                self.recount_rare(slot, day, |rare| rare.complaints.open(id, opening), count_complaints);
             }
             (Facts::Complaint(facts), _) => {
                 let id = &facts.complaint_id;
-                let resolution = Resolution { at, event: event_digest(event) };
-                self.recount(slot, day, |habit| habit.rare_mut().complaints.resolve(id, resolution));
+                let resolution = Resolution { at, event: digest };
+                self.recount_rare(slot, day, |rare| rare.complaints.resolve(id, resolution), count_complaints);
             }
             (_, kind) if breaks_streak(kind) => {
                 if let Some(lost) = departure_kind(kind) {
@@ -191,8 +206,7 @@ impl PartitionEngine {
                 self.change_purchases(slot, event, None, |purchases| purchases.break_streak(Break { time: event.time, day }));
             }
             (_, EventType::ReferralConverted) => {
-                let digest = event_digest(event);
-                self.rare(slot, day).referrals.add(Remembered { day, digest });
+                self.rare(slot, day).referrals.add(mark);
             }
             _ => return false,
         }
@@ -337,7 +351,7 @@ impl PartitionEngine {
     }
 
     pub(super) fn say_lifecycle(&mut self, root: Slot, from: Option<Lifecycle>, to: Option<Lifecycle>, occasion: Occasion) {
-        if let Some(to) = to.filter(|to| from != Some(*to)) {
+        if let Some(to) = to.filter(|to| from != Some(*to) && self.wanted.lifecycle(*to)) {
             self.say(root, Change::Lifecycle { from, to }, occasion);
         }
     }
@@ -367,7 +381,7 @@ impl PartitionEngine {
     }
 
     /// Whether an event repeats an accepted one, as far as that is remembered: where a repeat would change something.
-    pub(super) fn is_duplicate(&self, slot: Slot, event: &Event<'_>, day: Day) -> bool {
+    pub(super) fn is_duplicate(&self, slot: Slot, event: &Event<'_>, mark: Remembered) -> bool {
         if event.event_id.is_empty() {
             return false;
         }
@@ -378,10 +392,13 @@ impl PartitionEngine {
             };
             return population.component(slot).is_some_and(|component| component.edges.iter().any(known));
         }
-        let Some(remembered) = remembered(event, day) else { return false };
-        let known = |rare: &Rare| rare.remembered.binary_search(&remembered).is_ok();
-        let members = self.state.population.members(slot);
-        members.into_iter().any(|member| self.state.population.habit(member).rare.as_ref().is_some_and(|rare| known(rare)))
+        if !mark.is_known_again() {
+            return false;
+        }
+        let known = |rare: &Rare| rare.remembered.binary_search(&mark).is_ok();
+        let population = &self.state.population;
+        let members = population.component(slot).map_or(std::slice::from_ref(&slot), |component| &component.members);
+        members.iter().any(|member| population.habit(*member).rare.as_ref().is_some_and(|rare| known(rare)))
     }
 }
 
@@ -390,10 +407,11 @@ fn is_plain_activity(event: &Event<'_>) -> bool {
     matches!(event.kind, EventType::Signup | EventType::Activity)
 }
 
-/// What to remember of an event whose repeat could change something: all but plain activity, and merges, which a repeat leaves as they are.
-fn remembered(event: &Event<'_>, day: Day) -> Option<Remembered> {
+/// What an event of `day` is recognised by when it comes again, worked out once for each: nothing but its day for plain activity, and for merges, which a repeat
+/// leaves as they are.
+pub(super) fn mark_of(event: &Event<'_>, day: Day) -> Remembered {
     let matters = !is_plain_activity(event) && !matches!(event.kind, EventType::UserMerged | EventType::UserDeleted);
-    (matters && !event.event_id.is_empty()).then(|| Remembered { day, digest: event_digest(event) })
+    Remembered { day, digest: if matters { event_digest(event) } else { [0; 16] } }
 }
 
 /// Whether an event of this type breaks a streak of orders.

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use super::alerts::counting::ClosingDay;
 use super::apply::Occasion;
 use super::component::Slot;
 use super::count::FOREVER;
 use super::effect::Cause;
 use super::partial::Partial;
+use super::partial::RiskCounts;
 use super::partition::PartitionEngine;
-use super::population::Standing;
-use super::risk::Touched;
+use super::risk::{Judged, Touched};
+use super::standing::Standing;
 use crate::model::time::{Day, EventTime};
 
 impl PartitionEngine {
@@ -54,12 +56,8 @@ impl PartitionEngine {
         let churn_before = Arc::clone(&self.churn);
         let switched = self.switch_models(day);
         self.state.past_judges.note(day, &self.churn);
-        let visited = self.state.population.take_visits(day);
-        for slot in &visited {
-            self.settle(*slot, Touched::NONE, (day, Cause::Clock, None));
-        }
         let mut closing = self.begin_alerts(day, churn_before);
-        let risk = self.close_risk(visited.into_iter().chain(switched), &mut closing);
+        let risk = self.close_users(switched, &mut closing);
         let loyal_buyers = self.state.loyal.close(day);
         let revenue = self.state.revenue.close(day);
         self.close_loyalty(day);
@@ -68,6 +66,40 @@ impl PartitionEngine {
         let alerts = self.end_alerts(closing);
         self.closed_rows.extend(alerts);
         self.progress_told = false;
+    }
+
+    /// Looks at the users whom the clock changes at the close of a day, and decides levels: theirs, those of `switched`, and those of users whom an event of an open day
+    /// concerned.
+    fn close_users(&mut self, switched: Vec<Slot>, closing: &mut ClosingDay) -> RiskCounts {
+        let day = closing.day();
+        let mut counts = RiskCounts::default();
+        let mut due = self.state.risk.take_noted(day);
+        due.extend(switched);
+        let mut visited = self.state.population.take_visits(day);
+        visited.retain(|slot| {
+            if !self.state.population.is_due(*slot, day) {
+                return false;
+            }
+            let judged = self.settle(*slot, Touched::NONE, (day, Cause::Clock, None));
+            // At once, while what there is of the user is at hand.
+            if self.state.population.root(*slot) == *slot {
+                self.decide_risk(*slot, judged, &mut counts, closing);
+            } else {
+                due.push(*slot);
+            }
+            true
+        });
+        // Each user once: ids that were noted apart may be one user by now.
+        for slot in &mut due {
+            *slot = self.state.population.root(*slot);
+        }
+        due.sort_unstable();
+        due.dedup();
+        for root in due.into_iter().filter(|root| visited.binary_search(root).is_err()) {
+            self.decide_risk(root, None, &mut counts, closing);
+        }
+        counts.levels = self.state.risk.levels();
+        counts
     }
 
     /// Tells the figures of a day that closes, if they were not told yet.
@@ -87,20 +119,20 @@ impl PartitionEngine {
     }
 
     /// Looks at a user as of the end of a day, publishes what changed, and notes when the clock changes it next.
-    pub(super) fn settle(&mut self, slot: Slot, touched: Touched, (day, cause, at): Occasion) {
+    pub(super) fn settle(&mut self, slot: Slot, touched: Touched, (day, cause, at): Occasion) -> Judged {
         let population = &self.state.population;
         let root = population.root(slot);
         let activity = population.activity(root, None);
         let standing = population.standing(root);
         let (lifecycle, next) = activity.lifecycle(day);
         // A user who moved here from a partition that is ahead has a first day that is still to come.
-        let lifecycle = activity.first.filter(|first| *first <= day).map(|_| lifecycle);
-        let rule = self.loyalty_rule();
-        let purchases = population.purchases(root);
-        let (loyal, lapse) = (rule.is_loyal(&purchases, day), rule.lapses_on(&purchases, day));
+        let lifecycle = activity.first().filter(|first| *first <= day).map(|_| lifecycle);
+        // Who has nothing but active days has no streak to look at.
+        let lapse = population.has_facts(root).then(|| self.loyalty_rule().lapses_on(&population.purchases(root), day)).flatten();
+        let loyal = lapse.is_some();
         self.say_lifecycle(root, standing.lifecycle, lifecycle, (day, cause, at));
         self.say_loyal(root, standing.loyal, loyal, (day, cause, at));
-        let risks = self.settle_risks(root, &standing, touched, (day, cause));
+        let (risks, judged) = self.settle_risks(root, &standing, touched, (day, cause));
         let stage = self.settle_stage(root, standing.stage, (lifecycle, loyal, &risks), (day, cause, at));
         let [activity_risk, purchase_risk] = risks.map(|said| Some(said.next));
         let next_change = [next, lapse, activity_risk, purchase_risk].into_iter().flatten().min().unwrap_or(FOREVER);
@@ -109,5 +141,6 @@ impl PartitionEngine {
             self.unforesee(root);
             self.note_open_risk(root, day);
         }
+        judged
     }
 }

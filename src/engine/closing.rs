@@ -1,6 +1,7 @@
 //! Figures that are decided when a day closes: loyal buyers and the revenue of buyers, counting events up to that day.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -42,10 +43,40 @@ impl LoyalCount {
     }
 }
 
+/// Slots whose buyers are kept together.
+const SHARD: usize = 1024;
+
+/// Money by slot, without zeros. A clone shares the shards until they change.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct MoneyBySlot(Vec<Arc<BTreeMap<Slot, Money>>>);
+
+impl MoneyBySlot {
+    fn get(&self, slot: Slot) -> Money {
+        self.0.get(slot as usize / SHARD).and_then(|shard| shard.get(&slot)).copied().unwrap_or_default()
+    }
+
+    fn set(&mut self, slot: Slot, money: Money) {
+        let shard = slot as usize / SHARD;
+        if self.0.len() <= shard {
+            self.0.resize_with(shard + 1, Arc::default);
+        }
+        let shard = Arc::make_mut(&mut self.0[shard]);
+        if money == Money::ZERO {
+            shard.remove(&slot)
+        } else {
+            shard.insert(slot, money)
+        };
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (Slot, Money)> {
+        self.0.iter().flat_map(|shard| shard.iter()).map(|(slot, money)| (*slot, *money))
+    }
+}
+
 /// Net revenue of each buyer, as of the last closed day, and the changes on days that are still open.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct RevenueToDate {
-    settled: BTreeMap<Slot, Money>,
+    settled: MoneyBySlot,
     buckets: RevenueBuckets,
     open: BTreeMap<Day, Vec<(Slot, Money)>>,
 }
@@ -53,8 +84,8 @@ pub struct RevenueToDate {
 impl RevenueToDate {
     /// Whether every buyer has a slot below `count`.
     pub(super) fn buyers_are_below(&self, count: usize) -> bool {
-        let open = self.open.values().flatten().map(|(slot, _)| slot);
-        self.settled.keys().chain(open).all(|slot| (*slot as usize) < count)
+        let open = self.open.values().flatten().map(|(slot, _)| *slot);
+        self.settled.iter().map(|(slot, _)| slot).chain(open).all(|slot| (slot as usize) < count)
     }
 
     /// Notes a change of a buyer's net revenue by an event of `day`, the days through `closed` being closed.
@@ -70,17 +101,15 @@ impl RevenueToDate {
     }
 
     fn settle(&mut self, buyer: Slot, difference: Money) {
-        let before = self.settled.remove(&buyer).unwrap_or_default();
+        let before = self.settled.get(buyer);
         let after = before + difference;
         self.buckets.change(before, after);
-        if after != Money::ZERO {
-            self.settled.insert(buyer, after);
-        }
+        self.settled.set(buyer, after);
     }
 
     /// Takes a buyer out: what was settled, and the open changes by day.
     pub fn take(&mut self, buyer: Slot) -> (Money, Vec<(Day, Money)>) {
-        let settled = self.settled.get(&buyer).copied().unwrap_or_default();
+        let settled = self.settled.get(buyer);
         self.settle(buyer, -settled);
         let mut open = Vec::new();
         for (day, changes) in &mut self.open {
@@ -99,7 +128,7 @@ impl RevenueToDate {
     pub(super) fn take_all(&mut self) -> BTreeMap<Slot, (Money, Vec<(Day, Money)>)> {
         let all = std::mem::take(self);
         let mut taken: BTreeMap<Slot, (Money, Vec<(Day, Money)>)> = BTreeMap::new();
-        for (buyer, settled) in all.settled {
+        for (buyer, settled) in all.settled.iter() {
             taken.entry(buyer).or_default().0 = settled;
         }
         for (day, changes) in all.open {

@@ -1,5 +1,7 @@
 //! From what is known about a user to the counts of each day: the figures of a stretch of days, added or taken away.
 
+mod append;
+
 use crate::engine::habit::{Activity, Habit, Rare};
 use crate::engine::ledger::{LIFECYCLE_DAYS, Ledger, Quantity, RETENTION_DAYS};
 use crate::model::lifecycle::LifecycleMasks;
@@ -64,20 +66,29 @@ pub fn count_habit(ledgers: &mut Ledgers, habit: &Habit, era: Era, rule: CountRu
 fn count_activity(ledger: &mut Ledger, activity: &Activity, era: Era, rule: CountRule, sign: i32) {
     let nothing = Activity::default();
     if sign > 0 {
-        change_activity(ledger, &nothing, activity, era, rule);
+        restate_activity(ledger, &nothing, activity, era, rule);
     } else {
-        change_activity(ledger, activity, &nothing, era, rule);
+        restate_activity(ledger, activity, &nothing, era, rule);
+    }
+}
+
+/// Counts a new active day of a user from that day on: `after` is `before` with it.
+pub fn add_active_day(ledger: &mut Ledger, before: &Activity, after: &Activity, day: Day, rule: CountRule) {
+    if append::is_later(before, day, ledger) {
+        append::append(ledger, before, day, rule);
+    } else {
+        restate_activity(ledger, before, after, Era::from(day), rule);
     }
 }
 
 /// Restates what an activity counts for on the days of an era, from what it was to what it is.
-pub fn change_activity(ledger: &mut Ledger, before: &Activity, after: &Activity, era: Era, rule: CountRule) {
+pub fn restate_activity(ledger: &mut Ledger, before: &Activity, after: &Activity, era: Era, rule: CountRule) {
     let Some(newest) = before.days.newest().max(after.days.newest()) else { return };
     // Two windows of the longest lifecycle after the newest day, nothing of it is left.
     let (from, through) = era.clipped(ledger.base(), newest + 60);
     for (base, valid) in chunks(from, through, 60) {
-        let old = (before.days.window(base), offset(before.first, base));
-        let new = (after.days.window(base), offset(after.first, base));
+        let old = (before.days.window(base), offset(before.first(), base));
+        let new = (after.days.window(base), offset(after.first(), base));
         change_lifecycles(ledger, old, new, base, valid);
         change_histogram(ledger, old.0, new.0, base, valid);
     }
@@ -157,8 +168,8 @@ fn change_histogram(ledger: &mut Ledger, old: u128, new: u128, base: Day, valid:
 fn change_retention(ledger: &mut Ledger, before: &Activity, after: &Activity, era: Era) {
     for (index, days) in RETENTION_DAYS.into_iter().enumerate() {
         for (activity, difference) in [(before, -1), (after, 1)] {
-            let Some(day) = activity.first.map(|first| first + days).filter(|day| era.contains(*day)) else { continue };
-            let same_cohort = before.first == after.first;
+            let Some(day) = activity.first().map(|first| first + days).filter(|day| era.contains(*day)) else { continue };
+            let same_cohort = before.first() == after.first();
             if !same_cohort {
                 ledger.add(Quantity::cohort(index), day, day, difference);
             }

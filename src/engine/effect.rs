@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::model::churn::ProcessKind;
 use crate::model::churn::level::{RiskLevel, RiskReason};
 use crate::model::lifecycle::Lifecycle;
+use crate::model::loyalty::stage::LifeStage;
 use crate::model::rejection::Rejection;
 use crate::model::time::{Day, EventTime};
 
@@ -218,4 +219,55 @@ pub enum Effect {
         /// The state, as [`crate::engine::transfer::Transfer`] encoded by `wire`.
         transfer: Box<crate::engine::transfer::Transfer>,
     },
+}
+
+/// The states whose being reached is worth an effect: by default all. What nobody publishes need not be made, and nothing else depends on it.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    lifecycles: [bool; 5],
+    risks: [bool; 5],
+    stages: [bool; 8],
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self { lifecycles: [true; 5], risks: [true; 5], stages: [true; 8] }
+    }
+}
+
+impl Wanted {
+    /// What these conditions accept; of a risk level, `None` is the loss of any.
+    pub fn new(lifecycle: impl Fn(Lifecycle) -> bool, risk: impl Fn(Option<RiskLevel>) -> bool) -> Self {
+        let mut wanted = Self::default();
+        for state in Lifecycle::COUNTED.into_iter().chain([Lifecycle::Absent]) {
+            wanted.lifecycles[state as usize] = lifecycle(state);
+        }
+        for level in RiskLevel::ALL.into_iter().map(Some).chain([None]) {
+            wanted.risks[risk_place(level)] = risk(level);
+        }
+        wanted
+    }
+
+    /// The same, with the stages of the life cycle that a condition accepts.
+    #[must_use]
+    pub fn with_stages(mut self, stage: impl Fn(LifeStage) -> bool) -> Self {
+        self.stages = LifeStage::ALL.map(stage);
+        self
+    }
+
+    pub(super) fn stage(&self, to: LifeStage) -> bool {
+        self.stages[to as usize]
+    }
+
+    pub(super) fn lifecycle(&self, to: Lifecycle) -> bool {
+        self.lifecycles[to as usize]
+    }
+
+    pub(super) fn risk(&self, to: Option<RiskLevel>) -> bool {
+        self.risks[risk_place(to)]
+    }
+}
+
+fn risk_place(level: Option<RiskLevel>) -> usize {
+    level.map_or(4, |level| level as usize)
 }

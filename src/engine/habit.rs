@@ -18,8 +18,8 @@ use crate::model::time::{Day, EventTime};
 pub struct Activity {
     /// The days that are remembered.
     pub days: DaySet,
-    /// The first active day ever; `None` without any.
-    pub first: Option<Day>,
+    /// The first active day ever; the default without any.
+    first: Day,
     /// Active days ever.
     pub count: u32,
 }
@@ -28,12 +28,18 @@ pub struct Activity {
 const LIFECYCLE_LOOKBACK: i32 = 60;
 
 impl Activity {
+    /// The first active day ever; `None` without any.
+    #[must_use]
+    pub fn first(&self) -> Option<Day> {
+        (self.count > 0).then_some(self.first)
+    }
+
     /// Adds a day and tells whether it is new.
     pub fn insert(&mut self, day: Day) -> bool {
         let fresh = self.days.insert(day);
         if fresh {
+            self.first = self.first().map_or(day, |first| first.min(day));
             self.count += 1;
-            self.first = Some(self.first.map_or(day, |first| first.min(day)));
         }
         fresh
     }
@@ -41,15 +47,15 @@ impl Activity {
     /// Joins the days of another id of the same user. Days that both remember count once.
     pub fn absorb(&mut self, other: &Self) {
         let common = self.days.unite(&other.days);
+        self.first = [self.first(), other.first()].into_iter().flatten().min().unwrap_or_default();
         self.count = self.count + other.count - common;
-        self.first = [self.first, other.first].into_iter().flatten().min();
     }
 
     /// The part after a day, as a user of its own.
     #[must_use]
     pub fn after(&self, day: Day) -> Self {
         let days = self.days.after(day);
-        let first = days.days().next().filter(|_| !days.is_empty());
+        let first = days.days().next().unwrap_or_default();
         Self { days, first, count: days.len() }
     }
 
@@ -57,17 +63,20 @@ impl Activity {
     #[must_use]
     pub fn up_to(&self, day: Day) -> Self {
         let mut days = DaySet::default();
-        for kept in self.days.days().filter(|kept| *kept <= day && self.days.contains(*kept)) {
+        for kept in self.days.days().filter(|kept| *kept <= day) {
             days.insert(kept);
         }
-        let after = self.after(day).count;
-        Self { days, first: self.first.filter(|first| *first <= day), count: self.count - after }
+        let Some(first) = self.first().filter(|first| *first <= day) else { return Self::default() };
+        Self { days, first, count: self.count - self.after(day).count }
     }
 
     /// The lifecycle over 30 days at the end of `day`, and the next day on which it changes if no active day is added.
     #[must_use]
     pub fn lifecycle(&self, day: Day) -> (Lifecycle, Option<Day>) {
-        let Some(first) = self.first else { return (Lifecycle::Absent, None) };
+        let Some(first) = self.first() else { return (Lifecycle::Absent, None) };
+        if self.days.newest() <= Some(day) {
+            return lifecycle_so_far(self.days.recent(day), day.days_since(first), day);
+        }
         let base = day - LIFECYCLE_LOOKBACK;
         let masks = LifecycleMasks::new(self.days.window(base), first.days_since(base), 30);
         let bit = LIFECYCLE_LOOKBACK.unsigned_abs();
@@ -79,16 +88,40 @@ impl Activity {
     pub fn seen(&self, day: Day) -> (Option<Seen>, Option<Day>) {
         let Some(newest) = self.days.newest() else { return (None, None) };
         if newest > day {
-            let later = self.days.days().find(|kept| *kept > day && self.days.contains(*kept));
+            let later = self.days.days().find(|kept| *kept > day);
             return (self.up_to(day).seen(day).0, later);
         }
-        (self.first.map(|first| Seen { first, last: newest, days: self.count.max(1) }), None)
+        (self.first().map(|first| Seen { first, last: newest, days: self.count.max(1) }), None)
     }
 
     /// Active days in the `length` days ending on `day`.
     #[must_use]
     pub fn days_in(&self, day: Day, length: i32) -> u32 {
         self.days.count_between(day - (length - 1), day)
+    }
+}
+
+/// The lifecycle over 30 days at the end of `day`, and when it changes, of a user without later days: `days` are the 60 ending on it, bit 59 being `day`, and
+/// `age` the days since the first ever.
+fn lifecycle_so_far(days: u64, age: i32, day: Day) -> (Lifecycle, Option<Day>) {
+    const LENGTH: i32 = 30;
+    let (before, window) = (days & ((1 << LENGTH) - 1), days >> LENGTH);
+    // Days from `day` on until a day leaves the window, or the window before it.
+    let oldest_in_window = window.trailing_zeros().cast_signed() + 1;
+    let newest_in_window = 64 - window.leading_zeros().cast_signed();
+    let newest_before = 64 - before.leading_zeros().cast_signed();
+    if age < LENGTH {
+        return (Lifecycle::New, Some(day + (LENGTH - age)));
+    }
+    match (before != 0, window != 0) {
+        (true, true) => {
+            // Retained until the window is empty, or else the window before it is, which is when the next day comes too late into it.
+            let empties = if oldest_in_window > newest_before { newest_before } else { newest_in_window };
+            (Lifecycle::Retained, Some(day + empties))
+        }
+        (false, true) => (Lifecycle::Resurrected, Some(day + oldest_in_window)),
+        (true, false) => (Lifecycle::Dormant, Some(day + newest_before)),
+        (false, false) => (Lifecycle::Absent, None),
     }
 }
 
@@ -99,6 +132,14 @@ pub struct Remembered {
     pub day: Day,
     /// The digest.
     pub digest: [u8; 16],
+}
+
+impl Remembered {
+    /// Whether the event is told from others.
+    #[must_use]
+    pub fn is_known_again(&self) -> bool {
+        self.digest != [0; 16]
+    }
 }
 
 /// Converted referrals: those of days that can still change by their events, so that they count once across the ids of a user.
@@ -365,5 +406,29 @@ impl Habit {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.activity.count == 0 && self.rare.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_lifecycle_so_far_is_that_of_the_masks(gaps in prop::collection::vec(prop_oneof![1_i32..4, 1_i32..70, 100_i32..250], 1..20), silent in 0_i32..90) {
+            let mut activity = Activity::default();
+            let mut day = Day::from_number(0);
+            for gap in gaps {
+                day = day + gap;
+                activity.insert(day);
+            }
+            let day = day + silent;
+            let base = day - LIFECYCLE_LOOKBACK;
+            let masks = LifecycleMasks::new(activity.days.window(base), activity.first().expect("a day").days_since(base), 30);
+            let next = masks.next_change(60).map(|bit| base + bit.cast_signed());
+            prop_assert_eq!(activity.lifecycle(day), (masks.state(60), next));
+        }
     }
 }

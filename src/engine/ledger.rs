@@ -115,6 +115,13 @@ impl Counts {
         self.revenue == Money::ZERO && self.numbers.iter().all(|number| *number == 0)
     }
 
+    /// Goes on to the next day, by its differences.
+    fn step(&mut self, differences: &[i32]) {
+        for (number, difference) in self.numbers.iter_mut().zip(differences) {
+            *number += i64::from(*difference);
+        }
+    }
+
     /// Adds the figures of another part of the population.
     pub fn absorb(&mut self, other: &Self) {
         for (number, more) in self.numbers.iter_mut().zip(&other.numbers) {
@@ -140,19 +147,6 @@ impl Counts {
     }
 }
 
-/// The differences of one day to the day before; revenue is the day's own.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Step {
-    numbers: Vec<i32>,
-    revenue: Money,
-}
-
-impl Step {
-    fn zero() -> Self {
-        Self { numbers: vec![0; QUANTITIES], revenue: Money::ZERO }
-    }
-}
-
 /// The days of one segment that can still change, as differences.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ledger {
@@ -160,7 +154,10 @@ pub struct Ledger {
     base: Day,
     /// The figures of the day before `base`.
     level: Counts,
-    steps: VecDeque<Step>,
+    /// For each day from `base` on, the difference of each quantity to the day before: rows of [`QUANTITIES`], side by side.
+    steps: Vec<i32>,
+    /// The revenue of each of these days, their own.
+    revenue: VecDeque<Money>,
     /// Days whose figures changed since they were last taken, as first and last; those between may or may not have.
     changed: Option<(Day, Day)>,
 }
@@ -169,12 +166,12 @@ impl Ledger {
     /// An empty ledger whose first day is `base`.
     #[must_use]
     pub fn new(base: Day) -> Self {
-        Self { base, level: Counts::default(), steps: VecDeque::new(), changed: None }
+        Self { base, level: Counts::default(), steps: Vec::new(), revenue: VecDeque::new(), changed: None }
     }
 
     /// Whether every day has every quantity.
     pub(super) fn is_whole(&self) -> bool {
-        self.level.numbers.len() == QUANTITIES && self.steps.iter().all(|step| step.numbers.len() == QUANTITIES)
+        self.level.numbers.len() == QUANTITIES && self.steps.len() == self.revenue.len() * QUANTITIES
     }
 
     /// The first day that can still change.
@@ -189,22 +186,25 @@ impl Ledger {
         if from > through {
             return;
         }
-        self.step(from).numbers[quantity.0] += difference;
-        self.step(through + 1).numbers[quantity.0] -= difference;
+        let (first, end) = (self.row(from), self.row(through + 1));
+        self.steps[first + quantity.0] += difference;
+        self.steps[end + quantity.0] -= difference;
         self.mark(from, through);
     }
 
     /// Adds `difference` to a quantity from a day on, for good.
     pub fn add_from(&mut self, quantity: Quantity, from: Day, difference: i32) {
         let from = from.max(self.base);
-        self.step(from).numbers[quantity.0] += difference;
+        let first = self.row(from);
+        self.steps[first + quantity.0] += difference;
         self.mark(from, super::count::FOREVER);
     }
 
     /// Adds money to a day's revenue; a day before the base is final and stays.
     pub fn add_revenue(&mut self, day: Day, amount: Money) {
         if day >= self.base {
-            self.step(day).revenue += amount;
+            let index = self.row(day) / QUANTITIES;
+            self.revenue[index] += amount;
             self.mark(day, day);
         }
     }
@@ -213,12 +213,23 @@ impl Ledger {
         self.changed = Some(self.changed.map_or((from, through), |(first, last)| (first.min(from), last.max(through))));
     }
 
-    fn step(&mut self, day: Day) -> &mut Step {
+    /// Where the row of a day begins, made when there is none yet; days before the base have that of the base.
+    fn row(&mut self, day: Day) -> usize {
         let index = usize::try_from(day.days_since(self.base)).unwrap_or(0);
-        while self.steps.len() <= index {
-            self.steps.push_back(Step::zero());
+        if self.revenue.len() <= index {
+            self.revenue.resize(index + 1, Money::ZERO);
+            self.steps.resize((index + 1) * QUANTITIES, 0);
         }
-        &mut self.steps[index]
+        index * QUANTITIES
+    }
+
+    /// The rows of the `days` days from `from` on, which is not before the base, to be changed: their figures are told anew, all but the last day's.
+    pub(super) fn rows(&mut self, from: Day, days: i32) -> Rows<'_> {
+        let last = from + (days - 1);
+        let end = self.row(last) + QUANTITIES;
+        let start = self.row(from);
+        self.mark(from, last - 1);
+        Rows(&mut self.steps[start..end])
     }
 
     /// The figures of `from..=through`, by day; days before the base are left out.
@@ -228,13 +239,10 @@ impl Ledger {
         let mut running = self.level.clone();
         let mut day = self.base;
         while day <= through {
-            let step = usize::try_from(day.days_since(self.base)).ok().and_then(|index| self.steps.get(index));
-            running.revenue = Money::ZERO;
-            if let Some(step) = step {
-                for (number, difference) in running.numbers.iter_mut().zip(&step.numbers) {
-                    *number += i64::from(*difference);
-                }
-                running.revenue = step.revenue;
+            let index = usize::try_from(day.days_since(self.base)).unwrap_or(usize::MAX);
+            running.revenue = self.revenue.get(index).copied().unwrap_or(Money::ZERO);
+            if let Some(steps) = self.steps.chunks_exact(QUANTITIES).nth(index) {
+                running.step(steps);
             }
             if day >= from {
                 figures.push((day, running.clone()));
@@ -248,9 +256,9 @@ impl Ledger {
     #[must_use]
     pub fn outlook(&self, through: Day) -> Vec<(Day, Vec<(u16, i64)>)> {
         let start = usize::try_from((through + 1).days_since(self.base)).unwrap_or(0);
-        let steps = self.steps.iter().enumerate().skip(start);
-        let sparse = |step: &Step| -> Vec<(u16, i64)> {
-            let numbers = step.numbers.iter().zip(0_u16..);
+        let steps = self.steps.chunks_exact(QUANTITIES).enumerate().skip(start);
+        let sparse = |step: &[i32]| -> Vec<(u16, i64)> {
+            let numbers = step.iter().zip(0_u16..);
             numbers.filter(|(number, _)| **number != 0).map(|(number, index)| (index, i64::from(*number))).collect()
         };
         let days = steps.map(|(index, step)| (self.base + i32::try_from(index).unwrap_or(i32::MAX), sparse(step)));
@@ -275,17 +283,29 @@ impl Ledger {
 
     /// Makes every day before `base` final.
     pub fn advance(&mut self, base: Day) {
-        while self.base < base {
-            if let Some(step) = self.steps.pop_front() {
-                for (number, difference) in self.level.numbers.iter_mut().zip(&step.numbers) {
-                    *number += i64::from(*difference);
-                }
-            } else {
-                self.base = base;
-                return;
-            }
-            self.base = self.base + 1;
+        let passed = usize::try_from(base.days_since(self.base)).unwrap_or(0).min(self.revenue.len());
+        for steps in self.steps.drain(..passed * QUANTITIES).as_slice().chunks_exact(QUANTITIES) {
+            self.level.step(steps);
         }
+        self.revenue.drain(..passed);
+        self.base = self.base.max(base);
+    }
+}
+
+/// Some days of a ledger, as differences to the day before.
+pub(super) struct Rows<'a>(&'a mut [i32]);
+
+impl Rows<'_> {
+    /// Adds to the difference of a quantity on the day `offset` days after the first.
+    pub(super) fn add(&mut self, offset: i32, quantity: Quantity, difference: i32) {
+        let row = usize::try_from(offset).unwrap_or(0) * QUANTITIES;
+        self.0[row + quantity.0] += difference;
+    }
+
+    /// Adds `difference` to a quantity on the days `from..end`, by their offset.
+    pub(super) fn add_range(&mut self, (from, end): (i32, i32), quantity: Quantity, difference: i32) {
+        self.add(from, quantity, difference);
+        self.add(end, quantity, -difference);
     }
 }
 

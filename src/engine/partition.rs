@@ -5,12 +5,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::alerts::ledger::AlertLedger;
+use super::apply::mark_of;
 use super::calibration::PastJudges;
 use super::closing::{LoyalCount, RevenueToDate};
 use super::component::Slot;
 use super::count::CountRule;
 use super::deletion::Deletions;
-use super::effect::{Admission, Effect};
+use super::effect::{Admission, Effect, Wanted};
+use super::habit::Remembered;
 use super::ledger::Ledger;
 use super::loyalty::LoyaltyLedger;
 use super::models::Models;
@@ -97,6 +99,7 @@ pub struct PartitionEngine {
     /// Judgements under the settings in force.
     pub(super) judgements: Memory,
     pub(super) effects: Vec<Effect>,
+    pub(super) wanted: Wanted,
     pub(super) closed_rows: Vec<Partial>,
     pub(super) progress_told: bool,
     pub(super) ahead: Ahead,
@@ -144,6 +147,7 @@ impl PartitionEngine {
             model_ids,
             judgements: Memory::default(),
             effects: Vec::new(),
+            wanted: Wanted::default(),
             closed_rows: Vec::new(),
             progress_told: false,
             ahead: Ahead::default(),
@@ -154,6 +158,32 @@ impl PartitionEngine {
     #[must_use]
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// What a snapshot holds, as it is now: kept apart from what comes, at the cost of a copy of what changes while it is kept.
+    #[must_use]
+    pub fn frozen(&self) -> State {
+        let state = &self.state;
+        State {
+            settings: state.settings.clone(),
+            placement: state.placement,
+            newest_day: state.newest_day,
+            newest_time: state.newest_time,
+            closed_through: state.closed_through,
+            told_through: state.told_through,
+            population: state.population.frozen(),
+            segments: state.segments.clone(),
+            ledgers: state.ledgers.clone(),
+            loyal: state.loyal.clone(),
+            revenue: state.revenue.clone(),
+            risk: state.risk.clone(),
+            loyalty: state.loyalty.clone(),
+            alerts: state.alerts.clone(),
+            deletions: state.deletions.clone(),
+            nameless_orders: state.nameless_orders,
+            models: state.models.clone(),
+            past_judges: state.past_judges.clone(),
+        }
     }
 
     /// The settings that it counts by.
@@ -217,33 +247,39 @@ impl PartitionEngine {
         self.state.population.approximate_bytes() + self.ahead.approximate_bytes()
     }
 
+    /// Fetches what there is of a user from memory, who is about to have an event. Asked for many in a row, memory answers several at once.
+    pub fn warm(&self, id: &[u8]) {
+        std::hint::black_box(self.state.population.warm(id));
+    }
+
     /// Takes in one event. `arrival` is when it came (`None` when that is unknown, which turns the future check off).
     pub fn handle(&mut self, event: &Event<'_>, arrival: Option<EventTime>) -> Admission {
-        let day = self.calendar.day_of(event.time);
-        let known = match self.admit(event, day, arrival) {
+        let mark = mark_of(event, self.calendar.day_of(event.time));
+        let known = match self.admit(event, mark, arrival) {
             Ok(known) => known,
             Err(refused) => return refused,
         };
-        self.move_time(event.time, day);
-        self.apply(event, day, known);
+        self.move_time(event.time, mark.day);
+        self.apply(event, mark, known);
         Admission::Accepted
     }
 
     /// Takes in an event that another partition passed on because its user lives here now. It moves no time: that partition may be far ahead of
     /// this one, whose own events must not come too late for it.
     pub fn handle_passed_on(&mut self, event: &Event<'_>) -> Admission {
-        let day = self.calendar.day_of(event.time);
-        let known = match self.admit(event, day, None) {
+        let mark = mark_of(event, self.calendar.day_of(event.time));
+        let known = match self.admit(event, mark, None) {
             Ok(known) => known,
             Err(refused) => return refused,
         };
-        self.begin_time(day - i32::from(self.state.settings.late_horizon_days));
-        self.apply(event, day, known);
+        self.begin_time(mark.day - i32::from(self.state.settings.late_horizon_days));
+        self.apply(event, mark, known);
         Admission::Accepted
     }
 
     /// The checks, in the order of the contract: the slot of the event's user, if it is known, lets the event in.
-    fn admit(&mut self, event: &Event<'_>, day: Day, arrival: Option<EventTime>) -> Result<Option<Slot>, Admission> {
+    fn admit(&mut self, event: &Event<'_>, mark: Remembered, arrival: Option<EventTime>) -> Result<Option<Slot>, Admission> {
+        let day = mark.day;
         let settings = &self.state.settings;
         if arrival.is_some_and(|arrival| event.time > arrival.plus_nanos(settings.future_tolerance_ms.saturating_mul(1_000_000))) {
             let detail = format!("{} is more than {} ms after its arrival", event.time, settings.future_tolerance_ms);
@@ -262,7 +298,7 @@ impl PartitionEngine {
         if self.state.deletions.blocks(&event.user_id, event.time) {
             return Err(Admission::Deleted);
         }
-        if slot.is_some_and(|slot| self.is_duplicate(slot, event, day)) {
+        if slot.is_some_and(|slot| self.is_duplicate(slot, event, mark)) {
             return Err(Admission::Duplicate);
         }
         self.refuse_merge(event).map_or(Ok(slot), Err)
@@ -362,6 +398,11 @@ impl PartitionEngine {
     /// The settings that streaks depend on.
     pub(super) fn loyalty_rule(&self) -> LoyaltyRule {
         LoyaltyRule { loyal_orders: u64::from(self.state.settings.loyal_orders), lapse_days: i32::from(self.state.settings.lapse_days) }
+    }
+
+    /// Makes effects only of what is wanted from now on.
+    pub fn want(&mut self, wanted: Wanted) {
+        self.wanted = wanted;
     }
 
     /// Takes what is to be done since the last call, in order.

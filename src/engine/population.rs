@@ -4,75 +4,28 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 
+use compact_str::CompactString;
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
 use super::component::{Component, Slot};
 use super::count::{CountRule, Era, FOREVER, Ledgers, count_habit};
 use super::habit::{Activity, Habit, Rare};
-use super::risk::Said;
+use super::standing::Standing;
+use super::users::{User, Users};
 use crate::model::churn::level::RiskLevel;
-use crate::model::lifecycle::Lifecycle;
-use crate::model::loyalty::stage::LifeStage;
 use crate::model::purchases::Purchases;
 use crate::model::time::Day;
 
 /// Slots that an estimate of memory looks at.
 const SAMPLED_SLOTS: usize = 512;
 
-/// What was last said about a user, and when the clock next changes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
-    /// The published 30-day lifecycle; `None` before the first active day.
-    pub lifecycle: Option<Lifecycle>,
-    /// The published loyalty.
-    pub loyal: bool,
-    /// The published levels of churn risk: of activity, and of purchases.
-    pub risks: [Said; 2],
-    /// The level of the process that is counted at the end of the last closed day.
-    pub decided: Option<RiskLevel>,
-    /// The published stage of the life cycle.
-    pub stage: LifeStage,
-    /// The next day on whose end the clock changes one of these; [`FOREVER`] when never.
-    pub next_change: Day,
-    /// The day at whose close the user is looked at again, at or before `next_change`.
-    visit: Day,
-}
-
-impl Standing {
-    /// What was said, and when the clock changes it next.
-    #[must_use]
-    pub fn new(lifecycle: Option<Lifecycle>, loyal: bool, risks: [Said; 2], next_change: Day) -> Self {
-        Self { lifecycle, loyal, risks, decided: None, stage: LifeStage::Prospect, next_change, visit: next_change }
-    }
-
-    /// The same, at a stage of the life cycle.
-    #[must_use]
-    pub fn at_stage(self, stage: LifeStage) -> Self {
-        Self { stage, ..self }
-    }
-
-    /// The same, to be looked at by the close of `next_change` already.
-    #[must_use]
-    pub fn until(self, next_change: Day) -> Self {
-        Self { next_change, visit: next_change, ..self }
-    }
-}
-
-impl Default for Standing {
-    fn default() -> Self {
-        Self::new(None, false, [Said::default(); 2], FOREVER)
-    }
-}
-
 /// All ids of a partition. The index and the calendar of visits are made anew from the rest after a restore.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Population {
     /// Days within which an order can be returned.
     return_days: i32,
-    ids: Vec<Box<str>>,
-    habits: Vec<Habit>,
-    standings: Vec<Standing>,
+    users: Users,
     /// Slots of deleted users, for the next new ones.
     free: Vec<Slot>,
     /// The component of each id that belongs to one.
@@ -87,11 +40,52 @@ pub struct Population {
     visits: BTreeMap<Day, Vec<Slot>>,
 }
 
+/// How many tables the index has. Each grows by itself, so that no event waits until everyone has moved.
+const SHARDS: usize = 256;
+
 /// Ids to slots.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Index {
     hasher: foldhash::fast::RandomState,
-    slots: HashTable<Slot>,
+    /// By bits of the hash that a table itself makes no use of.
+    shards: Vec<HashTable<Slot>>,
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self { hasher: foldhash::fast::RandomState::default(), shards: vec![HashTable::new(); SHARDS] }
+    }
+}
+
+impl Index {
+    /// The hash of an id, and the number of its table.
+    fn hash(&self, id: &[u8]) -> (u64, usize) {
+        let hash = self.hasher.hash_one(id);
+        (hash, (hash >> 40) as usize % SHARDS)
+    }
+
+    fn find(&self, id: &[u8], users: &Users) -> Option<Slot> {
+        let (hash, shard) = self.hash(id);
+        self.shards[shard].find(hash, |slot| users.get(*slot).id.as_bytes() == id).copied()
+    }
+
+    fn insert(&mut self, slot: Slot, users: &Users) {
+        let (hash, shard) = self.hash(users.get(slot).id.as_bytes());
+        let hasher = &self.hasher;
+        self.shards[shard].insert_unique(hash, slot, |slot| hasher.hash_one(users.get(*slot).id.as_bytes()));
+    }
+
+    fn remove(&mut self, slot: Slot, users: &Users) {
+        let (hash, shard) = self.hash(users.get(slot).id.as_bytes());
+        if let Ok(entry) = self.shards[shard].find_entry(hash, |known| *known == slot) {
+            entry.remove();
+        }
+    }
+
+    fn approximate_bytes(&self) -> usize {
+        let places = self.shards.iter().map(HashTable::capacity).sum::<usize>();
+        places * (size_of::<Slot>() + 1)
+    }
 }
 
 impl Population {
@@ -106,21 +100,34 @@ impl Population {
         self.index = Index::default();
         self.visits = BTreeMap::new();
         let free: BTreeSet<Slot> = self.free.iter().copied().collect();
-        for slot in (0..self.ids.len()).filter_map(|slot| Slot::try_from(slot).ok()).filter(|slot| !free.contains(slot)) {
-            self.index_slot(slot);
-            let visit = self.standings[slot as usize].visit;
+        for slot in (0..self.users.len()).filter_map(|slot| Slot::try_from(slot).ok()).filter(|slot| !free.contains(slot)) {
+            self.index.insert(slot, &self.users);
+            let visit = self.users.get(slot).standing.visit;
             if visit < FOREVER {
                 self.visits.entry(visit).or_default().push(slot);
             }
         }
     }
 
+    /// The same, without what is made anew after a restore; users are shared until one of both changes them.
+    #[must_use]
+    pub fn frozen(&self) -> Self {
+        Self {
+            return_days: self.return_days,
+            users: self.users.clone(),
+            free: self.free.clone(),
+            component_of: self.component_of.clone(),
+            components: self.components.clone(),
+            next_component: self.next_component,
+            moved: self.moved.clone(),
+            index: Index::default(),
+            visits: BTreeMap::new(),
+        }
+    }
+
     /// How many slots there are, or what makes the parts of the population not fit each other.
     pub(super) fn check(&self) -> Result<usize, &'static str> {
-        let ids = self.ids.len();
-        if self.habits.len() != ids || self.standings.len() != ids {
-            return Err("not a habit and a standing for each id");
-        }
+        let ids = self.users.len();
         let known = |slot: &Slot| (*slot as usize) < ids;
         let whole = |component: &Component| {
             let inside = |slot: Slot| component.members.contains(&slot);
@@ -141,27 +148,29 @@ impl Population {
 
     /// Whether any id has been active or has facts.
     pub(super) fn counts_anything(&self) -> bool {
-        self.habits.iter().any(|habit| !habit.is_empty())
+        self.users.iter().any(|user| !user.habit.is_empty())
     }
 
     /// Whether all segments that users were active in, ordered in or complained in have a number below `count`.
     pub(super) fn segments_are_below(&self, count: usize) -> bool {
         let below = |segment: &u32| *segment > 0 && (*segment as usize) < count;
-        let rare = self.habits.iter().filter_map(|habit| habit.rare.as_deref());
+        let rare = self.users.iter().filter_map(|user| user.habit.rare.as_deref());
         rare.into_iter().all(|rare| rare.segment_numbers().iter().all(below))
-    }
-
-    fn index_slot(&mut self, slot: Slot) {
-        let hash = self.index.hasher.hash_one(&*self.ids[slot as usize]);
-        let (ids, hasher) = (&self.ids, &self.index.hasher);
-        self.index.slots.insert_unique(hash, slot, |slot| hasher.hash_one(&*ids[*slot as usize]));
     }
 
     /// The slot of an id, if it is known.
     #[must_use]
     pub fn find(&self, id: &str) -> Option<Slot> {
-        let hash = self.index.hasher.hash_one(id);
-        self.index.slots.find(hash, |slot| *self.ids[*slot as usize] == *id).copied()
+        self.index.find(id.as_bytes(), &self.users)
+    }
+
+    /// Looks at all there is of an id, if it is known. The number says nothing: it keeps the looks from being left out.
+    #[must_use]
+    pub fn warm(&self, id: &[u8]) -> usize {
+        let Some(slot) = self.index.find(id, &self.users) else { return 0 };
+        let user = self.users.get(slot);
+        user.standing.lifecycle.map_or(0, |state| state as usize)
+            + user.habit.rare.as_ref().map_or(0, |rare| rare.purchases.standing().len())
     }
 
     /// The slot of an id, made when it is new.
@@ -172,73 +181,78 @@ impl Population {
     /// A slot for an id that has none.
     pub(super) fn add(&mut self, id: &str) -> Slot {
         let slot = if let Some(slot) = self.free.pop() {
-            self.ids[slot as usize] = id.into();
+            self.users.get_mut(slot).id = id.into();
             slot
         } else {
-            self.ids.push(id.into());
-            self.habits.push(Habit::default());
-            self.standings.push(Standing::default());
-            Slot::try_from(self.ids.len() - 1).unwrap_or(Slot::MAX)
+            self.users.push(User { id: id.into(), ..User::default() })
         };
-        self.index_slot(slot);
+        self.index.insert(slot, &self.users);
         slot
     }
 
     /// The id of a slot.
     #[must_use]
     pub fn id(&self, slot: Slot) -> &str {
-        &self.ids[slot as usize]
+        &self.users.get(slot).id
     }
 
     /// What is known about the id of a slot alone.
     #[must_use]
     pub fn habit(&self, slot: Slot) -> &Habit {
-        &self.habits[slot as usize]
+        &self.users.get(slot).habit
     }
 
     /// The same, to change it.
     pub fn habit_mut(&mut self, slot: Slot) -> &mut Habit {
-        &mut self.habits[slot as usize]
+        &mut self.users.get_mut(slot).habit
     }
 
     /// What was last said about the user of a root slot.
     #[must_use]
     pub fn standing(&self, slot: Slot) -> Standing {
-        self.standings[slot as usize]
+        self.users.get(slot).standing
     }
 
     /// Notes the level at the end of a day that closed.
     pub fn set_decided(&mut self, slot: Slot, decided: Option<RiskLevel>) {
-        self.standings[slot as usize].decided = decided;
+        self.users.get_mut(slot).standing.decided = decided;
     }
 
     /// Notes what was said, and when the user is to be looked at again. What was decided stays.
     pub fn set_standing(&mut self, slot: Slot, standing: Standing) {
-        let known = &mut self.standings[slot as usize];
+        let known = &mut self.users.get_mut(slot).standing;
         // An entry for an earlier day stays where it is: the visit finds nothing changed and moves on.
         let visit = if known.visit <= standing.visit { known.visit } else { standing.visit };
         if visit < known.visit {
             self.visits.entry(visit).or_default().push(slot);
         }
-        *known = Standing { visit, decided: known.decided, ..standing };
+        let decided = known.decided;
+        *known = standing;
+        (known.visit, known.decided) = (visit, decided);
     }
 
-    /// Takes the slots of users whom the close of `day` changes, ascending. Each must be given a standing again. Users who were looked at as of a later day since they were noted wait for their own day.
+    /// Takes the slots of users whom the close of `day` may change, ascending: each is to be asked for with [`Population::is_due`].
     pub fn take_visits(&mut self, day: Day) -> Vec<Slot> {
         let mut slots = self.visits.remove(&day).unwrap_or_default();
         slots.sort_unstable();
         slots.dedup();
-        slots.retain(|slot| self.standings[*slot as usize].visit == day);
-        for slot in &slots {
-            let standing = &mut self.standings[*slot as usize];
-            standing.visit = FOREVER;
-            if standing.next_change > day {
-                let standing = *standing;
-                self.set_standing(*slot, Standing { visit: standing.next_change, ..standing });
-            }
-        }
-        slots.retain(|slot| self.standings[*slot as usize].next_change <= day);
         slots
+    }
+
+    /// Whether the close of `day` changes a user who was noted for it; who does must be given a standing again. Users who were looked at as of a later day since they
+    /// were noted wait for their own day.
+    pub fn is_due(&mut self, slot: Slot, day: Day) -> bool {
+        let standing = &mut self.users.get_mut(slot).standing;
+        if standing.visit != day {
+            return false;
+        }
+        standing.visit = FOREVER;
+        let standing = *standing;
+        if standing.next_change > day {
+            self.set_standing(slot, standing.until(standing.next_change));
+            return false;
+        }
+        true
     }
 
     /// The slot under which the user of an id is kept.
@@ -275,7 +289,7 @@ impl Population {
         component.members.dedup();
         component.edges.sort_unstable();
         component.edges.dedup();
-        component.root = component.find_root(|slot| &self.ids[slot as usize]);
+        component.root = component.find_root(|slot| &self.users.get(slot).id);
         let root = component.root;
         if component.members.len() > 1 {
             let number = self.next_component;
@@ -329,6 +343,12 @@ impl Population {
         all.unwrap_or_default()
     }
 
+    /// Whether anything but active days may be known about the user of a slot.
+    #[must_use]
+    pub fn has_facts(&self, slot: Slot) -> bool {
+        self.habit(slot).rare.is_some() || self.component(slot).is_some()
+    }
+
     /// Whether the ids of the user of a slot are together on every day from `day` on.
     #[must_use]
     pub fn is_united_from(&self, slot: Slot, day: Day) -> bool {
@@ -356,12 +376,12 @@ impl Population {
             if member == root {
                 continue;
             }
-            let mut habit = std::mem::take(&mut self.habits[member as usize]);
+            let mut habit = std::mem::take(&mut self.users.get_mut(member).habit);
             if let Some(rare) = habit.rare.as_mut().filter(|rare| !purchases_too && !rare.purchases.is_empty()) {
                 let kept = Rare { purchases: std::mem::take(&mut rare.purchases), ..Rare::default() };
-                self.habits[member as usize].rare = Some(Box::new(kept));
+                self.users.get_mut(member).habit.rare = Some(Box::new(kept));
             }
-            self.habits[root as usize].absorb(&habit, self.return_days);
+            self.users.get_mut(root).habit.absorb(&habit, self.return_days);
         }
     }
 
@@ -397,7 +417,7 @@ impl Population {
 
     /// Notes that the user of a slot now lives in the partition of another id; nothing else is kept of it.
     pub fn move_away(&mut self, slot: Slot, to: &str) {
-        self.habits[slot as usize] = Habit::default();
+        self.users.get_mut(slot).habit = Habit::default();
         self.set_never(slot);
         self.moved.insert(slot, to.into());
     }
@@ -408,7 +428,7 @@ impl Population {
     }
 
     fn set_never(&mut self, slot: Slot) {
-        self.standings[slot as usize] = Standing::default();
+        self.users.get_mut(slot).standing = Standing::default();
     }
 
     /// Forgets what was said about the id of a slot, because its user goes by another.
@@ -418,12 +438,9 @@ impl Population {
 
     /// Removes an id and all that is known about it. Its component must have been taken apart.
     pub fn remove(&mut self, slot: Slot) {
-        let hash = self.index.hasher.hash_one(&*self.ids[slot as usize]);
-        if let Ok(entry) = self.index.slots.find_entry(hash, |known| *known == slot) {
-            entry.remove();
-        }
-        self.ids[slot as usize] = "".into();
-        self.habits[slot as usize] = Habit::default();
+        self.index.remove(slot, &self.users);
+        self.users.get_mut(slot).id = CompactString::default();
+        self.users.get_mut(slot).habit = Habit::default();
         self.set_never(slot);
         self.moved.remove(&slot);
         self.free.push(slot);
@@ -436,41 +453,37 @@ impl Population {
 
     /// The root slots of all users who live here.
     pub fn roots(&self) -> impl Iterator<Item = Slot> + '_ {
-        let slots = (0..self.ids.len()).filter_map(|slot| Slot::try_from(slot).ok());
+        let slots = (0..self.users.len()).filter_map(|slot| Slot::try_from(slot).ok());
         slots.filter(|slot| self.is_root(*slot))
     }
 
     /// Whether a slot is that of a user who lives here, and the one that the user is kept under.
     #[must_use]
     pub fn is_root(&self, slot: Slot) -> bool {
-        !self.ids[slot as usize].is_empty() && !self.moved.contains_key(&slot) && self.root(slot) == slot
+        !self.users.get(slot).id.is_empty() && !self.moved.contains_key(&slot) && self.root(slot) == slot
     }
 
-    /// Bytes of memory that all this takes, estimated: columns by their capacity, texts and rare facts from a sample of slots.
+    /// Bytes of memory that all this takes, estimated: what every id has by its capacity, long ids and rare facts from a sample of slots.
     #[must_use]
     pub fn approximate_bytes(&self) -> usize {
-        let slots = self.ids.len();
-        let columns = self.ids.capacity() * size_of::<Box<str>>()
-            + self.habits.capacity() * size_of::<Habit>()
-            + self.standings.capacity() * size_of::<Standing>()
-            + self.index.slots.capacity() * (size_of::<Slot>() + 1);
-        let step = (slots / SAMPLED_SLOTS).max(1);
-        let sampled = (0..slots).step_by(step).map(|slot| {
-            let rare = self.habits[slot].rare.as_ref().map_or(0, |rare| rare.approximate_bytes());
-            self.ids[slot].len() + rare
+        let step = (self.users.len() / SAMPLED_SLOTS).max(1);
+        let sampled = self.users.iter().step_by(step).map(|user| {
+            let id = if user.id.is_heap_allocated() { user.id.capacity() } else { 0 };
+            id + user.habit.rare.as_ref().map_or(0, |rare| rare.approximate_bytes())
         });
-        columns + sampled.sum::<usize>() * step
+        let visits = self.visits.values().map(Vec::capacity).sum::<usize>() * size_of::<Slot>();
+        self.users.approximate_bytes() + self.index.approximate_bytes() + visits + sampled.sum::<usize>() * step
     }
 
     /// How many slots there are, the empty ones of deleted users among them.
     pub(super) fn slots(&self) -> usize {
-        self.ids.len()
+        self.users.len()
     }
 
     /// How many ids are known.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.ids.len() - self.free.len()
+        self.users.len() - self.free.len()
     }
 
     /// Whether no id is known.

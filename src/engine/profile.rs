@@ -121,7 +121,7 @@ impl PartitionEngine {
         let totals = rare.map_or_else(PurchaseTotals::default, |rare| rare.purchases.totals(return_days));
         Profile {
             user_id: self.state.population.id(root).to_owned(),
-            first_active_day: activity.first,
+            first_active_day: activity.first(),
             last_active_day: activity.days.newest(),
             active_days: activity.count,
             active_days_7d: activity.days_in(day, 7),

@@ -12,8 +12,9 @@ use super::ledger::Ledger;
 use super::loyalty::Look;
 use super::merging::renumber_habit;
 use super::partition::{PartitionEngine, Placement};
-use super::population::{Population, Standing};
+use super::population::Population;
 use super::segments::Segments;
+use super::standing::Standing;
 use super::switching::Ahead;
 use super::transfer::NamedEdge;
 use crate::model::churn::settings::ChurnSettings;
@@ -309,8 +310,7 @@ impl PartitionEngine {
         // Where models take over on different days, what was judged by one is judged anew at the next close.
         let anew = is_double || origin.is_some_and(|origin| origin.churn != self.churn);
         if anew {
-            standing.risks.iter_mut().for_each(|said| said.next = said.next.min(closed + 1));
-            standing = standing.until(standing.next_change.min(closed + 1));
+            standing = standing.judged_by(closed + 1, true);
         }
         self.state.population.set_standing(root, standing.until(standing.next_change));
         self.mark_loyalty(root, closed + 1, Look::Event);

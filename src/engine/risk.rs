@@ -1,6 +1,6 @@
 //! Churn risk of users: what a habit says as of a day, what of it is published, and what is counted when days close.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use super::effect::{Cause, Effect, RiskChange};
 use super::habit::{Habit, Rare};
 use super::partial::RiskCounts;
 use super::partition::PartitionEngine;
-use super::population::Standing;
+use super::standing::{Said, Standing};
 use crate::model::churn::ProcessKind;
 use crate::model::churn::level::{Circumstances, Departure, Judgement, RiskLevel, Seen};
 use crate::model::churn::memory::Memory;
@@ -20,25 +20,11 @@ use crate::model::churn::settings::ChurnSettings;
 use crate::model::event::{Event, EventType, Facts};
 use crate::model::time::Day;
 
+/// The level of the process that is counted, where it was just judged; `Some(None)` without a day of the process.
+pub(super) type Judged = Option<Option<RiskLevel>>;
+
 /// Both processes, in the order of [`Standing::risks`].
 pub(super) const PROCESSES: [ProcessKind; 2] = [ProcessKind::Activity, ProcessKind::Purchase];
-
-/// What was last said about a process of a user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Said {
-    /// The published level; `None` without a day of the process.
-    pub level: Option<RiskLevel>,
-    /// Whether a complaint made it what it is.
-    pub raised: bool,
-    /// The next day on whose end it may be another without an event; [`FOREVER`] when never.
-    pub next: Day,
-}
-
-impl Default for Said {
-    fn default() -> Self {
-        Self { level: None, raised: false, next: FOREVER }
-    }
-}
 
 /// The processes that an event may have changed. Of the others the clock alone decides, and it is known when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,8 +130,15 @@ pub(super) fn judge(churn: &ChurnSettings, kind: ProcessKind, habit: &Habit, day
 
 impl PartitionEngine {
     /// Judges both processes of a user as of `day`, as far as anything can have changed since they were last judged, and says what did.
-    pub(super) fn settle_risks(&mut self, root: Slot, standing: &Standing, touched: Touched, (day, cause): (Day, Cause)) -> [Said; 2] {
-        let mut risks = standing.risks;
+    pub(super) fn settle_risks(
+        &mut self,
+        root: Slot,
+        standing: &Standing,
+        touched: Touched,
+        (day, cause): (Day, Cause),
+    ) -> ([Said; 2], Judged) {
+        let mut risks = standing.risks();
+        let (counted, mut counted_now) = (self.counted_process().1, None);
         let mut changes = Vec::new();
         for (index, kind) in PROCESSES.into_iter().enumerate() {
             if !touched.0[index] && risks[index].next > day {
@@ -154,14 +147,17 @@ impl PartitionEngine {
             let whole = self.state.population.whole(root);
             let known = Known::of(kind, &whole, day);
             let (judged, said) = known.say_remembered(&mut self.judgements, &self.churn, kind, day);
-            if said.level != risks[index].level {
+            if said.level != risks[index].level && self.wanted.risk(said.level) {
                 let departed = known.circumstances.departed.is_some();
                 changes.push(self.risk_change((root, index), (risks[index], said), judged.as_ref(), (day, cause, departed)));
             }
             risks[index] = said;
+            if index == counted {
+                counted_now = Some(said.level);
+            }
         }
         self.effects.extend(changes.into_iter().map(|change| Effect::RiskChanged(Box::new(change))));
-        risks
+        (risks, counted_now)
     }
 
     pub(super) fn risk_change(
@@ -216,7 +212,8 @@ fn base(said: Said) -> Option<RiskLevel> {
 pub struct RiskLedger {
     levels: [i64; 4],
     /// Users whose level may be another at the end of an open day, by day. Those whom only time changes are in the calendar of visits instead.
-    open: BTreeMap<Day, BTreeSet<Slot>>,
+    /// Some may come several times, each after other users came.
+    open: BTreeMap<Day, Vec<Slot>>,
 }
 
 impl RiskLedger {
@@ -226,13 +223,26 @@ impl RiskLedger {
     }
 
     /// Takes out who is to be looked at on which open day.
-    pub(super) fn take_open(&mut self) -> BTreeMap<Day, BTreeSet<Slot>> {
+    pub(super) fn take_open(&mut self) -> BTreeMap<Day, Vec<Slot>> {
         std::mem::take(&mut self.open)
     }
 
     /// Has a user looked at when an open day closes.
     pub(super) fn look_at(&mut self, day: Day, root: Slot) {
-        self.open.entry(day).or_default().insert(root);
+        let slots = self.open.entry(day).or_default();
+        if slots.last() != Some(&root) {
+            slots.push(root);
+        }
+    }
+
+    /// Takes the users who were noted for the close of a day.
+    pub(super) fn take_noted(&mut self, day: Day) -> Vec<Slot> {
+        self.open.remove(&day).unwrap_or_default()
+    }
+
+    /// Users by level at the end of the last closed day.
+    pub(super) fn levels(&self) -> [i64; 4] {
+        self.levels
     }
 
     fn change(&mut self, from: Option<RiskLevel>, to: Option<RiskLevel>) {
@@ -255,7 +265,7 @@ impl PartitionEngine {
     pub(super) fn note_open_risk(&mut self, root: Slot, day: Day) {
         let Some(open) = self.state.closed_through.map(|closed| closed + 1) else { return };
         let standing = self.state.population.standing(root);
-        let level = standing.risks[self.counted_process().1].level;
+        let level = standing.risks()[self.counted_process().1].level;
         if day <= open && level == standing.decided && level != Some(RiskLevel::Churned) {
             return;
         }
@@ -266,30 +276,17 @@ impl PartitionEngine {
         }
     }
 
-    /// Decides the levels at the end of a day that closes: of users whom an event of an open day concerned, and of those whom the clock visits.
-    pub(super) fn close_risk(&mut self, visited: impl Iterator<Item = Slot>, closing: &mut ClosingDay) -> RiskCounts {
-        let day = closing.day();
-        let noted = self.state.risk.open.remove(&day).unwrap_or_default();
-        // Each user once: ids that were noted apart may be one user by now.
-        let mut due: Vec<Slot> = noted.into_iter().chain(visited).map(|slot| self.state.population.root(slot)).collect();
-        due.sort_unstable();
-        due.dedup();
-        let mut counts = RiskCounts::default();
-        for slot in due {
-            self.decide_risk(slot, &mut counts, closing);
-        }
-        counts.levels = self.state.risk.levels;
-        counts
-    }
-
-    fn decide_risk(&mut self, root: Slot, counts: &mut RiskCounts, closing: &mut ClosingDay) {
+    /// Decides the level of a user at the end of a day that closes, which `judged` may tell already.
+    pub(super) fn decide_risk(&mut self, root: Slot, judged: Judged, counts: &mut RiskCounts, closing: &mut ClosingDay) {
         let day = closing.day();
         let kind = self.counted_process().0;
         let whole = self.state.population.whole(root);
         let before = self.state.population.standing(root).decided;
-        let known = Known::of(kind, &whole, day);
         let judgements = &mut self.judgements;
-        let after = known.seen.map(|seen| judgements.judge(&self.churn, kind, seen, known.circumstances, day).level);
+        let after = judged.unwrap_or_else(|| {
+            let known = Known::of(kind, &whole, day);
+            known.seen.map(|seen| judgements.judge(&self.churn, kind, seen, known.circumstances, day).level)
+        });
         if before == Some(RiskLevel::Churned) {
             let back = match kind {
                 ProcessKind::Activity => whole.activity.days.contains(day),
@@ -332,11 +329,8 @@ impl PartitionEngine {
         let Some(closed) = self.state.closed_through else { return };
         let roots: Vec<Slot> = self.state.population.roots().collect();
         for root in roots {
-            let mut standing = self.state.population.standing(root);
-            for said in standing.risks.iter_mut().filter(|said| said.level.is_some()) {
-                said.next = said.next.min(closed + 1);
-            }
-            self.state.population.set_standing(root, standing.until(standing.next_change.min(closed + 1)));
+            let standing = self.state.population.standing(root);
+            self.state.population.set_standing(root, standing.judged_by(closed + 1, false));
         }
     }
 }

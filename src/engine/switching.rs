@@ -10,7 +10,8 @@ use super::count::FOREVER;
 use super::effect::{Cause, Effect};
 use super::models::{Switch, takes};
 use super::partition::PartitionEngine;
-use super::risk::{Known, PROCESSES, Said, model_ids};
+use super::risk::{Known, PROCESSES, model_ids};
+use super::standing::Said;
 use crate::model::churn::refit::FittedModel;
 use crate::model::churn::settings::ChurnSettings;
 use crate::model::time::Day;
@@ -160,7 +161,7 @@ impl PartitionEngine {
                 self.take_over(root, day, &before);
             }
             let standing = self.state.population.standing(root);
-            if foreseen.is_none() || standing.decided != standing.risks[counted].level {
+            if foreseen.is_none() || standing.decided != standing.risks()[counted].level {
                 due.push(root);
             }
         }
@@ -170,7 +171,7 @@ impl PartitionEngine {
     /// Notes when the new models change a user's levels next, if they leave them as they are now.
     fn take_over_unchanged(&mut self, root: Slot, foreseen: [Said; 2]) -> bool {
         let standing = self.state.population.standing(root);
-        if standing.risks.iter().zip(&foreseen).any(|(said, foreseen)| said.level != foreseen.level) {
+        if standing.risks().iter().zip(&foreseen).any(|(said, foreseen)| said.level != foreseen.level) {
             return false;
         }
         self.restand(root, foreseen);
@@ -179,7 +180,7 @@ impl PartitionEngine {
 
     fn restand(&mut self, root: Slot, risks: [Said; 2]) {
         let mut standing = self.state.population.standing(root);
-        standing.risks = risks;
+        standing = standing.with_risks(risks);
         let next = risks.iter().map(|said| said.next).min().unwrap_or(FOREVER);
         // What else the clock changes is somewhere behind the day that was noted.
         self.state.population.set_standing(root, standing.until(standing.next_change.min(next)));
@@ -191,11 +192,11 @@ impl PartitionEngine {
         let ahead = PROCESSES.iter().any(|kind| Known::of(*kind, &whole, day).later.is_some());
         let as_of = if ahead { self.as_of() } else { day };
         let standing = self.state.population.standing(root);
-        let mut risks = standing.risks;
+        let mut risks = standing.risks();
         for (index, kind) in PROCESSES.into_iter().enumerate() {
             let known = Known::of(kind, &whole, as_of);
             let (judged, said) = known.say(&self.churn, kind, as_of);
-            if said.level != risks[index].level {
+            if said.level != risks[index].level && self.wanted.risk(said.level) {
                 let same = known.say(before, kind, as_of).1.level == said.level;
                 let cause = if same { Cause::Clock } else { Cause::Model };
                 let departed = known.circumstances.departed.is_some();

@@ -9,9 +9,9 @@ use super::kafka::Record;
 use super::kafka::metadata::Lineage;
 use super::observations::PartitionSize;
 use super::refitting::ModelBoard;
-use super::worker::{Destination, Outputs, Processor, Processors, TopicIndex, Undecodable};
+use super::worker::{Destination, Frozen, Outputs, Processor, Processors, TopicIndex, Undecodable};
 use crate::config::Settings;
-use crate::engine::effect::{Admission, Effect, RiskChange, Transition};
+use crate::engine::effect::{Admission, Effect, RiskChange, Transition, Wanted};
 use crate::engine::models::Switch;
 use crate::engine::partial::{Continuation, Partial};
 use crate::engine::partition::{PartitionEngine, Placement};
@@ -20,6 +20,8 @@ use crate::engine::settings::EngineSettings;
 use crate::model::churn::ProcessKind;
 use crate::model::churn::settings::ChurnSettings;
 use crate::model::event::Event;
+use crate::model::lifecycle::Lifecycle;
+use crate::model::loyalty::stage::LifeStage;
 use crate::model::rejection::{Reason, Rejection};
 use crate::model::time::{Calendar, Day, EventTime, UnknownTimeZone};
 use crate::wire::decode::Decoder;
@@ -172,6 +174,11 @@ pub struct EngineProcessor {
 }
 
 impl Processor for EngineProcessor {
+    fn expect(&self, key: &[u8]) {
+        // Keys are ids where the log is keyed by user; what else they are is simply not found.
+        self.engine.warm(key);
+    }
+
     fn handle(&mut self, record: &Record<'_>, outputs: &mut Outputs) -> &'static str {
         if self.shared.internal {
             return self.handle_envelope(record, outputs);
@@ -222,7 +229,7 @@ impl Processor for EngineProcessor {
         self.engine.newest_time()
     }
 
-    fn encode(&self, offset: i64) -> Result<Vec<u8>, String> {
+    fn freeze(&self, offset: i64) -> Frozen {
         let head = snapshot::Head {
             version: snapshot::VERSION,
             lineage: self.lineage.to_string(),
@@ -232,7 +239,8 @@ impl Processor for EngineProcessor {
             offset,
             users: self.engine.users() as u64,
         };
-        snapshot::encode(&head, &self.engine).map_err(|error| error.to_string())
+        let state = self.engine.frozen();
+        Box::new(move || snapshot::encode(&head, &state).map_err(|error| error.to_string()))
     }
 
     fn size(&self) -> PartitionSize {
@@ -281,7 +289,11 @@ impl Processor for EngineProcessor {
 }
 
 impl EngineProcessor {
-    fn new(shared: &Arc<Shared>, engine: PartitionEngine, partition: i32, partitions: u32, lineage: Lineage) -> Self {
+    fn new(shared: &Arc<Shared>, mut engine: PartitionEngine, partition: i32, partitions: u32, lineage: Lineage) -> Self {
+        let publish = &shared.settings.publish;
+        let lifecycle = |to: Lifecycle| publish.wants_transition("lifecycle", to.name());
+        let stage = |to: LifeStage| publish.wants_transition("life_stage", to.name());
+        engine.want(Wanted::new(lifecycle, |to| publish.wants_risk(to)).with_stages(stage));
         Self {
             shared: Arc::clone(shared),
             engine,

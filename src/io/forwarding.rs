@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::kafka::Record;
 use super::kafka::metadata::Lineage;
-use super::worker::{Destination, Outputs, Processor, Processors, TopicIndex, Undecodable};
+use super::worker::{Destination, Frozen, Outputs, Processor, Processors, TopicIndex, Undecodable};
 use crate::config::Settings;
 use crate::model::event::Event;
 use crate::model::rejection::{Reason, Rejection};
@@ -130,8 +130,9 @@ impl Processor for Forwarder {
         self.newest
     }
 
-    fn encode(&self, _: i64) -> Result<Vec<u8>, String> {
-        Ok(self.newest.map_or(i64::MIN, EventTime::nanos).to_le_bytes().to_vec())
+    fn freeze(&self, _: i64) -> Frozen {
+        let newest = self.newest.map_or(i64::MIN, EventTime::nanos);
+        Box::new(move || Ok(newest.to_le_bytes().to_vec()))
     }
 
     fn profile(&self, _: &str) -> Option<Vec<u8>> {

@@ -44,9 +44,6 @@ pub fn of_files(settings: &Settings, until: Option<Day>, partitions: u32, mut re
             engines.look();
         }
         engines.handle(&event, arrived_at);
-        // Nobody reads what engines say on the way.
-        engines.take_transitions();
-        engines.take_risks();
     }
     if let Some(until) = until {
         engines.close_through(until);

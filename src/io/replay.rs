@@ -1,22 +1,34 @@
 //! The engine over files: records in, the last record of every metric and every transition out.
 
+mod batch;
+mod engines;
+mod lanes;
 mod partitions;
+mod profiles;
+mod reading;
 mod report;
+mod totals;
+mod writing;
 
-use std::path::{Path, PathBuf};
+use std::num::NonZero;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, channel, sync_channel};
+use std::thread;
 
 pub use partitions::Partitions;
 pub use report::Summary;
 
-use super::files::{FileRecord, FileRecords, InputError, LineFile, OutputError};
+use super::files::{Block, FileRecords, InputError, LineFile, OutputError};
 use crate::config::Settings;
-use crate::engine::effect::Admission;
-use crate::model::event::Event;
 use crate::model::rejection::Rejection;
-use crate::model::time::{Calendar, Day, EventTime, UnknownTimeZone};
-use crate::wire::dead_letter;
-use crate::wire::records::{ChurnRiskRecord, TransitionRecord, alert as alert_record};
+use crate::model::time::{Calendar, Day, UnknownTimeZone};
+use batch::{Blocks, Letter, PackedEvent, Place};
+use engines::{Engines, Outcome};
+use lanes::Lanes;
+use reading::{Ask, ReadBlock, Reading};
+use totals::Totals;
+use writing::{Work, Writer};
 
 /// In which order records reach the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,173 +71,152 @@ pub enum ReplayError {
 
 /// Records between two looks at what changed, which keeps what engines have to tell from piling up.
 const RECORDS_BETWEEN_LOOKS: u64 = 20_000;
+/// Events of a batch in the order of time.
+const BATCH_EVENTS: usize = 4096;
+/// Batches that wait to be written.
+const WAITING_BATCHES: usize = 16;
 
 /// Reads all records, and writes `metrics.ndjson`, `transitions.ndjson`, `churn-risk.ndjson`, `alerts.ndjson`, `dead-letters.ndjson`, `profiles.ndjson` and `summary.json` to the output folder. Each file comes into being when it is complete.
+///
+/// Reading, decoding, counting and writing are on threads of their own; what is written does not depend on how many there are.
 pub fn replay(settings: &Settings, options: &ReplayOptions, records: FileRecords<'_>) -> Result<Summary, ReplayError> {
     std::fs::create_dir_all(&options.output).map_err(|error| ReplayError::Folder(options.output.clone(), error))?;
     let calendar = Arc::new(Calendar::new(&settings.engine.time_zone)?);
-    let mut run = Run {
-        partitions: Partitions::new(settings, options.partitions, &calendar),
-        calendar,
-        until: options.until,
-        dead_letters: LineFile::create(&options.output.join("dead-letters.ndjson"))?,
-        transitions: LineFile::create(&options.output.join("transitions.ndjson"))?,
-        risks: LineFile::create(&options.output.join("churn-risk.ndjson"))?,
-        alerts: LineFile::create(&options.output.join("alerts.ndjson"))?,
-        summary: Summary::default(),
-    };
-    match options.order {
-        Order::File => run.in_file_order(records)?,
-        Order::EventTime => run.in_event_time_order(records)?,
-    }
-    run.finish(&options.output)
+    let totals = Totals::new(settings, options.partitions);
+    let writer = Writer::create(&options.output, totals, calendar.clone())?;
+    let engines = Engines::new(settings, options.partitions, &calendar);
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let ask = Ask { decoder: records.decoder(), calendar: &calendar, until: options.until, partitions: options.partitions };
+    let (counted, engines, writer) = thread::scope(|scope| {
+        let reading = Reading::start(scope, records, ask, cores);
+        let lanes = Lanes::start(scope, engines, cores.min(options.partitions as usize));
+        let (work, works) = sync_channel(WAITING_BATCHES);
+        let writing = scope.spawn(move || writer.run(&works));
+        let run = Run { lanes, work, counted: Counted { records: 0, after_until: 0 } };
+        let counted = run.count(&reading, options);
+        // What stops the writer stops everything, and is what is told.
+        let writer = writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let (counted, engines) = counted?;
+        Ok::<_, ReplayError>((counted, engines, writer?))
+    })?;
+    let day = options.until.or(engines.newest_day()).unwrap_or(Day::from_number(0));
+    let (summary, users) = thread::scope(|scope| {
+        let finishing = scope.spawn(|| writer.finish(&options.output));
+        let users = profiles::write(engines.all(), day, &options.output.join("profiles.ndjson"), cores);
+        (finishing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), users)
+    });
+    let mut summary = summary?;
+    (summary.records, summary.after_until, summary.users) = (counted.records, counted.after_until, users?);
+    let mut file = LineFile::create(&options.output.join("summary.json"))?;
+    file.write_json(&summary.to_json())?;
+    file.finish()?;
+    Ok(summary)
 }
 
-/// A record that waits for its turn in event-time order.
-struct Waiting {
-    event: Event<'static>,
-    arrived_at: Option<EventTime>,
-    source: Arc<str>,
-    line: u64,
-    value: Box<[u8]>,
+/// How many records there were.
+struct Counted {
+    records: u64,
+    after_until: u64,
 }
 
-/// Where a record stands, for its dead letter.
-struct Origin<'a> {
-    source: &'a str,
-    line: u64,
-    value: &'a [u8],
-    length: u64,
-}
-
+/// Hands what is read to those who count, and what they say to the writer, in order.
 struct Run {
-    partitions: Partitions,
-    calendar: Arc<Calendar>,
-    until: Option<Day>,
-    dead_letters: LineFile,
-    transitions: LineFile,
-    risks: LineFile,
-    alerts: LineFile,
-    summary: Summary,
+    lanes: Lanes,
+    work: SyncSender<Work>,
+    counted: Counted,
 }
 
 impl Run {
-    fn in_file_order(&mut self, mut records: FileRecords<'_>) -> Result<(), ReplayError> {
-        while let Some(record) = records.next_record()? {
-            let FileRecord { source, line, value, length, outcome } = record;
-            let origin = Origin { source, line, value, length };
-            self.summary.records += 1;
-            match outcome {
-                Ok(decoded) => self.take(&decoded.event, decoded.arrived_at, &origin)?,
-                Err(rejection) => self.reject(&rejection, &origin)?,
+    /// Reads and counts everything, and returns the engines.
+    fn count(mut self, reading: &Reading, options: &ReplayOptions) -> Result<(Counted, Engines), ReplayError> {
+        match options.order {
+            Order::File => self.in_file_order(reading)?,
+            Order::EventTime => self.in_event_time_order(reading)?,
+        }
+        let engines = self.finish(options.until);
+        Ok((self.counted, engines))
+    }
+
+    fn in_file_order(&mut self, reading: &Reading) -> Result<(), InputError> {
+        while let Some(read) = reading.next_block()? {
+            let before = self.counted.records;
+            let (blocks, letters, events) = self.take(read);
+            let turn = u32::try_from(RECORDS_BETWEEN_LOOKS - 1 - before % RECORDS_BETWEEN_LOOKS).unwrap_or(u32::MAX);
+            // The others have seen as much when this event is counted, whatever blocks are made of.
+            let look = events.binary_search_by_key(&turn, |event| event.place.at).is_ok().then_some(turn);
+            if self.hand_over(blocks, letters, events, look).is_none() {
+                break;
             }
         }
         Ok(())
     }
 
-    fn in_event_time_order(&mut self, mut records: FileRecords<'_>) -> Result<(), ReplayError> {
-        let mut waiting: Vec<Waiting> = Vec::new();
-        let mut name: Arc<str> = "".into();
-        while let Some(record) = records.next_record()? {
-            let FileRecord { source, line, value, length, outcome } = record;
-            self.summary.records += 1;
-            match outcome {
-                Ok(decoded) => {
-                    if *name != *source {
-                        name = source.into();
-                    }
-                    let arrived_at = decoded.arrived_at;
-                    waiting.push(Waiting {
-                        event: decoded.event.into_owned(),
-                        arrived_at,
-                        source: name.clone(),
-                        line,
-                        value: value.into(),
-                    });
-                }
-                Err(rejection) => self.reject(&rejection, &Origin { source, line, value, length })?,
+    fn in_event_time_order(&mut self, reading: &Reading) -> Result<(), InputError> {
+        let mut all: Vec<Arc<Block>> = Vec::new();
+        let mut waiting: Vec<PackedEvent> = Vec::new();
+        while let Some(read) = reading.next_block()? {
+            let (blocks, letters, mut events) = self.take(read);
+            let number = u32::try_from(all.len()).unwrap_or(u32::MAX);
+            for event in &mut events {
+                event.place.block = number;
+            }
+            waiting.append(&mut events);
+            all.extend(blocks.iter().cloned());
+            if self.hand_over(blocks, letters, Vec::new(), None).is_none() {
+                return Ok(());
             }
         }
-        waiting.sort_by_key(|record| record.event.time);
-        for Waiting { event, arrived_at, source, line, value } in waiting {
-            let origin = Origin { source: &source, line, value: &value, length: value.len() as u64 };
-            self.take(&event, arrived_at, &origin)?;
+        waiting.sort_by_key(|event| event.time);
+        let blocks: Blocks = all.into();
+        let mut since_look = 0;
+        let mut rest = waiting.into_iter();
+        while rest.len() > 0 {
+            let mut events: Vec<PackedEvent> = rest.by_ref().take(BATCH_EVENTS).collect();
+            for (at, event) in (0..).zip(&mut events) {
+                event.place.at = at;
+            }
+            since_look += events.len() as u64;
+            let look = events.last().map(|event| event.place.at).filter(|_| since_look >= RECORDS_BETWEEN_LOOKS);
+            since_look = if look.is_some() { 0 } else { since_look };
+            if self.hand_over(blocks.clone(), Vec::new(), events, look).is_none() {
+                break;
+            }
         }
         Ok(())
     }
 
-    fn take(&mut self, event: &Event<'_>, arrived_at: Option<EventTime>, origin: &Origin<'_>) -> Result<(), ReplayError> {
-        if self.until.is_some_and(|until| self.calendar.day_of(event.time) > until) {
-            self.summary.after_until += 1;
-            return Ok(());
-        }
-        let admission = self.partitions.handle(event, arrived_at);
-        match admission {
-            Admission::Accepted | Admission::Forwarded => self.summary.accepted += 1,
-            Admission::Duplicate => self.summary.duplicates += 1,
-            Admission::Deleted => self.summary.deleted += 1,
-            Admission::Rejected(rejection) => self.reject(&rejection, origin)?,
-        }
-        self.write_changes()?;
-        if self.summary.records.is_multiple_of(RECORDS_BETWEEN_LOOKS) {
-            self.partitions.look();
-            self.write_alerts()?;
-        }
-        Ok(())
+    /// Counts the records of a block.
+    fn take(&mut self, ReadBlock { block, events, letters, after_until }: ReadBlock) -> (Blocks, Vec<Letter>, Vec<PackedEvent>) {
+        self.counted.records += block.len() as u64;
+        self.counted.after_until += after_until;
+        let letter = |(row, rejection): (u32, Rejection)| Letter { place: Place { at: row, block: 0, row }, rejection };
+        let blocks: Blocks = Arc::new([block]);
+        (blocks, letters.into_iter().map(letter).collect(), events)
     }
 
-    fn reject(&mut self, rejection: &Rejection, origin: &Origin<'_>) -> Result<(), ReplayError> {
-        *self.summary.dead_letters.entry(rejection.reason.name()).or_default() += 1;
-        let letter = dead_letter::of_file_record(rejection, origin.source, origin.line, origin.value, origin.length);
-        Ok(self.dead_letters.write_json(&letter)?)
+    /// Lets a batch be counted and written. `None` when nothing is written any more.
+    fn hand_over(&mut self, blocks: Blocks, letters: Vec<Letter>, events: Vec<PackedEvent>, look: Option<u32>) -> Option<()> {
+        let outcomes = self.lanes.count(&blocks, events, look);
+        self.work.send(Work { blocks, letters, outcomes }).ok()
     }
 
-    fn write_changes(&mut self) -> Result<(), ReplayError> {
-        for transition in self.partitions.take_transitions() {
-            self.summary.transitions += 1;
-            self.transitions.write_json(&TransitionRecord::new(&transition))?;
+    /// Closes days, and lets all partitions tell the last that there is to tell. Nothing comes for partitions that never had a record.
+    fn finish(&mut self, until: Option<Day>) -> Engines {
+        let mut engines = self.lanes.bring_home();
+        if let Some(until) = until {
+            self.say(engines.close_through(until));
         }
-        for change in self.partitions.take_risks() {
-            self.summary.risk_changes += 1;
-            self.risks.write_json(&ChurnRiskRecord::new(&change))?;
+        self.say(Outcome { told: engines.tell(), ..Outcome::default() });
+        if engines.close_the_empty() {
+            self.say(Outcome { told: engines.tell(), ..Outcome::default() });
         }
-        Ok(())
+        engines
     }
 
-    fn write_alerts(&mut self) -> Result<(), ReplayError> {
-        for alert in self.partitions.take_alerts() {
-            self.summary.alerts += 1;
-            self.alerts.write_json(&alert_record(&alert, &self.calendar))?;
-        }
-        Ok(())
-    }
-
-    fn finish(mut self, output: &Path) -> Result<Summary, ReplayError> {
-        if let Some(until) = self.until {
-            self.partitions.close_through(until);
-            self.write_changes()?;
-        }
-        self.partitions.look_for_the_last_time();
-        self.write_alerts()?;
-        self.alerts.finish()?;
-        self.dead_letters.finish()?;
-        self.transitions.finish()?;
-        self.risks.finish()?;
-        let mut metrics = LineFile::create(&output.join("metrics.ndjson"))?;
-        for record in self.partitions.last_metrics().values() {
-            self.summary.see_metric(record);
-            metrics.write_json(&record)?;
-        }
-        metrics.finish()?;
-        let mut profiles = LineFile::create(&output.join("profiles.ndjson"))?;
-        for profile in self.partitions.profiles(self.until) {
-            self.summary.users += 1;
-            profiles.write_json(&profile)?;
-        }
-        profiles.finish()?;
-        let mut summary = LineFile::create(&output.join("summary.json"))?;
-        summary.write_json(&self.summary.to_json())?;
-        summary.finish()?;
-        Ok(self.summary)
+    fn say(&self, outcome: Outcome) {
+        let (to, outcomes) = channel();
+        _ = to.send(outcome);
+        // Where nothing is written any more, the writer tells why.
+        _ = self.work.send(Work { blocks: Arc::new([]), letters: Vec::new(), outcomes: vec![outcomes] });
     }
 }

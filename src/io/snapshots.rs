@@ -33,6 +33,9 @@ pub enum SnapshotError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The state has something that the format cannot say.
+    #[error("the state cannot be encoded: {0}; recovery will replay more")]
+    Unencodable(String),
     /// The store failed. Worth trying again.
     #[error("cannot {attempted} snapshots in {store}: {reason}")]
     Store {

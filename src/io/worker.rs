@@ -25,7 +25,7 @@ use std::time::Duration;
 
 pub use error::WorkerError;
 pub use outputs::{Destination, Header, Outputs, TopicIndex};
-pub use processor::{Processor, Processors, Undecodable};
+pub use processor::{Frozen, Processor, Processors, Undecodable};
 pub use pulse::Pulse;
 pub use recovery::{Refusal, candidates};
 pub use resharding::ReshardFailure;
@@ -34,17 +34,19 @@ use self::partition::{Arrivals, Partition, Tally};
 use self::snapshot::Stored;
 use crate::io::clock::{self, Stopwatch};
 use crate::io::failpoint::{Place, pass};
-use crate::io::kafka::Entry;
 use crate::io::kafka::connection::Connection;
 use crate::io::kafka::consumer::{ConsumeError, GroupConsumer, GroupEvent};
 use crate::io::kafka::metadata::Barrier;
 use crate::io::kafka::producer::{ProduceError, Producer};
+use crate::io::kafka::{Entry, Record};
 use crate::io::observations::{Observations, PartitionGauges, PartitionPhase};
 use crate::io::snapshots::{KeptName, Snapshots};
 use crate::model::time::EventTime;
 
 /// How long a batch is waited for.
 const BATCH_WAIT: Duration = Duration::from_millis(20);
+/// Records whose users are looked at ahead of them, all at once: what they need is then at hand, and not yet driven out by what others need.
+const EXPECTED: usize = 32;
 /// How long the brokers may take to answer a question.
 const ASK: Duration = Duration::from_secs(30);
 /// How long another's transaction may hold up the reading of a commit.
@@ -279,20 +281,29 @@ impl<F: Processors> Worker<F> {
         }
         pass(Place::Consume);
         let mut replayed = 0;
-        for entry in batch.iter() {
-            match entry {
-                Entry::Record(record) => {
-                    let Some(partition) = partitions.get_mut(&record.partition) else { continue };
-                    match partition.take(&record, outputs, scratch) {
-                        Some(outcome) => {
-                            tally.add(outcome);
-                            arrivals.add(record.timestamp_ms);
-                        }
-                        None => replayed += 1,
+        let mut entries = batch.iter();
+        let mut coming = Vec::with_capacity(EXPECTED);
+        loop {
+            coming.clear();
+            coming.extend(entries.by_ref().take(EXPECTED));
+            if coming.is_empty() {
+                break;
+            }
+            expect(&coming, partitions);
+            for entry in &coming {
+                let record = match entry {
+                    Entry::Record(record) => record,
+                    Entry::Failed { partition, code, reason } => {
+                        return Err(WorkerError::Partition { partition: *partition, reason: format!("{code}: {reason}") });
                     }
-                }
-                Entry::Failed { partition, code, reason } => {
-                    return Err(WorkerError::Partition { partition, reason: format!("{code}: {reason}") });
+                };
+                let Some(partition) = partitions.get_mut(&record.partition) else { continue };
+                match partition.take(record, outputs, scratch) {
+                    Some(outcome) => {
+                        tally.add(outcome);
+                        arrivals.add(record.timestamp_ms);
+                    }
+                    None => replayed += 1,
                 }
             }
         }
@@ -459,6 +470,16 @@ impl<F: Processors> Worker<F> {
             let profile = self.partitions.values().find_map(|partition| partition.processor.profile(&query.user_id));
             // Whoever asked may be gone.
             drop(query.reply.send(profile));
+        }
+    }
+}
+
+/// Tells the partitions of what is about to come.
+fn expect<P: Processor>(coming: &[Entry<'_>], partitions: &BTreeMap<i32, Partition<P>>) {
+    for entry in coming {
+        let Entry::Record(Record { partition, key: Some(key), .. }) = entry else { continue };
+        if let Some(partition) = partitions.get(partition) {
+            partition.processor.expect(key);
         }
     }
 }

@@ -6,20 +6,22 @@ use super::time::Day;
 
 /// Days that a set remembers, counted back from its newest.
 const SPAN: i32 = 192;
+/// The bit of the newest day, in the last word.
+const NEWEST: u32 = 1 << 31;
 
 /// A set of days: the newest one and the 191 before it. Older days are forgotten when a newer one comes.
 ///
 /// 192 days are enough for every figure that can still change: two windows of 30 days, the late horizon of 35 days, and the 35 days that a late merge reaches back (130 days).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DaySet {
-    /// Bit `j` (of word `j / 64`) is the day `newest - 191 + j`; all zero when the set is empty.
-    words: [u64; 3],
+    /// Bit `j` (of word `j / 32`) is the day `newest - 191 + j`; all zero when the set is empty. Words of 32 bits leave no gap beside the day.
+    words: [u32; 6],
     newest: Day,
 }
 
 impl Default for DaySet {
     fn default() -> Self {
-        Self { words: [0; 3], newest: Day::from_number(0) }
+        Self { words: [0; 6], newest: Day::from_number(0) }
     }
 }
 
@@ -27,7 +29,18 @@ impl DaySet {
     /// Whether the set holds no day.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.words == [0; 3]
+        self.words == [0; 6]
+    }
+
+    /// The same bits in words of 64.
+    fn wide(&self) -> [u64; 3] {
+        let wide = |word: usize| u64::from(self.words[word]) | u64::from(self.words[word + 1]) << 32;
+        [wide(0), wide(2), wide(4)]
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half")]
+    fn set_wide(&mut self, [a, b, c]: [u64; 3]) {
+        self.words = [a as u32, (a >> 32) as u32, b as u32, (b >> 32) as u32, c as u32, (c >> 32) as u32];
     }
 
     /// The newest day, or `None` of an empty set.
@@ -40,20 +53,20 @@ impl DaySet {
     pub fn insert(&mut self, day: Day) -> bool {
         if self.is_empty() {
             self.newest = day;
-            self.words = [0, 0, 1 << 63];
+            self.words = [0, 0, 0, 0, 0, NEWEST];
             return true;
         }
         let ahead = day.days_since(self.newest);
         if ahead > 0 {
             self.shift_down(ahead.unsigned_abs());
             self.newest = day;
-            self.words[2] |= 1 << 63;
+            self.words[5] |= NEWEST;
             return true;
         }
         let Some(bit) = self.bit_of(day) else { return false };
-        let word = &mut self.words[bit / 64];
+        let word = &mut self.words[bit / 32];
         let before = *word;
-        *word |= 1 << (bit % 64);
+        *word |= 1 << (bit % 32);
         *word != before
     }
 
@@ -91,7 +104,7 @@ impl DaySet {
     /// Whether `day` is in the set, as far as it remembers.
     #[must_use]
     pub fn contains(&self, day: Day) -> bool {
-        !self.is_empty() && self.bit_of(day).is_some_and(|bit| self.words[bit / 64] >> (bit % 64) & 1 == 1)
+        !self.is_empty() && self.bit_of(day).is_some_and(|bit| self.words[bit / 32] >> (bit % 32) & 1 == 1)
     }
 
     /// Number of days in `from..=through`.
@@ -117,14 +130,15 @@ impl DaySet {
     /// The 128 days from `from` as bits: bit `j` is the day `from + j`.
     #[must_use]
     pub fn window(&self, from: Day) -> u128 {
-        let low = u128::from(self.words[0]) | u128::from(self.words[1]) << 64;
+        let [first, second, third] = self.wide();
+        let low = u128::from(first) | u128::from(second) << 64;
         let offset = from.days_since(self.newest - (SPAN - 1));
         match offset {
             ..=-128 | SPAN.. => 0,
             -127..=0 => low << offset.unsigned_abs(),
             1.. => {
                 let shift = offset.unsigned_abs();
-                let high = u128::from(self.words[2]);
+                let high = u128::from(third);
                 let below = if shift < 128 { low >> shift } else { 0 };
                 let above = if shift <= 128 { high.checked_shl(128 - shift).unwrap_or(0) } else { high >> (shift - 128) };
                 below | above
@@ -132,10 +146,24 @@ impl DaySet {
         }
     }
 
+    /// The 60 days ending on `day`, which is not before the newest: bit 59 is `day`.
+    #[must_use]
+    pub fn recent(&self, day: Day) -> u64 {
+        let silent = day.days_since(self.newest);
+        let [_, _, top] = self.wide();
+        if self.is_empty() || silent >= 60 { 0 } else { top >> 4 >> silent.unsigned_abs() }
+    }
+
     /// The days of the set, ascending.
     pub fn days(&self) -> impl Iterator<Item = Day> + '_ {
         let oldest = self.newest - (SPAN - 1);
-        (0..SPAN).map(move |offset| oldest + offset).filter(|day| self.contains(*day))
+        (0..).zip(self.words).flat_map(move |(index, mut word)| {
+            std::iter::from_fn(move || {
+                let bit = (word != 0).then_some(word.trailing_zeros())?;
+                word &= word - 1;
+                Some(oldest + (index * 32 + bit.cast_signed()))
+            })
+        })
     }
 
     fn bit_of(&self, day: Day) -> Option<usize> {
@@ -144,14 +172,14 @@ impl DaySet {
 
     /// Moves every day `by` bits towards the forgotten end.
     fn shift_down(&mut self, by: u32) {
-        let [a, b, c] = self.words;
+        let [a, b, c] = self.wide();
         let join = |low: u64, high: u64, shift: u32| if shift == 0 { low } else { low >> shift | high << (64 - shift) };
-        self.words = match by {
+        self.set_wide(match by {
             0..=63 => [join(a, b, by), join(b, c, by), c >> by],
             64..=127 => [join(b, c, by - 64), c >> (by - 64), 0],
             128..=191 => [c >> (by - 128), 0, 0],
             _ => [0; 3],
-        };
+        });
     }
 }
 
@@ -177,6 +205,11 @@ mod tests {
             let listed: Vec<i32> = set.days().map(Day::number).collect();
             prop_assert_eq!(&listed, &tree.iter().copied().collect::<Vec<_>>());
             let window = set.window(Day::from_number(from));
+            let after = Day::from_number(tree.last().copied().unwrap_or(0) + from.rem_euclid(80));
+            for back in 0..64 {
+                let contained = back < 60 && tree.contains(&(after - back).number());
+                prop_assert_eq!(back < 60 && set.recent(after) >> (59 - back) & 1 == 1, contained, "{} - {}", after, back);
+            }
             for offset in 0..128 {
                 prop_assert_eq!(window >> offset & 1 == 1, tree.contains(&(from + offset)), "{} + {}", from, offset);
             }

@@ -60,7 +60,7 @@ impl fmt::Display for EventTime {
 }
 
 /// A calendar day: days since 1970-01-01. What instants it covers is told by a [`Calendar`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Day(i32);
 
 impl Day {

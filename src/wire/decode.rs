@@ -5,6 +5,7 @@
 mod facts;
 mod noted;
 mod record;
+mod usual;
 
 use std::borrow::Cow;
 
@@ -19,6 +20,7 @@ use crate::model::event::{Event, EventType};
 use crate::model::rejection::{Reason, Rejection};
 use crate::model::time::EventTime;
 use record::{Properties, Record};
+use usual::Usual;
 
 /// A record longer than this many bytes is `oversized`.
 pub const LARGEST_RECORD_BYTES: usize = 1_048_576;
@@ -71,13 +73,15 @@ pub struct Decoded<'a> {
 pub struct Decoder {
     mapping: InputMapping,
     limits: DecoderLimits,
+    /// Where records usually have their fields, if the mapping allows that.
+    usual: Option<Usual>,
 }
 
 impl Decoder {
     /// A decoder of records that are mapped by `mapping`.
     #[must_use]
     pub fn new(mapping: &InputMapping, limits: DecoderLimits) -> Self {
-        Self { mapping: mapping.clone(), limits }
+        Self { mapping: mapping.clone(), limits, usual: Usual::new(mapping) }
     }
 
     /// The event of a JSON record. A tombstone is an empty payload.
@@ -94,6 +98,11 @@ impl Decoder {
     /// As [`Decoder::decode_json`].
     pub fn decode_json_line<'a>(&self, payload: &'a [u8]) -> Result<Decoded<'a>, Rejection> {
         check_size(payload.len())?;
+        self.decode_usual(payload).map_or_else(|| self.decode_any(payload), Ok)
+    }
+
+    /// The event of any JSON record that is not too long.
+    fn decode_any<'a>(&self, payload: &'a [u8]) -> Result<Decoded<'a>, Rejection> {
         if payload.is_empty() {
             return Err(Rejection::new(Reason::Malformed, "an empty value"));
         }

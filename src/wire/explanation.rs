@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::records::risk_reason;
+use super::records::ReasonText;
 use crate::engine::explanation::{Explanation, Forecast};
 use crate::model::churn::ProcessKind;
 
@@ -26,7 +26,7 @@ fn process(explanation: &Explanation) -> Value {
         "horizon_days": explanation.horizon_days,
         "days_silent": history.silent_days,
         "days_seen": history.repeats + 1,
-        "reasons": explanation.reasons.iter().map(risk_reason).collect::<Vec<_>>(),
+        "reasons": explanation.reasons.iter().map(ReasonText).collect::<Vec<_>>(),
         "raises": raises,
         "lowers": lowers,
         "next": silent.first(),

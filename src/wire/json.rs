@@ -4,7 +4,9 @@
 //! vector of nodes, so that decoding an event costs one allocation. What is accepted is RFC 8259, with unique keys and at most
 //! [`DEEPEST`] levels; tests hold it against `serde_json`.
 
+pub(super) mod flat;
 mod parse;
+mod scan;
 
 use std::borrow::Cow;
 

@@ -48,6 +48,10 @@ pub fn money(text: &str) -> Result<Money, NumberError> {
 /// The whole number that a number in JSON, or a text with one, stands for; `1e3` and `5.0` are whole. `None` when it is not, or beyond 64 bits.
 #[must_use]
 pub fn whole(text: &str) -> Option<i64> {
+    // What timestamps mostly are: up to 18 digits, which 64 bits hold.
+    if (1..=18).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(text.bytes().fold(0, |value, byte| value * 10 + i64::from(byte - b'0')));
+    }
     let decimal = decimal(text).ok()?;
     if decimal.digits == 0 {
         return Some(0);

@@ -1,15 +1,20 @@
 //! Records out: metrics, transitions, alerts and profiles as JSON, one object a record.
 
 mod loyalty;
+mod profile;
 
-use serde::Serialize;
+use std::fmt;
+
+pub use profile::{ProfileRecord, profile};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
+
+use super::written::{DayText, TimeText};
 
 use crate::engine::aggregator::{ALL, Metric};
 use crate::engine::alerts::{Alert, TopSegment};
 use crate::engine::effect::{Change, RiskChange, Transition};
 use crate::engine::ledger::{HISTOGRAM_DAYS, LIFECYCLE_DAYS, Quantity, RETENTION_DAYS};
-use crate::engine::profile::{Profile, ProfileOutlook};
 use crate::engine::settings::EngineSettings;
 use crate::model::churn::level::{RiskLevel, RiskReason};
 use crate::model::lifecycle::Lifecycle;
@@ -131,17 +136,22 @@ fn ratio(numerator: i64, denominator: i64) -> Value {
 
 /// A transition record, `stickiness.transitions.v1`, to be written without a detour by [`Value`]: there are many.
 #[derive(Serialize)]
+#[expect(clippy::option_option, reason = "an order's id may be absent, null or a text")]
 pub struct TransitionRecord<'t> {
     schema: &'static str,
     user_id: &'t str,
     kind: &'static str,
     from: State<'t>,
     to: State<'t>,
-    at: Option<String>,
-    as_of: String,
+    at: Option<TimeText>,
+    as_of: DayText,
     cause: &'static str,
-    #[serde(flatten)]
-    order: Option<OrderState<'t>>,
+    /// Of an order alone, and then there even when it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_id: Option<Option<&'t str>>,
+    /// Of an order alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    orders: Option<u64>,
 }
 
 /// A state by name, or whether it is so.
@@ -151,13 +161,6 @@ enum State<'t> {
     Named(&'t str),
     Is(bool),
     Nothing,
-}
-
-/// What a transition of an order says beside the rest.
-#[derive(Serialize)]
-struct OrderState<'t> {
-    order_id: Option<&'t str>,
-    orders: u64,
 }
 
 impl<'t> TransitionRecord<'t> {
@@ -173,8 +176,7 @@ impl<'t> TransitionRecord<'t> {
                 (state.name(), text(from), text(to), None)
             }
             Change::Purchase { to, order_id, orders } => {
-                let order = OrderState { order_id: order_id.as_deref(), orders: *orders };
-                ("purchase", State::Nothing, State::Named(to.name()), Some(order))
+                ("purchase", State::Nothing, State::Named(to.name()), Some((order_id.as_deref(), *orders)))
             }
         };
         Self {
@@ -183,10 +185,11 @@ impl<'t> TransitionRecord<'t> {
             kind,
             from,
             to,
-            at: transition.at.map(|time| time.to_string()),
-            as_of: transition.as_of.to_string(),
+            at: transition.at.map(TimeText),
+            as_of: DayText(transition.as_of),
             cause: transition.cause.name(),
-            order,
+            order_id: order.map(|(order_id, _)| order_id),
+            orders: order.map(|(_, orders)| orders),
         }
     }
 }
@@ -217,13 +220,14 @@ pub struct ChurnRiskRecord<'c> {
     process: &'static str,
     from: Option<&'static str>,
     to: Option<&'static str>,
-    as_of: String,
+    as_of: DayText,
     risk: Option<f64>,
     p_alive: Option<f64>,
     horizon_days: u16,
     days_silent: Option<i32>,
     days_seen: u32,
-    reasons: Vec<String>,
+    #[serde(serialize_with = "risk_reasons")]
+    reasons: &'c [RiskReason],
     model_id: &'c str,
     cause: &'static str,
 }
@@ -238,13 +242,13 @@ impl<'c> ChurnRiskRecord<'c> {
             process: change.process.name(),
             from: change.from.map(RiskLevel::name),
             to: change.to.map(RiskLevel::name),
-            as_of: change.as_of.to_string(),
+            as_of: DayText(change.as_of),
             risk: change.risk,
             p_alive: change.p_alive,
             horizon_days: change.horizon_days,
             days_silent: change.days_silent,
             days_seen: change.days_seen,
-            reasons: change.reasons.iter().map(risk_reason).collect(),
+            reasons: &change.reasons,
             model_id: change.model_id.as_ref(),
             cause: change.cause.name(),
         }
@@ -258,18 +262,39 @@ pub fn churn_risk(change: &RiskChange) -> Value {
 }
 
 /// A reason in words that someone can act on.
-pub(super) fn risk_reason(reason: &RiskReason) -> String {
-    let days = |count: i32| if count == 1 { "1 day".to_owned() } else { format!("{count} days") };
-    match reason {
-        RiskReason::Cancelled(day) => format!("cancelled on {day}"),
-        RiskReason::Lost(day) => format!("noted as lost on {day}"),
-        RiskReason::Lapsed { lapse_days } => format!("silent for more than the {} that are allowed", days((*lapse_days).into())),
-        RiskReason::ComplaintOpen { days: open } => format!("a complaint is open for {}", days(*open)),
-        RiskReason::LongerThanUsual { silent_days, usual_days } => {
-            format!("silent for {}, usually back after {usual_days:.1}", days(*silent_days))
+pub(super) struct ReasonText<'r>(pub(super) &'r RiskReason);
+
+impl fmt::Display for ReasonText<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let days = |count: i32| (count, if count == 1 { "day" } else { "days" });
+        match self.0 {
+            RiskReason::Cancelled(day) => write!(formatter, "cancelled on {day}"),
+            RiskReason::Lost(day) => write!(formatter, "noted as lost on {day}"),
+            RiskReason::Lapsed { lapse_days } => {
+                let (count, unit) = days((*lapse_days).into());
+                write!(formatter, "silent for more than the {count} {unit} that are allowed")
+            }
+            RiskReason::ComplaintOpen { days: open } => {
+                let (count, unit) = days(*open);
+                write!(formatter, "a complaint is open for {count} {unit}")
+            }
+            RiskReason::LongerThanUsual { silent_days, usual_days } => {
+                let (count, unit) = days(*silent_days);
+                write!(formatter, "silent for {count} {unit}, usually back after {usual_days:.1}")
+            }
+            RiskReason::SeenOnce => formatter.write_str("seen on one day only"),
         }
-        RiskReason::SeenOnce => "seen on one day only".to_owned(),
     }
+}
+
+impl Serialize for ReasonText<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+fn risk_reasons<S: Serializer>(reasons: &[RiskReason], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(reasons.iter().map(ReasonText))
 }
 
 /// An alert record, `stickiness.alerts.v1`, whose key is the fingerprint. The days of its start and end are told by their bounds.
@@ -296,68 +321,4 @@ pub fn alert(alert: &Alert, calendar: &Calendar) -> Value {
         "top_segments": alert.top_segments.iter().map(top_segment).collect::<Vec<_>>(),
         "summary": alert.summary,
     })
-}
-
-/// A profile record, `stickiness.profiles.v1`.
-#[must_use]
-pub fn profile(profile: &Profile) -> Value {
-    let mut record = json!({
-        "schema": "stickiness.profiles.v1",
-        "user_id": profile.user_id,
-        "as_of": profile.as_of.to_string(),
-        "first_active_day": profile.first_active_day.map(|day| day.to_string()),
-        "last_active_day": profile.last_active_day.map(|day| day.to_string()),
-        "active_days": profile.active_days,
-        "active_days_7d": profile.active_days_7d,
-        "active_days_30d": profile.active_days_30d,
-        "lifecycle_30d": profile.lifecycle_30d.name(),
-    });
-    if let Some(record) = record.as_object_mut() {
-        add_profile_purchases(record, profile);
-        record.insert("referrals".into(), json!(profile.referrals));
-        record.insert("attitude".into(), json!(profile.attitude));
-        record.insert("behaviour".into(), json!(profile.behaviour));
-        record.insert("open_complaints".into(), json!(profile.open_complaints));
-        record.insert("recommend".into(), json!(profile.recommend));
-        loyalty::add_loyalty(record, &profile.loyalty);
-        loyalty::add_states(record, profile);
-        add_outlook(record, &profile.outlook);
-    }
-    record
-}
-
-fn add_outlook(record: &mut Map<String, Value>, outlook: &ProfileOutlook) {
-    record.insert("risk_activity".into(), json!(outlook.risk_activity));
-    record.insert("risk_purchase".into(), json!(outlook.risk_purchase));
-    record.insert("p_alive_activity".into(), json!(outlook.p_alive_activity));
-    record.insert("p_alive_purchase".into(), json!(outlook.p_alive_purchase));
-    record.insert("risk_level".into(), json!(outlook.risk_level.map(RiskLevel::name)));
-    record.insert("expected_orders_30d".into(), json!(outlook.expected_orders_30d));
-    record.insert("expected_orders_365d".into(), json!(outlook.expected_orders_365d));
-    record.insert("clv_365d".into(), json!(outlook.clv_365d));
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-fn add_profile_purchases(record: &mut Map<String, Value>, profile: &Profile) {
-    let totals = &profile.purchases;
-    let share = |part: u64| if totals.orders == 0 { Value::Null } else { json!(part as f64 / totals.orders as f64) };
-    let frequency = totals.order_days.checked_sub(1);
-    let repeat_money = (totals.revenue - totals.first_day_revenue).as_f64();
-    record.insert("orders".into(), json!(totals.orders));
-    record.insert("repeat_orders".into(), json!(totals.orders.saturating_sub(1)));
-    record.insert("order_days".into(), json!(totals.order_days));
-    record.insert("revenue".into(), json!(totals.revenue.as_f64()));
-    let mean = (totals.orders > 0).then(|| totals.revenue.as_f64() / totals.orders as f64);
-    record.insert("mean_order_value".into(), json!(mean));
-    record.insert("streak".into(), json!(profile.streak));
-    record.insert("loyal".into(), json!(profile.loyal));
-    record.insert("frequency".into(), json!(frequency));
-    record.insert("recency_days".into(), json!(totals.span.map(|(first, last)| last.days_since(first))));
-    record.insert("age_days".into(), json!(totals.span.map(|(first, _)| profile.as_of.days_since(first))));
-    let monetary = frequency.filter(|frequency| *frequency > 0).map(|frequency| repeat_money / f64::from(frequency));
-    record.insert("monetary_mean".into(), json!(monetary));
-    record.insert("categories".into(), json!(totals.categories));
-    record.insert("brand_share".into(), json!(totals.brand.map(|(most, with)| most as f64 / with as f64)));
-    record.insert("discount_share".into(), share(totals.discounted));
-    record.insert("reward_share".into(), share(totals.rewarded));
 }

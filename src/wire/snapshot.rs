@@ -13,7 +13,7 @@ use crate::model::time::Calendar;
 /// The first bytes of a snapshot.
 const MAGIC: &[u8; 8] = b"STKSNAP1";
 /// The version of the body. A body of another version is refused, never guessed at.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 /// How hard the body is compressed: speed first.
 const COMPRESSION: i32 = 1;
 /// Bytes that are compressed at a time.
@@ -64,7 +64,7 @@ pub enum SnapshotError {
 }
 
 /// The bytes of a snapshot.
-pub fn encode(head: &Head, engine: &PartitionEngine) -> Result<Vec<u8>, SnapshotError> {
+pub fn encode(head: &Head, state: &State) -> Result<Vec<u8>, SnapshotError> {
     let undecodable = |error: &dyn std::fmt::Display| SnapshotError::Undecodable(error.to_string());
     let head = serde_json::to_vec(head).map_err(|error| undecodable(&error))?;
     let mut bytes = MAGIC.to_vec();
@@ -72,7 +72,7 @@ pub fn encode(head: &Head, engine: &PartitionEngine) -> Result<Vec<u8>, Snapshot
     bytes.extend(head);
     let compressed = zstd::Encoder::new(bytes, COMPRESSION).map_err(|error| undecodable(&error))?;
     // Field by field, each of a few bytes, the compressor would be called a hundred million times for a million users.
-    let buffered = postcard::to_io(engine.state(), BufWriter::with_capacity(BUFFER, compressed)).map_err(|error| undecodable(&error))?;
+    let buffered = postcard::to_io(state, BufWriter::with_capacity(BUFFER, compressed)).map_err(|error| undecodable(&error))?;
     let mut bytes =
         buffered.into_inner().map_err(|error| undecodable(&error.into_error()))?.finish().map_err(|error| undecodable(&error))?;
     bytes.extend(crc32fast::hash(&bytes).to_le_bytes());

@@ -52,15 +52,18 @@ pub fn from_text(text: &str, unit: TimestampUnit) -> Option<EventTime> {
 /// as the second before it. An offset is required.
 fn rfc3339(text: &str) -> Option<EventTime> {
     let bytes = text.as_bytes();
-    let (clock, rest) = bytes.split_at_checked(19)?;
+    let (clock, rest) = bytes.split_first_chunk::<19>()?;
     let separators =
         clock[4] == b'-' && clock[7] == b'-' && matches!(clock[10], b'T' | b't' | b' ') && clock[13] == b':' && clock[16] == b':';
-    if !separators {
+    // Looked at all at once: a byte that is no digit is above 9 here, and only then is what follows thrown away.
+    let digit = |at: usize| clock[at].wrapping_sub(b'0');
+    let highest = [0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18].into_iter().fold(0, |highest, at| digit(at).max(highest));
+    if !separators || highest > 9 {
         return None;
     }
-    let year = number(&clock[0..4])?;
-    let (month, day) = (number(&clock[5..7])?, number(&clock[8..10])?);
-    let (hour, minute, second) = (number(&clock[11..13])?, number(&clock[14..16])?, number(&clock[17..19])?);
+    let two = |at: usize| i64::from(digit(at)) * 10 + i64::from(digit(at + 1));
+    let (year, month, day) = (two(0) * 100 + two(2), two(5), two(8));
+    let (hour, minute, second) = (two(11), two(14), two(17));
     if !(1..=12).contains(&month) || day < 1 || day > days_in_month(year, month) || hour > 23 || minute > 59 || second > 60 {
         return None;
     }

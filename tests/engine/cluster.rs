@@ -151,11 +151,11 @@ impl Cluster {
             offset: 0,
             users: 0,
         };
-        let bytes = snapshot::encode(&head, &self.engines[partition]).expect("encodes");
+        let bytes = snapshot::encode(&head, self.engines[partition].state()).expect("encodes");
         let calendar = self.calendar.clone();
         let (read, engine) = snapshot::decode(&bytes, |_| Ok::<_, String>(calendar)).expect("decodes");
         assert_eq!(read, head);
-        let again = snapshot::encode(&head, &engine).expect("encodes");
+        let again = snapshot::encode(&head, engine.state()).expect("encodes");
         assert!(bytes == again, "a restored state is the same, byte for byte");
         self.engines[partition] = engine;
     }

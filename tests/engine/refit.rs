@@ -102,7 +102,7 @@ fn judgements_agree(cluster: &Cluster, naive: &Naive<'_>, day: Day) -> Result<()
 
 fn bytes(engine: &PartitionEngine) -> Vec<u8> {
     let head = Head { version: VERSION, lineage: "a".into(), topic: "t".into(), partition: 0, partitions: 1, offset: 0, users: 0 };
-    encode(&head, engine).expect("encoded")
+    encode(&head, engine.state()).expect("encoded")
 }
 
 /// A run that is restored and works ahead now and then, against a recovery from the state before event `from` that is told all later switches at once.

@@ -227,7 +227,7 @@ fn snapshots() -> Vec<Vec<u8>> {
             offset: 600,
             users: 30,
         };
-        found.push(snapshot::encode(&head, engine).expect("encodes"));
+        found.push(snapshot::encode(&head, engine.state()).expect("encodes"));
     });
     found
 }

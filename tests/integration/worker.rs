@@ -21,7 +21,7 @@ use stickiness::io::kafka::metadata::Lineage;
 use stickiness::io::observations::Observations;
 use stickiness::io::snapshots::Snapshots;
 use stickiness::io::worker::{
-    Beginning, Destination, Guarantee, Outputs, Processor, Processors, TopicIndex, Undecodable, Worker, WorkerError, WorkerParts,
+    Beginning, Destination, Frozen, Guarantee, Outputs, Processor, Processors, TopicIndex, Undecodable, Worker, WorkerError, WorkerParts,
     WorkerSettings,
 };
 use stickiness::model::time::EventTime;
@@ -77,8 +77,9 @@ impl Processor for Counting {
         None
     }
 
-    fn encode(&self, _offset: i64) -> Result<Vec<u8>, String> {
-        serde_json::to_vec(self).map_err(|error| error.to_string())
+    fn freeze(&self, _offset: i64) -> Frozen {
+        let state = serde_json::to_vec(self).map_err(|error| error.to_string());
+        Box::new(move || state)
     }
 
     fn profile(&self, user_id: &str) -> Option<Vec<u8>> {

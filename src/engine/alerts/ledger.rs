@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::engine::partial::AlertInputs;
 use crate::model::churn::level::RiskLevel;
@@ -12,7 +14,7 @@ use crate::model::churn::{ChurnProcess, History};
 use crate::model::time::Day;
 
 /// What decides whether a user comes back on a day: the last day of the process, and repeats and recency, rounded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(in crate::engine) struct Silence {
     pub(in crate::engine) last: Day,
     pub(in crate::engine) repeats: u32,
@@ -50,13 +52,16 @@ pub(in crate::engine) struct Share {
 
 /// Users by silence and segment; 0 is everything.
 type Silent = BTreeMap<(Silence, u32), i64>;
+/// The same in no order, where every event comes by.
+type SilentChanges = HashMap<(Silence, u32), i64, foldhash::fast::FixedState>;
 
 /// The changes that wait for the close of their day.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct OpenDay {
     /// Whether anybody was active on it.
     has_data: bool,
-    silent: Silent,
+    #[serde(serialize_with = "in_order")]
+    silent: SilentChanges,
     returned: BTreeMap<u32, i64>,
 }
 
@@ -66,6 +71,21 @@ pub struct AlertLedger {
     levels: BTreeMap<u32, [i64; 4]>,
     silent: Silent,
     open: BTreeMap<Day, OpenDay>,
+}
+
+/// Equal states are equal bytes: in whatever order the changes came.
+fn in_order<S: Serializer>(changes: &SilentChanges, serializer: S) -> Result<S::Ok, S::Error> {
+    changes.iter().map(|(key, count)| (*key, *count)).collect::<Silent>().serialize(serializer)
+}
+
+fn add_change(changes: &mut SilentChanges, at: &Standpoint, sign: i64) {
+    let Some(silence) = at.silence else { return };
+    for segment in with_all(&at.segments) {
+        match changes.entry((silence, segment)) {
+            Entry::Occupied(known) if *known.get() == -sign => _ = known.remove(),
+            known => *known.or_default() += sign,
+        }
+    }
 }
 
 fn add<K: Ord>(counts: &mut BTreeMap<K, i64>, key: K, difference: i64) {
@@ -136,8 +156,8 @@ impl AlertLedger {
 
     pub(in crate::engine) fn count_step(&mut self, step: &Step, sign: i64) {
         let open = self.open.entry(step.day).or_default();
-        add_silent(&mut open.silent, &step.before, -sign);
-        add_silent(&mut open.silent, &step.after, sign);
+        add_change(&mut open.silent, &step.before, -sign);
+        add_change(&mut open.silent, &step.after, sign);
         if step.returned {
             with_all(&step.before.segments).for_each(|segment| add(&mut open.returned, segment, sign));
         }

@@ -1,8 +1,7 @@
 //! What the measures of loyalty keep of an event.
 
-use super::super::apply::event_digest;
 use super::super::component::Slot;
-use super::super::habit::Rare;
+use super::super::habit::{Rare, Remembered};
 use super::super::partition::PartitionEngine;
 use crate::model::complaints::Moment;
 use crate::model::event::{ActivityFacts, Event, EventType, Facts, Noted, SurveyFacts};
@@ -12,7 +11,7 @@ use crate::model::loyalty::settings::LoyaltySettings;
 use crate::model::loyalty::views::Dimension;
 use crate::model::loyalty::{FoldDays, Loyalty};
 use crate::model::purchases::Order;
-use crate::model::time::{Day, EventTime};
+use crate::model::time::EventTime;
 
 /// Days that must stay open beside what settings ask for: occasions and views are looked back at from any of them.
 const OPEN_DAYS: i32 = 90;
@@ -28,7 +27,8 @@ struct Kept {
 
 impl PartitionEngine {
     /// Keeps what the measures of loyalty need of an accepted event, and tells whether that was anything new.
-    pub(in crate::engine) fn note_loyalty(&mut self, slot: Slot, event: &Event<'_>, day: Day) -> bool {
+    pub(in crate::engine) fn note_loyalty(&mut self, slot: Slot, event: &Event<'_>, mark: Remembered) -> bool {
+        let day = mark.day;
         let at = Moment { time: event.time, day };
         let channel = channel_of(event);
         let viewed = match &event.facts {
@@ -46,12 +46,11 @@ impl PartitionEngine {
         for (dimension, key) in seen {
             news |= loyalty.views.see(dimension, key, at);
         }
-        let digest = event_digest(event);
         for what in kept.facts {
-            loyalty.facts.add(Fact { at, event: digest, what });
+            loyalty.facts.add(Fact { at, event: mark.digest, what });
         }
         if let Some(kind) = kept.occasion {
-            loyalty.occasions.add(Occasion { at, event: digest, kind });
+            loyalty.occasions.add(Occasion { at, event: mark.digest, kind });
         }
         news
     }

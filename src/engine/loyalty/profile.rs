@@ -133,7 +133,7 @@ pub(in crate::engine) struct Known<'k> {
 impl LoyaltyProfile {
     /// Of a user of whom nothing but active days is known.
     pub(in crate::engine) fn of_activity(activity: &Activity, day: Day) -> Self {
-        Self { cooling: cooling(&activity.days, activity.first, day), cooling_p: lengthening(&activity.days, day), ..Self::default() }
+        Self { cooling: cooling(&activity.days, activity.first(), day), cooling_p: lengthening(&activity.days, day), ..Self::default() }
     }
 
     /// Of a user with rare facts.

@@ -4,7 +4,8 @@ use super::super::apply::Occasion;
 use super::super::component::Slot;
 use super::super::effect::{Change, LoyaltyState};
 use super::super::partition::PartitionEngine;
-use super::super::risk::{Said, answered};
+use super::super::risk::answered;
+use super::super::standing::Said;
 use crate::model::churn::ProcessKind;
 use crate::model::lifecycle::Lifecycle;
 use crate::model::loyalty::stage::{LifeStage, StageEvidence};
@@ -21,7 +22,7 @@ impl PartitionEngine {
     ) -> LifeStage {
         let level = risks[self.counted_process().1].level;
         let stage = before.next(StageEvidence { lifecycle, loyal, level, departed: self.departed(root, day) });
-        if stage != before {
+        if stage != before && self.wanted.stage(stage) {
             let (from, to) = (Some(before.name().into()), Some(stage.name().into()));
             self.say(root, Change::Loyalty { state: LoyaltyState::LifeStage, from, to }, (day, cause, at));
         }

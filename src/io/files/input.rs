@@ -86,8 +86,8 @@ impl Input {
         metadata.is_file().then_some(metadata.len())
     }
 
-    pub(super) fn open(&self, progress: &Progress) -> io::Result<Box<dyn BufRead>> {
-        let stored: Box<dyn Read> = if self.name == "-" { Box::new(io::stdin()) } else { Box::new(File::open(&self.name)?) };
+    pub(super) fn open(&self, progress: &Progress) -> io::Result<Box<dyn BufRead + Send>> {
+        let stored: Box<dyn Read + Send> = if self.name == "-" { Box::new(io::stdin()) } else { Box::new(File::open(&self.name)?) };
         let stored = BufReader::with_capacity(BUFFER_BYTES, progress.watch(stored));
         Ok(match self.compression {
             Compression::None => Box::new(stored),
@@ -97,7 +97,7 @@ impl Input {
     }
 }
 
-fn buffered(reader: impl Read + 'static) -> Box<dyn BufRead> {
+fn buffered(reader: impl Read + Send + 'static) -> Box<dyn BufRead + Send> {
     Box::new(BufReader::with_capacity(BUFFER_BYTES, reader))
 }
 

@@ -7,7 +7,7 @@ use crate::wire::decode::LARGEST_RECORD_BYTES;
 
 /// Reads lines, and counts them.
 pub(super) struct Lines {
-    reader: Box<dyn BufRead>,
+    reader: Box<dyn BufRead + Send>,
     /// Whole lines that were put back, to be read before `reader`.
     unread: Cursor<Vec<u8>>,
     /// The number of the line that was read last; the first is 1.
@@ -15,7 +15,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn new(reader: Box<dyn BufRead>) -> Self {
+    pub(super) fn new(reader: Box<dyn BufRead + Send>) -> Self {
         Self { reader, unread: Cursor::default(), number: 0 }
     }
 

@@ -1,7 +1,7 @@
 //! Files of records that are complete when they are there.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 /// A file cannot be written.
@@ -20,8 +20,13 @@ pub struct LineFile {
     path: PathBuf,
     temporary: PathBuf,
     /// Nothing once finished.
-    writer: Option<BufWriter<File>>,
+    file: Option<File>,
+    /// Records that are not in the file yet.
+    buffer: Vec<u8>,
 }
+
+/// Bytes that are written at once.
+const BUFFER_BYTES: usize = 256 * 1024;
 
 impl LineFile {
     /// Begins a file at `path`; its folder is made when it is not there.
@@ -35,7 +40,7 @@ impl LineFile {
             File::create(&temporary)
         };
         let file = begin().map_err(|error| OutputError { path: path.to_owned(), error })?;
-        Ok(Self { path: path.to_owned(), writer: Some(BufWriter::with_capacity(256 * 1024, file)), temporary })
+        Ok(Self { path: path.to_owned(), file: Some(file), temporary, buffer: Vec::with_capacity(BUFFER_BYTES + BUFFER_BYTES / 8) })
     }
 
     fn failed(&self, error: io::Error) -> OutputError {
@@ -47,8 +52,8 @@ impl LineFile {
     /// # Errors
     /// When writing fails.
     pub fn write(&mut self, record: &[u8]) -> Result<(), OutputError> {
-        let Some(writer) = self.writer.as_mut() else { return Ok(()) };
-        writer.write_all(record).and_then(|()| writer.write_all(b"\n")).map_err(|error| self.failed(error))
+        self.buffer.extend_from_slice(record);
+        self.end_line()
     }
 
     /// Writes one record as JSON.
@@ -56,9 +61,41 @@ impl LineFile {
     /// # Errors
     /// When it is no JSON or writing fails.
     pub fn write_json(&mut self, record: &impl serde::Serialize) -> Result<(), OutputError> {
-        let Some(writer) = self.writer.as_mut() else { return Ok(()) };
-        let written = serde_json::to_writer(&mut *writer, record).map_err(io::Error::from);
-        written.and_then(|()| writer.write_all(b"\n")).map_err(|error| self.failed(error))
+        let length = self.buffer.len();
+        if let Err(error) = serde_json::to_writer(&mut self.buffer, record) {
+            self.buffer.truncate(length);
+            return Err(self.failed(error.into()));
+        }
+        self.end_line()
+    }
+
+    /// Writes records that have their line ends.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn write_lines(&mut self, lines: &[u8]) -> Result<(), OutputError> {
+        self.buffer.extend_from_slice(lines);
+        self.make_room()
+    }
+
+    fn end_line(&mut self) -> Result<(), OutputError> {
+        self.buffer.push(b'\n');
+        self.make_room()
+    }
+
+    fn make_room(&mut self) -> Result<(), OutputError> {
+        if self.buffer.len() < BUFFER_BYTES {
+            return Ok(());
+        }
+        self.empty_buffer().map_err(|error| self.failed(error))
+    }
+
+    fn empty_buffer(&mut self) -> io::Result<()> {
+        if let Some(file) = &mut self.file {
+            file.write_all(&self.buffer)?;
+        }
+        self.buffer.clear();
+        Ok(())
     }
 
     /// Completes the file: everything is on the disk, under its own name.
@@ -66,19 +103,23 @@ impl LineFile {
     /// # Errors
     /// When writing or renaming fails.
     pub fn finish(mut self) -> Result<(), OutputError> {
-        let Some(writer) = self.writer.take() else { return Ok(()) };
-        let complete = || {
-            writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-            fs::rename(&self.temporary, &self.path)
-        };
-        complete().map_err(|error| self.failed(error))
+        self.complete().map_err(|error| self.failed(error))
+    }
+
+    fn complete(&mut self) -> io::Result<()> {
+        self.empty_buffer()?;
+        if let Some(file) = self.file.take() {
+            file.sync_all()?;
+            fs::rename(&self.temporary, &self.path)?;
+        }
+        Ok(())
     }
 }
 
 impl Drop for LineFile {
     /// An unfinished file leaves nothing behind.
     fn drop(&mut self) {
-        if self.writer.take().is_some() {
+        if self.file.take().is_some() {
             _ = fs::remove_file(&self.temporary);
         }
     }

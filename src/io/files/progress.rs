@@ -37,7 +37,7 @@ impl Progress {
     }
 
     /// Counts what is read of a stored file.
-    pub(super) fn watch(&self, reader: Box<dyn Read>) -> impl Read + 'static {
+    pub(super) fn watch(&self, reader: Box<dyn Read + Send>) -> impl Read + Send + 'static {
         self.bar.wrap_read(reader)
     }
 

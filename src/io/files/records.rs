@@ -1,8 +1,10 @@
 //! Records of several files, one after the other, decoded as they are read.
 
 use std::io;
+use std::sync::Arc;
 use std::vec::IntoIter;
 
+use super::block::Block;
 use super::input::{Input, InputError};
 use super::lines::Lines;
 use super::progress::Progress;
@@ -29,20 +31,23 @@ pub struct FileRecord<'r> {
     pub outcome: Result<Decoded<'r>, Rejection>,
 }
 
-/// Reads records without ever holding more than one. Empty lines are no records.
+/// Reads records without ever holding more than one, or than one block. Empty lines are no records.
 pub struct FileRecords<'s> {
     decoder: &'s Decoder,
     waiting: IntoIter<Input>,
     current: Option<OpenFile>,
     row: Vec<u8>,
     progress: Progress,
+    /// What made an end after the last block.
+    failure: Option<InputError>,
 }
 
 struct OpenFile {
     input: Input,
+    name: Arc<str>,
     lines: Lines,
     /// Of a CSV file, once read.
-    header: Option<Header>,
+    header: Option<Arc<Header>>,
 }
 
 /// Where a record is that has been read into the row buffer.
@@ -55,7 +60,13 @@ impl<'s> FileRecords<'s> {
     /// The records of `inputs`, in their order.
     #[must_use]
     pub fn new(inputs: Vec<Input>, decoder: &'s Decoder, progress: Progress) -> Self {
-        Self { decoder, waiting: inputs.into_iter(), current: None, row: Vec::new(), progress }
+        Self { decoder, waiting: inputs.into_iter(), current: None, row: Vec::new(), progress, failure: None }
+    }
+
+    /// What records are decoded with.
+    #[must_use]
+    pub fn decoder(&self) -> &'s Decoder {
+        self.decoder
     }
 
     /// The next record; `None` after the last of the last file.
@@ -63,6 +74,49 @@ impl<'s> FileRecords<'s> {
     /// # Errors
     /// When a file cannot be opened, read or decompressed, or a CSV file has no header.
     pub fn next_record(&mut self) -> Result<Option<FileRecord<'_>>, InputError> {
+        let Some(found) = self.next_row()? else { return Ok(None) };
+        Ok(self.decode(found))
+    }
+
+    /// The next records, of one file, to be decoded elsewhere; `None` after the last of the last file.
+    ///
+    /// # Errors
+    /// As [`Self::next_record`], after the records before the failure.
+    pub fn next_block(&mut self) -> Result<Option<Block>, InputError> {
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
+        let Some(first) = self.next_row()? else { return Ok(None) };
+        let Some(file) = self.current.as_ref() else { return Ok(None) };
+        let mut block = Block::new(file.name.clone(), file.header.clone());
+        self.fill(&mut block, first);
+        Ok(Some(block))
+    }
+
+    /// Adds the row that was read and those that follow it in the same file, as many as the block has room for.
+    fn fill(&mut self, block: &mut Block, first: Found) {
+        let mut found = first;
+        loop {
+            block.push(&self.row, found.line, found.length);
+            self.progress.count(block.source());
+            let Some(file) = self.current.as_mut().filter(|_| !block.is_full()) else { return };
+            match file.read_row(&mut self.row) {
+                Ok(Some(next)) => found = next,
+                Ok(None) => {
+                    self.current = None;
+                    return;
+                }
+                Err(error) => {
+                    self.progress.finish();
+                    self.failure = Some(unreadable(&file.input, error));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Reads the next row into the row buffer, of the next file where one ends.
+    fn next_row(&mut self) -> Result<Option<Found>, InputError> {
         loop {
             if self.current.is_none() {
                 let Some(input) = self.waiting.next() else {
@@ -73,7 +127,7 @@ impl<'s> FileRecords<'s> {
             }
             let Some(file) = self.current.as_mut() else { continue };
             match file.read_row(&mut self.row) {
-                Ok(Some(found)) => return Ok(self.decode(found)),
+                Ok(Some(found)) => return Ok(Some(found)),
                 Ok(None) => self.current = None,
                 Err(error) => {
                     self.progress.finish();
@@ -86,12 +140,17 @@ impl<'s> FileRecords<'s> {
     fn decode(&mut self, Found { line, length }: Found) -> Option<FileRecord<'_>> {
         let OpenFile { input, header, .. } = self.current.as_ref()?;
         self.progress.count(input.name());
-        let outcome = match header {
-            _ if length > LARGEST => Err(oversized(length)),
-            Some(header) => self.decoder.decode_row(header, &self.row),
-            None => self.decoder.decode_json_line(&self.row),
-        };
+        let outcome = decode(self.decoder, header.as_deref(), &self.row, length);
         Some(FileRecord { source: input.name(), line, value: &self.row, length, outcome })
+    }
+}
+
+/// The event of a row of this length, of which a long one has only its beginning here.
+pub(super) fn decode<'r>(decoder: &Decoder, header: Option<&Header>, row: &'r [u8], length: u64) -> Result<Decoded<'r>, Rejection> {
+    match header {
+        _ if length > LARGEST => Err(oversized(length)),
+        Some(header) => decoder.decode_row(header, row),
+        None => decoder.decode_json_line(row),
     }
 }
 
@@ -102,12 +161,12 @@ fn unreadable(input: &Input, error: io::Error) -> InputError {
 impl OpenFile {
     fn open(input: Input, progress: &Progress) -> Result<Self, InputError> {
         let reader = input.open(progress).map_err(|error| unreadable(&input, error))?;
-        let mut file = Self { lines: Lines::new(reader), header: None, input };
+        let mut file = Self { lines: Lines::new(reader), header: None, name: input.name().into(), input };
         if file.input.format == Format::Csv {
             let mut row = Vec::new();
             file.read_row(&mut row).map_err(|error| unreadable(&file.input, error))?;
             let bad = |error| InputError::BadHeader { name: file.input.name().to_owned(), error };
-            file.header = Some(Header::parse(&row).map_err(bad)?);
+            file.header = Some(Arc::new(Header::parse(&row).map_err(bad)?));
         }
         Ok(file)
     }
@@ -124,9 +183,11 @@ impl OpenFile {
             if row.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
-            let state = RowState::default().after(row);
-            if self.input.format == Format::Csv && state.is_open() && length <= LARGEST {
-                length = self.complete(row, state)?;
+            if self.input.format == Format::Csv && length <= LARGEST {
+                let state = RowState::default().after(row);
+                if state.is_open() {
+                    length = self.complete(row, state)?;
+                }
             }
             return Ok(Some(Found { line, length }));
         }

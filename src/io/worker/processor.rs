@@ -8,9 +8,14 @@ use crate::io::kafka::metadata::Lineage;
 use crate::io::observations::PartitionSize;
 use crate::model::time::EventTime;
 
+/// A state that no longer changes, to be called for its bytes.
+pub type Frozen = Box<dyn FnOnce() -> Result<Vec<u8>, String> + Send>;
+
 /// What a worker runs for each partition: records in, records out. Given equal records and equal closings in equal order, it
 /// must do equal things: a recovery replays it.
 pub trait Processor: Send + 'static {
+    /// Told of the key of a record that is about to come: whatever is done changes nothing.
+    fn expect(&self, _key: &[u8]) {}
     /// Takes in a record and says what became of it, as the name of an outcome.
     fn handle(&mut self, record: &Record<'_>, outputs: &mut Outputs) -> &'static str;
     /// Publishes what waits for the next commit; with `partials`, everything that the aggregator should know, too.
@@ -21,8 +26,8 @@ pub trait Processor: Send + 'static {
     fn next_clock_close(&self) -> Option<EventTime>;
     /// The newest event time.
     fn watermark(&self) -> Option<EventTime>;
-    /// The state as bytes; nothing waits to be flushed when it is called.
-    fn encode(&self, offset: i64) -> Result<Vec<u8>, String>;
+    /// The state as it is now, to be encoded elsewhere while records go on; nothing waits to be flushed when it is called.
+    fn freeze(&self, offset: i64) -> Frozen;
     /// How much the state holds.
     fn size(&self) -> PartitionSize {
         PartitionSize::default()

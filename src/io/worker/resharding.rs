@@ -192,7 +192,7 @@ impl<F: Processors> Worker<F> {
         for (id, one) in &mut self.partitions {
             self.outputs.set_source(*id);
             one.processor.flush(true, &mut self.outputs);
-            let state = one.processor.encode(one.next_offset).map_err(|reason| WorkerError::Partition { partition: *id, reason })?;
+            let state = one.processor.freeze(one.next_offset)().map_err(|reason| WorkerError::Partition { partition: *id, reason })?;
             let name = SnapshotName { offset: one.next_offset, sequence: one.metadata.settings_since };
             one.metadata.snapshot = Some(name.to_string());
             self.runtime.block_on(self.snapshots.put(*id, one.metadata.lineage, name, &state))?;

@@ -86,7 +86,7 @@ impl<F: Processors> Worker<F> {
             }
         };
         let name = SnapshotName { offset: start, sequence: 0 };
-        let state = super::Processor::encode(&processor, start)
+        let state = super::Processor::freeze(&processor, start)()
             .map_err(|reason| WorkerError::Partition { partition, reason: format!("its first state cannot be encoded: {reason}") })?;
         self.runtime.block_on(self.snapshots.put(partition, lineage, name, &state))?;
         tracing::info!(partition, %lineage, start, "a new history begins");

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 use super::partition::Partition;
-use super::{Processor as _, Processors, Worker, WorkerError};
+use super::{Frozen, Processor as _, Processors, Worker, WorkerError};
 use crate::io::clock::{self, Stopwatch};
 use crate::io::failpoint::{Place, pass};
 use crate::io::kafka::metadata::Lineage;
@@ -60,12 +62,13 @@ impl<F: Processors> Worker<F> {
 
     /// Takes a snapshot of a partition of which nothing waits, and stores it beside the loop.
     pub(super) fn begin_snapshot(&mut self, partition: i32) {
-        let Some((lineage, name, state)) = self.encode(partition) else { return };
-        let (snapshots, sender) = (self.snapshots.clone(), self.stored.0.clone());
-        self.runtime.spawn(async move {
-            let result = store(&snapshots, partition, lineage, name, &state).await;
+        let Some((lineage, name, state)) = self.freeze(partition) else { return };
+        let (snapshots, sender, runtime) = (self.snapshots.clone(), self.stored.0.clone(), self.runtime.clone());
+        // Encoding takes a core for a while: not one of those that answer requests.
+        self.runtime.spawn_blocking(move || {
+            let (bytes, result) = encode_and_store(&runtime, &snapshots, (partition, lineage, name), state);
             // The worker may be gone.
-            drop(sender.send(Stored { partition, lineage, name, bytes: state.len(), result }));
+            drop(sender.send(Stored { partition, lineage, name, bytes, result }));
         });
     }
 
@@ -109,30 +112,21 @@ impl<F: Processors> Worker<F> {
 
     /// The same for one. Whether it is stored.
     fn store_snapshot(&mut self, partition: i32) -> bool {
-        let Some((lineage, name, state)) = self.encode(partition) else { return false };
+        let Some((lineage, name, state)) = self.freeze(partition) else { return false };
         self.pulse.wait_for("the snapshot store");
-        let result = self.runtime.block_on(store(&self.snapshots, partition, lineage, name, &state));
+        let (bytes, result) = encode_and_store(&self.runtime, &self.snapshots, (partition, lineage, name), state);
         self.pulse.beat();
         let is_stored = result.is_ok();
-        self.note(Stored { partition, lineage, name, bytes: state.len(), result });
+        self.note(Stored { partition, lineage, name, bytes, result });
         is_stored
     }
 
-    fn encode(&mut self, partition: i32) -> Option<(Lineage, SnapshotName, Vec<u8>)> {
+    fn freeze(&mut self, partition: i32) -> Option<(Lineage, SnapshotName, Frozen)> {
         let one = self.partitions.get_mut(&partition).filter(|one| one.is_live() && !one.dirty)?;
         one.since_snapshot.restart();
         let name = SnapshotName { offset: one.committed, sequence: one.metadata.sequence };
-        match one.processor.encode(one.committed) {
-            Ok(state) => {
-                one.snapshot_sequence = name.sequence;
-                Some((one.metadata.lineage, name, state))
-            }
-            Err(reason) => {
-                tracing::error!(partition, reason, "a state cannot be encoded: recovery will replay more");
-                self.observations.snapshot_failures.add(1);
-                None
-            }
-        }
+        one.snapshot_sequence = name.sequence;
+        Some((one.metadata.lineage, name, one.processor.freeze(one.committed)))
     }
 
     /// Notes what was stored since the last look.
@@ -164,6 +158,20 @@ impl<F: Processors> Worker<F> {
             }
         }
     }
+}
+
+/// Encodes a state and stores it; the bytes it has, and what became of it.
+fn encode_and_store(
+    runtime: &Handle,
+    snapshots: &Snapshots,
+    (partition, lineage, name): (i32, Lineage, SnapshotName),
+    state: Frozen,
+) -> (usize, Result<(), SnapshotError>) {
+    let state = match state() {
+        Ok(state) => state,
+        Err(reason) => return (0, Err(SnapshotError::Unencodable(reason))),
+    };
+    (state.len(), runtime.block_on(store(snapshots, partition, lineage, name, &state)))
 }
 
 async fn store(snapshots: &Snapshots, partition: i32, lineage: Lineage, name: SnapshotName, state: &[u8]) -> Result<(), SnapshotError> {

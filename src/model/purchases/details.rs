@@ -59,6 +59,21 @@ pub struct DetailTotals {
 }
 
 impl DetailTotals {
+    /// Of no orders.
+    pub(super) const NONE: Self = Self {
+        assisted: 0,
+        full_price: 0,
+        listed: 0,
+        saved: Money::ZERO,
+        costed: 0,
+        cost: Money::ZERO,
+        costed_net: Money::ZERO,
+        first_days: [None; 3],
+        gaps: 0,
+        gap_days: 0,
+        gap_squares: 0,
+    };
+
     pub(super) fn add(&mut self, order: &Order, net: Money) {
         self.assisted += u64::from(order.discounted || order.rewarded);
         let details = order.details.as_deref();

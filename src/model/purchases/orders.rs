@@ -95,7 +95,7 @@ pub struct Purchases {
     /// Net revenue of the orders that stand, folded ones included.
     revenue: Money,
     /// Orders too old to change, as totals.
-    folded: Folded,
+    folded: Option<Box<Folded>>,
     /// The time of each order in `orders`, once there are many.
     #[serde(skip)]
     times: OrderTimes,
@@ -103,7 +103,20 @@ pub struct Purchases {
 
 /// An index of orders by key, made when it is first needed and not part of what is known.
 #[derive(Clone, Debug, Default)]
-struct OrderTimes(hashbrown::HashMap<OrderKey, EventTime, foldhash::fast::RandomState>);
+struct OrderTimes(Option<Box<hashbrown::HashMap<OrderKey, EventTime, foldhash::fast::RandomState>>>);
+
+impl OrderTimes {
+    fn of(&self, key: &OrderKey) -> Option<EventTime> {
+        self.0.as_ref()?.get(key).copied()
+    }
+
+    /// Forgets an order, if it was noted.
+    fn forget(&mut self, key: &OrderKey) {
+        if let Some(times) = &mut self.0 {
+            times.remove(key);
+        }
+    }
+}
 
 impl PartialEq for OrderTimes {
     fn eq(&self, _: &Self) -> bool {
@@ -137,6 +150,27 @@ pub(super) struct Folded {
     pub(super) first_day_of_segment: BTreeMap<u32, Day>,
 }
 
+/// Of those whose orders can all still change, which are most.
+static NOTHING_FOLDED: Folded = Folded {
+    orders: 0,
+    order_days: 0,
+    revenue: Money::ZERO,
+    first_day_revenue: Money::ZERO,
+    first_day: None,
+    last_day: None,
+    last_time: None,
+    streak: 0,
+    discounted: 0,
+    rewarded: 0,
+    decisions: 0,
+    decision_logs: 0,
+    with_brand: 0,
+    brands: BTreeMap::new(),
+    categories: BTreeMap::new(),
+    details: DetailTotals::NONE,
+    first_day_of_segment: BTreeMap::new(),
+};
+
 /// How one order counts: its day, what is left of it, and its breakdown segments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counted {
@@ -152,7 +186,7 @@ impl Purchases {
     /// Whether nothing at all is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.orders.is_empty() && self.fallen.is_empty() && self.returns.is_empty() && self.breaks.is_empty() && self.folded.orders == 0
+        self.orders.is_empty() && self.fallen.is_empty() && self.returns.is_empty() && self.breaks.is_empty() && self.folded().orders == 0
     }
 
     /// The remembered order of this key, whether it stands or fell.
@@ -162,11 +196,11 @@ impl Purchases {
     }
 
     fn position(&self, key: &OrderKey) -> Option<usize> {
-        if self.times.0.len() != self.orders.len() || self.orders.len() <= FEW_ORDERS {
+        if self.times.0.is_none() {
             return self.orders.iter().position(|order| order.key == *key);
         }
-        let time = self.times.0.get(key)?;
-        self.orders.binary_search_by(|order| (order.time, &order.key).cmp(&(*time, key))).ok()
+        let time = self.times.of(key)?;
+        self.orders.binary_search_by(|order| (order.time, &order.key).cmp(&(time, key))).ok()
     }
 
     /// How the order of this key counts; `None` when it is not remembered or fell.
@@ -202,7 +236,7 @@ impl Purchases {
         if let Some(at) = self.position(key) {
             let net = self.net(&self.orders[at], return_days);
             self.revenue -= net.unwrap_or_default();
-            self.times.0.remove(key);
+            self.times.forget(key);
             return Some(self.orders.remove(at));
         }
         let at = self.fallen.iter().position(|order| order.key == *key)?;
@@ -213,14 +247,14 @@ impl Purchases {
         let Some(net) = self.net(&order, return_days) else { return self.fallen.push(order) };
         self.revenue += net;
         let at = self.orders.partition_point(|known| (known.time, &known.key) < (order.time, &order.key));
-        if self.times.0.len() == self.orders.len() {
-            self.times.0.insert(order.key.clone(), order.time);
+        if let Some(times) = &mut self.times.0 {
+            times.insert(order.key.clone(), order.time);
         }
         self.orders.insert(at, order);
-        if self.orders.len() > FEW_ORDERS && self.times.0.len() != self.orders.len() {
-            self.times.0 = self.orders.iter().map(|order| (order.key.clone(), order.time)).collect();
-        } else if self.orders.len() <= FEW_ORDERS {
+        if self.orders.len() <= FEW_ORDERS {
             self.times = OrderTimes::default();
+        } else if self.times.0.is_none() {
+            self.times.0 = Some(Box::new(self.orders.iter().map(|order| (order.key.clone(), order.time)).collect()));
         }
     }
 
@@ -251,7 +285,7 @@ impl Purchases {
     /// Orders that stand, folded ones included, and their net revenue.
     #[must_use]
     pub fn standing_total(&self) -> (u64, Money) {
-        (self.folded.orders + self.orders.len() as u64, self.revenue)
+        (self.folded().orders + self.orders.len() as u64, self.revenue)
     }
 
     /// The remembered orders that stand, by time.
@@ -285,10 +319,10 @@ impl Purchases {
     #[must_use]
     pub fn seen(&self, day: Day) -> Option<Seen> {
         let mut rest = &self.orders[..self.orders.partition_point(|order| order.day <= day)];
-        let last = rest.last().map(|order| order.day).max(self.folded.last_day)?;
+        let last = rest.last().map(|order| order.day).max(self.folded().last_day)?;
         let remembered = rest.first().map(|order| order.day);
-        let first = [self.folded.first_day, remembered].into_iter().flatten().min()?;
-        let (mut days, mut before) = (self.folded.order_days, self.folded.last_day);
+        let first = [self.folded().first_day, remembered].into_iter().flatten().min()?;
+        let (mut days, mut before) = (self.folded().order_days, self.folded().last_day);
         while let Some(next) = rest.first().map(|order| order.day) {
             days += u32::from(before != Some(next));
             before = Some(next);
@@ -318,7 +352,7 @@ impl Purchases {
     #[must_use]
     pub fn last_order_time(&self, day: Day) -> Option<EventTime> {
         let remembered = &self.orders[..self.orders.partition_point(|order| order.day <= day)];
-        remembered.last().map(|order| order.time).max(self.folded.last_time)
+        remembered.last().map(|order| order.time).max(self.folded().last_time)
     }
 
     /// The events that break streaks, sorted.
@@ -328,15 +362,19 @@ impl Purchases {
     }
 
     pub(super) fn folded(&self) -> &Folded {
-        &self.folded
+        self.folded.as_deref().unwrap_or(&NOTHING_FOLDED)
+    }
+
+    fn folded_mut(&mut self) -> &mut Folded {
+        self.folded.get_or_insert_default()
     }
 
     /// The day of the first order ever, or of the first in a breakdown segment.
     #[must_use]
     pub fn first_order_day(&self, segment: Option<u32>) -> Option<Day> {
         let folded = match segment {
-            None => self.folded.first_day,
-            Some(segment) => self.folded.first_day_of_segment.get(&segment).copied(),
+            None => self.folded().first_day,
+            Some(segment) => self.folded().first_day_of_segment.get(&segment).copied(),
         };
         let remembered = self.orders.iter().find(|order| order.counts_in(segment)).map(|order| order.day);
         [folded, remembered].into_iter().flatten().min()
@@ -346,7 +384,13 @@ impl Purchases {
     #[must_use]
     pub fn segments(&self) -> BTreeSet<u32> {
         let remembered = self.orders.iter().flat_map(|order| order.segments.iter().copied());
-        remembered.chain(self.folded.first_day_of_segment.keys().copied()).collect()
+        remembered.chain(self.folded().first_day_of_segment.keys().copied()).collect()
+    }
+
+    /// The categories of orders that stand; some may come several times.
+    pub fn category_names(&self) -> impl Iterator<Item = &str> {
+        let remembered = self.orders.iter().flat_map(|order| &order.categories);
+        self.folded().categories.keys().chain(remembered).map(|category| &**category)
     }
 
     /// The categories of orders that stand; some may come several times.
@@ -358,8 +402,8 @@ impl Purchases {
     /// The first three distinct order days.
     #[must_use]
     pub fn first_days(&self) -> [Option<Day>; 3] {
-        let mut first = DetailTotals { first_days: self.folded.details.first_days, ..DetailTotals::default() };
-        let mut last = self.folded.last_day;
+        let mut first = DetailTotals { first_days: self.folded().details.first_days, ..DetailTotals::default() };
+        let mut last = self.folded().last_day;
         for order in &self.orders {
             if last != Some(order.day) {
                 first.add_day(order.day);
@@ -376,7 +420,7 @@ impl Purchases {
     /// and the sum of the natural logarithms in units of 10^-15.
     #[must_use]
     pub fn decided(&self, decide: impl Fn(&Order, Option<EventTime>) -> Option<i64>) -> (u64, i128) {
-        let mut before = self.folded.last_time;
+        let mut before = self.folded().last_time;
         let mut sum = (0, 0);
         for order in &self.orders {
             if let Some(log) = order.decision_log.is_none().then(|| decide(order, before)).flatten() {
@@ -389,7 +433,7 @@ impl Purchases {
 
     /// Notes on orders of before `day` what [`Purchases::decided`] counts of them, for they are about to be folded.
     pub fn note_decisions(&mut self, day: Day, decide: impl Fn(&Order, Option<EventTime>) -> Option<i64>) {
-        let mut before = self.folded.last_time;
+        let mut before = self.folded().last_time;
         for order in self.orders.iter_mut().take_while(|order| order.day < day) {
             order.decision_log = order.decision_log.or_else(|| decide(order, before));
             before = Some(order.time);
@@ -401,13 +445,13 @@ impl Purchases {
         let old = |at: Day| at < day;
         let any = self.orders.first().is_some_and(|order| old(order.day)) || self.breaks.first().is_some_and(|broken| old(broken.day));
         if any {
-            self.folded.streak = rule.streak_unlapsed(self, day - 1);
+            self.folded_mut().streak = rule.streak_unlapsed(self, day - 1);
             let end = self.orders.partition_point(|order| old(order.day));
             let folding: Vec<Order> = self.orders.drain(..end).collect();
             for order in &folding {
-                self.times.0.remove(&order.key);
+                self.times.forget(&order.key);
                 if let Some(net) = self.net(order, return_days) {
-                    self.folded.add(order, net);
+                    self.folded_mut().add(order, net);
                 }
             }
         }
@@ -431,7 +475,7 @@ impl Purchases {
     /// The part up to an instant.
     #[must_use]
     pub fn up_to(&self, time: EventTime, return_days: i32) -> Self {
-        let mut earlier = Self { folded: self.folded.clone(), revenue: self.folded.revenue, ..Self::default() };
+        let mut earlier = Self { folded: self.folded.clone(), revenue: self.folded().revenue, ..Self::default() };
         earlier.returns.extend(self.returns.iter().filter(|returned| returned.time <= time).cloned());
         earlier.breaks.extend(self.breaks.iter().filter(|broken| broken.time <= time));
         for order in self.orders.iter().chain(&self.fallen).filter(|order| order.time <= time) {
@@ -446,9 +490,10 @@ impl Purchases {
             order.segments = order.segments.iter().map(|segment| number(*segment)).collect();
             order.segments.sort_unstable();
         }
-        let first = std::mem::take(&mut self.folded.first_day_of_segment);
+        let Some(folded) = &mut self.folded else { return };
+        let first = std::mem::take(&mut folded.first_day_of_segment);
         for (segment, day) in first {
-            let known = self.folded.first_day_of_segment.entry(number(segment)).or_insert(day);
+            let known = folded.first_day_of_segment.entry(number(segment)).or_insert(day);
             *known = (*known).min(day);
         }
     }
@@ -457,7 +502,9 @@ impl Purchases {
     pub fn absorb(&mut self, other: &Self, return_days: i32) {
         let mine = std::mem::take(self);
         *self = other.clone();
-        self.folded.absorb(&mine.folded);
+        if let Some(folded) = &mine.folded {
+            self.folded_mut().absorb(folded);
+        }
         self.breaks.extend(mine.breaks);
         self.breaks.sort_unstable();
         self.breaks.dedup();
@@ -470,7 +517,7 @@ impl Purchases {
         let placed = std::mem::take(&mut self.orders).into_iter().chain(std::mem::take(&mut self.fallen));
         let placed: Vec<Order> = placed.chain(mine.orders).chain(mine.fallen).collect();
         self.times = OrderTimes::default();
-        self.revenue = self.folded.revenue;
+        self.revenue = self.folded().revenue;
         for order in placed {
             self.place(order, return_days);
         }
@@ -587,7 +634,7 @@ impl Purchases {
     /// The totals over every order that stands.
     #[must_use]
     pub fn totals(&self, return_days: i32) -> PurchaseTotals {
-        let mut sum = self.folded.clone();
+        let mut sum = self.folded().clone();
         for order in &self.orders {
             sum.add(order, self.net(order, return_days).unwrap_or_default());
         }

@@ -1,0 +1,145 @@
+//! What every id has, kept together: the id, its habit, and what was last said of its user.
+//!
+//! Ids come in blocks of [`BLOCK`], so that more of them never mean that those there are move. A clone shares the blocks, and costs next to nothing: whoever changes
+//! a block first makes a copy of that one, so that a state can be written to a snapshot while events go on.
+
+use std::fmt;
+use std::sync::Arc;
+
+use compact_str::CompactString;
+use serde::de::{SeqAccess, Visitor};
+use serde::ser::SerializeSeq;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::component::Slot;
+use super::habit::Habit;
+use super::standing::Standing;
+
+/// Ids in a block: few enough that a copy takes microseconds.
+const BLOCK: usize = 256;
+
+/// What there is of one id. Ids of up to 24 bytes are kept in place.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct User {
+    pub(super) id: CompactString,
+    pub(super) habit: Habit,
+    pub(super) standing: Standing,
+}
+
+/// All ids of a partition by slot, the empty places of deleted ones among them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Users {
+    /// All but the last are full; places beyond the last id are as by default.
+    blocks: Vec<Arc<[User]>>,
+    length: usize,
+}
+
+impl Users {
+    /// How many places are taken, those of deleted ids among them.
+    pub(super) fn len(&self) -> usize {
+        self.length
+    }
+
+    /// The user of a slot. Panics when there is none.
+    pub(super) fn get(&self, slot: Slot) -> &User {
+        let slot = slot as usize;
+        &self.blocks[slot / BLOCK][slot % BLOCK]
+    }
+
+    /// The same, to change it.
+    pub(super) fn get_mut(&mut self, slot: Slot) -> &mut User {
+        let slot = slot as usize;
+        &mut Arc::make_mut(&mut self.blocks[slot / BLOCK])[slot % BLOCK]
+    }
+
+    /// Adds one and returns its slot.
+    pub(super) fn push(&mut self, user: User) -> Slot {
+        if self.length == self.blocks.len() * BLOCK {
+            self.blocks.push(std::iter::repeat_with(User::default).take(BLOCK).collect());
+        }
+        let slot = Slot::try_from(self.length).unwrap_or(Slot::MAX);
+        self.length += 1;
+        *self.get_mut(slot) = user;
+        slot
+    }
+
+    /// All of them, by slot.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &User> {
+        self.blocks.iter().flat_map(|block| block.iter()).take(self.length)
+    }
+
+    /// Bytes of memory that the blocks take, without what users have beside them.
+    pub(super) fn approximate_bytes(&self) -> usize {
+        self.blocks.len() * (BLOCK * size_of::<User>() + size_of::<Arc<[User]>>())
+    }
+}
+
+impl Serialize for Users {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut sequence = serializer.serialize_seq(Some(self.length))?;
+        for user in self.iter() {
+            sequence.serialize_element(user)?;
+        }
+        sequence.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Users {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Users;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a sequence of users")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Users, A::Error> {
+                let mut users = Users::default();
+                while let Some(user) = sequence.next_element()? {
+                    users.push(user);
+                }
+                Ok(users)
+            }
+        }
+        deserializer.deserialize_seq(Reader)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_every_user_costs() {
+        // A word more for each user is a tenth more memory: to be decided, not to happen.
+        assert_eq!(size_of::<User>(), 104);
+    }
+
+    #[test]
+    fn a_clone_stays_as_it_was() {
+        let mut users = Users::default();
+        for number in 0..3 * BLOCK {
+            users.push(User { id: format!("{number}").into(), ..User::default() });
+        }
+        let kept = users.clone();
+        users.get_mut(300).id = "other".into();
+        users.push(User::default());
+        assert_eq!(kept.get(300).id, "300");
+        assert_eq!(users.get(300).id, "other");
+        assert_eq!((kept.len(), users.len()), (3 * BLOCK, 3 * BLOCK + 1));
+        assert!(Arc::ptr_eq(&kept.blocks[0], &users.blocks[0]) && !Arc::ptr_eq(&kept.blocks[1], &users.blocks[1]));
+    }
+
+    #[test]
+    fn read_as_written() {
+        let mut users = Users::default();
+        for number in 0..BLOCK + 7 {
+            users.push(User { id: format!("{number}").into(), ..User::default() });
+        }
+        let bytes = postcard::to_stdvec(&users).expect("written");
+        let read: Users = postcard::from_bytes(&bytes).expect("read");
+        assert_eq!(read.len(), users.len());
+        assert!(read.iter().zip(users.iter()).all(|(one, other)| one.id == other.id));
+    }
+}
