@@ -393,12 +393,6 @@ impl Purchases {
         self.folded().categories.keys().chain(remembered).map(|category| &**category)
     }
 
-    /// The categories of orders that stand; some may come several times.
-    pub fn category_names(&self) -> impl Iterator<Item = &str> {
-        let remembered = self.orders.iter().flat_map(|order| &order.categories);
-        self.folded.categories.keys().chain(remembered).map(|category| &**category)
-    }
-
     /// The first three distinct order days.
     #[must_use]
     pub fn first_days(&self) -> [Option<Day>; 3] {
