@@ -51,8 +51,10 @@ impl PartitionEngine {
         self.see_watched(slot, watched);
         let root = self.state.population.root(slot);
         // Plain activity that adds nothing may be a repeat, for its id is not remembered: it must not even be an occasion to look.
-        if looked || fresh || facts || !is_plain_activity(event) {
+        if looked || facts || !is_plain_activity(event) {
             self.mark_loyalty(slot, day, Look::Event);
+        } else if fresh {
+            self.mark_active(slot, day);
         }
         if fresh || facts || !is_plain_activity(event) {
             let late = self.state.newest_day.is_some_and(|newest| day < newest);

@@ -15,7 +15,7 @@ use crate::model::event::Direction;
 use crate::model::loyalty::facts::{FACT_DAYS, Fact, What};
 use crate::model::loyalty::scores::{brand_weights, mean_known, share_of};
 use crate::model::loyalty::stage::LifeStage;
-use crate::model::loyalty::states::{Evidence, LoyaltyKind, LoyaltyType, States};
+use crate::model::loyalty::states::{Evidence, LoyaltyKind, LoyaltyType, States, activity_matters};
 use crate::model::time::Day;
 
 /// Days for which a complaint that is a matter of law is a signal.
@@ -92,6 +92,20 @@ impl PartitionEngine {
         }
     }
 
+    /// The same after an event that made its user active, and told nothing else: few are there so often that one more day decides anything.
+    pub(in crate::engine) fn mark_active(&mut self, slot: Slot, day: Day) {
+        let activity = self.state.population.activity(slot, None);
+        let mut at = self.state.closed_through.map_or(day, |closed| day.max(closed + 1));
+        // A day that comes late counts on the open days after it, too.
+        let newest = activity.days.newest().map_or(at, |newest| newest.max(at));
+        while at <= newest {
+            if activity_matters(activity.days_in(at, MONTH), &self.state.settings.loyalty) {
+                self.mark_loyalty(slot, at, Look::Event);
+            }
+            at = at + 1;
+        }
+    }
+
     /// Decides the states of whom the close of `day` concerns.
     pub(in crate::engine) fn close_loyalty(&mut self, day: Day) {
         let mut due: BTreeMap<Slot, Look> = BTreeMap::new();
@@ -146,7 +160,7 @@ impl PartitionEngine {
         let settings = &self.state.settings.loyalty;
         let now = before.moved(&evidence, settings);
         let unfinished = now.moved(&evidence, settings) != now;
-        let next = if unfinished { Some(day + 1) } else { self.next_change_of(&whole, rare, day) };
+        let next = if unfinished { Some(day + 1) } else { self.next_change_of(&whole, rare, &now, day) };
         Some((now, next))
     }
 
@@ -196,10 +210,15 @@ impl PartitionEngine {
     }
 
     /// The first day after `day` at whose end any evidence is another although nothing more happens.
-    fn next_change_of(&self, whole: &Habit, rare: &Rare, day: Day) -> Option<Day> {
+    fn next_change_of(&self, whole: &Habit, rare: &Rare, now: &States, day: Day) -> Option<Day> {
         let (rule, settings) = (self.loyalty_rule(), &self.state.settings.loyalty);
-        let leaves =
-            whole.activity.days.days().find(|active| *active > day - MONTH && *active <= day && whole.activity.days.contains(*active));
+        // Active days that leave the window can but lower what is high.
+        let mut left = whole.activity.days_in(day, MONTH);
+        let leaves = whole.activity.days.days().filter(|active| *active > day - MONTH && *active <= day).find(|_| {
+            let mattered = activity_matters(left, settings);
+            left -= 1;
+            now.behaves() && mattered && !activity_matters(left, settings)
+        });
         let lapse = (rule.streak(&rare.purchases, day) > 0).then(|| rare.purchases.seen(day)).flatten();
         let half = i32::from(settings.brand_half_life_days);
         let orders = rare.purchases.standing_from(day - (BRAND_HALVINGS * half - 1)).iter().filter(|order| order.day <= day);

@@ -182,7 +182,19 @@ impl Default for States {
     }
 }
 
+/// Whether so many active days in 30 are enough to make behaviour high, or to keep it so.
+#[must_use]
+pub fn activity_matters(active_days: u32, settings: &LoyaltySettings) -> bool {
+    f64::from(active_days) / 30.0 >= settings.high - settings.margin
+}
+
 impl States {
+    /// Whether behaviour is high.
+    #[must_use]
+    pub fn behaves(&self) -> bool {
+        self.behaviour_high
+    }
+
     /// The states one day later: each one step further at most.
     #[must_use]
     pub fn moved(&self, evidence: &Evidence, settings: &LoyaltySettings) -> Self {
