@@ -168,6 +168,8 @@ fn snapshots(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("snapshot");
     group.sample_size(10).throughput(Throughput::Elements(engine.users() as u64));
     group.bench_function("encode", |bencher| bencher.iter(|| snapshot::encode(&head, engine.state()).expect("encoded").len()));
+    // What a worker stands still for; what is encoded is a frozen state, elsewhere.
+    group.bench_function("freeze", |bencher| bencher.iter(|| black_box(engine.frozen())));
     group.bench_function("restore", |bencher| {
         bencher.iter(|| snapshot::decode(&bytes, |_| Ok::<_, String>(calendar())).expect("decoded").1.users());
     });

@@ -141,15 +141,26 @@ impl LoyaltyProfile {
         let nothing = Loyalty::default();
         let loyalty = known.rare.loyalty.as_deref().unwrap_or(&nothing);
         let facts = loyalty.facts.totals();
-        let mut profile = Self::of_activity(known.activity, known.day);
+        let mut profile = Self::for_states(known);
+        let of_activity = Self::of_activity(known.activity, known.day);
+        (profile.cooling, profile.cooling_p) = (of_activity.cooling, of_activity.cooling_p);
+        profile.add_shares(known, &facts);
+        profile.add_contacts(known, loyalty);
+        profile.add_switching(known);
+        profile
+    }
+
+    /// What of it states are decided by: nothing else, for every close of a day asks for some.
+    pub(in crate::engine) fn for_states(known: &Known<'_>) -> Self {
+        let nothing = Loyalty::default();
+        let loyalty = known.rare.loyalty.as_deref().unwrap_or(&nothing);
+        let facts = loyalty.facts.totals();
+        let mut profile = Self::default();
         profile.add_orders(known, loyalty);
         profile.add_views(known, loyalty);
-        profile.add_shares(known, &facts);
         profile.add_answers(known, loyalty, &facts);
         profile.add_voice(known, loyalty, &facts);
-        profile.add_contacts(known, loyalty);
         profile.add_complaints(known, loyalty);
-        profile.add_switching(known);
         profile
     }
 

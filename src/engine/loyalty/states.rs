@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -55,18 +56,19 @@ pub struct ProfileStates {
 /// Who is to be looked at when which day closes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct LoyaltyLedger {
-    due: BTreeMap<Day, BTreeMap<Slot, Look>>,
+    /// A clone shares the days until they change.
+    due: BTreeMap<Day, Arc<BTreeMap<Slot, Look>>>,
 }
 
 impl LoyaltyLedger {
     fn look_at(&mut self, day: Day, slot: Slot, why: Look) {
-        let known = self.due.entry(day).or_default().entry(slot).or_insert(why);
+        let known = Arc::make_mut(self.due.entry(day).or_default()).entry(slot).or_insert(why);
         *known = why.max(*known);
     }
 
     /// Whether every user that is to be looked at has a slot below `count`.
     pub(in crate::engine) fn users_are_below(&self, count: usize) -> bool {
-        self.due.values().flat_map(BTreeMap::keys).all(|slot| (*slot as usize) < count)
+        self.due.values().flat_map(|slots| slots.keys()).all(|slot| (*slot as usize) < count)
     }
 
     /// Forgets everyone.
@@ -110,10 +112,10 @@ impl PartitionEngine {
     pub(in crate::engine) fn close_loyalty(&mut self, day: Day) {
         let mut due: BTreeMap<Slot, Look> = BTreeMap::new();
         while let Some(first) = self.state.loyalty.due.first_entry().filter(|first| *first.key() <= day) {
-            for (slot, why) in first.remove() {
+            for (slot, why) in first.remove().iter() {
                 // Ids that were noted apart may be one user by now.
-                let known = due.entry(self.state.population.root(slot)).or_insert(why);
-                *known = why.max(*known);
+                let known = due.entry(self.state.population.root(*slot)).or_insert(*why);
+                *known = (*why).max(*known);
             }
         }
         for (root, why) in due {
@@ -169,7 +171,7 @@ impl PartitionEngine {
         let (rule, settings) = (self.loyalty_rule(), &self.state.settings.loyalty);
         let totals = rare.purchases.totals(self.count_rule().return_days);
         let streak = rule.streak(&rare.purchases, day);
-        let profile = LoyaltyProfile::of(&Known {
+        let profile = LoyaltyProfile::for_states(&Known {
             activity: &whole.activity,
             rare,
             totals: &totals,
