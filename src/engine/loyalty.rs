@@ -9,4 +9,4 @@ pub use profile::LoyaltyProfile;
 
 pub(super) use profile::Known;
 pub(super) use states::Look;
-pub use states::{LoyaltyLedger, ProfileStates};
+pub use states::{Decided, LoyaltyLedger, ProfileStates};

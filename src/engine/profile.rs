@@ -1,8 +1,10 @@
 //! A user's profile as of a day.
 
+use std::sync::Arc;
+
 use super::component::Slot;
 use super::habit::Habit;
-use super::loyalty::{Known, LoyaltyProfile, ProfileStates};
+use super::loyalty::{Decided, Known, LoyaltyProfile, ProfileStates};
 use super::partition::PartitionEngine;
 use super::risk::judge;
 use crate::model::churn::ProcessKind;
@@ -79,6 +81,14 @@ pub struct ProfileOutlook {
     pub clv_365d: Option<f64>,
 }
 
+/// What a user's profile depends on besides the user's own events.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProfileMoment {
+    day: Day,
+    churn: Arc<ChurnSettings>,
+    decided: Decided,
+}
+
 impl PartitionEngine {
     /// The profile of a user under any of its ids, as of the partition's newest accepted day. `None` when the id is not known here.
     #[must_use]
@@ -89,19 +99,33 @@ impl PartitionEngine {
     /// The profile as of the end of `day`, which must not be before the newest accepted day.
     #[must_use]
     pub fn profile_on(&self, user_id: &str, day: Day) -> Option<Profile> {
-        self.profile_by(&self.churn, user_id, day)
+        let root = self.resident(user_id)?;
+        Some(self.profile_of(&self.churn, self.decided_of(root), root, day))
     }
 
-    /// The same, judged as [`Self::churn`] said when it changed: other models may have taken over since.
+    /// What the profile of a user depends on besides the user's own events, as it is now.
     #[must_use]
-    pub fn profile_by(&self, churn: &ChurnSettings, user_id: &str, day: Day) -> Option<Profile> {
-        let slot = self.state.population.find(user_id).filter(|slot| self.state.population.moved_to(*slot).is_none())?;
-        Some(self.profile_of(churn, self.state.population.root(slot), day))
+    pub fn profile_moment(&self, user_id: &str) -> Option<ProfileMoment> {
+        let decided = self.decided_of(self.resident(user_id)?);
+        Some(ProfileMoment { day: self.state.newest_day.unwrap_or(self.as_of()), churn: Arc::clone(&self.churn), decided })
+    }
+
+    /// The profile as it was at a moment after which the user had no events: days may have closed since, and other models taken over.
+    #[must_use]
+    pub fn profile_at(&self, user_id: &str, moment: ProfileMoment) -> Option<Profile> {
+        let root = self.resident(user_id)?;
+        Some(self.profile_of(&moment.churn, moment.decided, root, moment.day))
+    }
+
+    /// The slot that the user of an id is kept under, who lives here.
+    fn resident(&self, user_id: &str) -> Option<Slot> {
+        let population = &self.state.population;
+        population.find(user_id).filter(|slot| population.moved_to(*slot).is_none()).map(|slot| population.root(slot))
     }
 
     /// The profiles of all users, as of the end of `day`, in no particular order.
     pub fn profiles_on(&self, day: Day) -> impl Iterator<Item = Profile> + '_ {
-        self.state.population.roots().map(move |root| self.profile_of(&self.churn, root, day))
+        self.state.population.roots().map(move |root| self.profile_of(&self.churn, self.decided_of(root), root, day))
     }
 
     /// The id by which to look for a user who moved to another partition.
@@ -110,7 +134,7 @@ impl PartitionEngine {
         self.state.population.find(user_id).and_then(|slot| self.state.population.moved_to(slot))
     }
 
-    fn profile_of(&self, churn: &ChurnSettings, root: Slot, day: Day) -> Profile {
+    fn profile_of(&self, churn: &ChurnSettings, decided: Decided, root: Slot, day: Day) -> Profile {
         let whole = self.state.population.whole(root);
         let (activity, rare) = (&whole.activity, whole.rare.as_deref());
         let (rule, return_days) = (self.loyalty_rule(), self.count_rule().return_days);
@@ -129,7 +153,7 @@ impl PartitionEngine {
             active_days_30d,
             lifecycle_30d: activity.lifecycle(day).0,
             loyalty: self.loyalty_profile(&whole, &totals, streak, day),
-            states: self.profile_states(root, &whole, day),
+            states: self.profile_states(decided, &whole, day),
             outlook: self.outlook(churn, &whole, &totals, day),
             purchases: totals,
             streak,

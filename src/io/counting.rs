@@ -15,15 +15,15 @@ use crate::engine::effect::{Admission, Effect, RiskChange, Transition, Wanted};
 use crate::engine::models::Switch;
 use crate::engine::partial::{Continuation, Partial};
 use crate::engine::partition::{PartitionEngine, Placement};
+use crate::engine::profile::ProfileMoment;
 use crate::engine::resharding::{Resharded, reshard};
 use crate::engine::settings::EngineSettings;
 use crate::model::churn::ProcessKind;
-use crate::model::churn::settings::ChurnSettings;
 use crate::model::event::Event;
 use crate::model::lifecycle::Lifecycle;
 use crate::model::loyalty::stage::LifeStage;
 use crate::model::rejection::{Reason, Rejection};
-use crate::model::time::{Calendar, Day, EventTime, UnknownTimeZone};
+use crate::model::time::{Calendar, EventTime, UnknownTimeZone};
 use crate::wire::decode::Decoder;
 use crate::wire::envelope::{Envelope, Forwarded};
 use crate::wire::partials::{self, Told};
@@ -152,9 +152,8 @@ impl Processors for EngineProcessors {
 /// What is to be published about a user's profile.
 #[derive(Clone, Debug, PartialEq)]
 enum ProfileNews {
-    /// It changed last when this was the newest day, and these the models. It is published as of then: as of the commit, the record
-    /// would depend on when commits happen.
-    Changed(Option<Day>, Arc<ChurnSettings>),
+    /// It changed last at this moment. It is published as of then: as of the commit, the record would depend on when commits happen.
+    Changed(Box<ProfileMoment>),
     Removed,
 }
 
@@ -201,8 +200,7 @@ impl Processor for EngineProcessor {
         }
         for (user_id, news) in std::mem::take(&mut self.profiles) {
             let profile = match news {
-                ProfileNews::Changed(Some(day), churn) => self.engine.profile_by(&churn, &user_id, day),
-                ProfileNews::Changed(None, _) => self.engine.profile(&user_id),
+                ProfileNews::Changed(moment) => self.engine.profile_at(&user_id, *moment),
                 ProfileNews::Removed => None,
             };
             let key = user_id.as_bytes();
@@ -371,7 +369,8 @@ impl EngineProcessor {
                 Effect::Transition(transition) => self.publish_transition(&transition, outputs),
                 Effect::RiskChanged(change) => self.publish_risk(&change, outputs),
                 Effect::ProfileChanged(user_id) => {
-                    let news = ProfileNews::Changed(self.engine.newest_day(), Arc::clone(self.engine.churn()));
+                    let moment = self.engine.profile_moment(&user_id);
+                    let news = moment.map_or(ProfileNews::Removed, |moment| ProfileNews::Changed(Box::new(moment)));
                     self.note_profile(user_id, news);
                 }
                 Effect::ProfileRemoved(user_id) => self.note_profile(user_id, ProfileNews::Removed),

@@ -203,9 +203,12 @@ fn settings_that_decide_figures_belong_to_the_history() {
     assert!(second.log().contains("run --new-lineage"), "{}", second.log());
 }
 
-/// The users with a transition, sorted.
+/// The users with a transition of their lifecycle, sorted.
 fn users_of(bootstrap: &str, topic: &str) -> Vec<String> {
-    let mut users: Vec<String> = read_committed(bootstrap, topic).into_iter().filter_map(|record| record.key).collect();
+    let records = read_committed(bootstrap, topic).into_iter();
+    let of_lifecycle = records
+        .filter(|record| record.value.as_deref().is_some_and(|value| String::from_utf8_lossy(value).contains("\"kind\":\"lifecycle\"")));
+    let mut users: Vec<String> = of_lifecycle.filter_map(|record| record.key).collect();
     users.sort();
     users
 }

@@ -53,6 +53,13 @@ pub struct ProfileStates {
     pub evidence: Option<Evidence>,
 }
 
+/// The states and the stage of a user that were decided last.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decided {
+    states: States,
+    stage: LifeStage,
+}
+
 /// Who is to be looked at when which day closes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct LoyaltyLedger {
@@ -127,13 +134,14 @@ impl PartitionEngine {
         }
     }
 
-    pub(in crate::engine) fn profile_states(&self, root: Slot, whole: &Habit, day: Day) -> ProfileStates {
+    pub(in crate::engine) fn profile_states(&self, Decided { states, stage }: Decided, whole: &Habit, day: Day) -> ProfileStates {
         let rare = whole.rare.as_deref().filter(|rare| has_states(rare));
-        ProfileStates {
-            states: self.states_of(root),
-            stage: self.state.population.standing(root).stage,
-            evidence: rare.map(|rare| self.evidence(whole, rare, day)),
-        }
+        ProfileStates { states, stage, evidence: rare.map(|rare| self.evidence(whole, rare, day)) }
+    }
+
+    /// What was decided last about a user.
+    pub(in crate::engine) fn decided_of(&self, root: Slot) -> Decided {
+        Decided { states: self.states_of(root), stage: self.state.population.standing(root).stage }
     }
 
     fn states_of(&self, root: Slot) -> States {
