@@ -26,7 +26,8 @@ struct Kept {
 }
 
 impl PartitionEngine {
-    /// Keeps what the measures of loyalty need of an accepted event, and tells whether that was anything new.
+    /// Keeps what the measures of loyalty need of an accepted event, and tells whether states may be decided otherwise for it. A view is looked back at from the orders
+    /// after it alone.
     pub(in crate::engine) fn note_loyalty(&mut self, slot: Slot, event: &Event<'_>, mark: Remembered) -> bool {
         let day = mark.day;
         let at = Moment { time: event.time, day };
@@ -41,10 +42,15 @@ impl PartitionEngine {
         if seen.peek().is_none() && kept.facts.is_empty() && kept.occasion.is_none() {
             return false;
         }
-        let mut news = !kept.facts.is_empty() || kept.occasion.is_some();
-        let loyalty = self.rare(slot, day).loyalty_mut();
+        let mut decides = !kept.facts.is_empty() || kept.occasion.is_some();
+        let is_single = self.state.population.component(slot).is_none();
+        let rare = self.rare(slot, day);
+        // With the first of what is kept, the user has states.
+        let is_first = rare.loyalty.is_none();
+        let is_before_order = !is_single || is_first || rare.purchases.standing().last().is_some_and(|last| last.time >= event.time);
+        let loyalty = rare.loyalty_mut();
         for (dimension, key) in seen {
-            news |= loyalty.views.see(dimension, key, at);
+            decides |= loyalty.views.see(dimension, key, at) && is_before_order;
         }
         for what in kept.facts {
             loyalty.facts.add(Fact { at, event: mark.digest, what });
@@ -52,7 +58,7 @@ impl PartitionEngine {
         if let Some(kind) = kept.occasion {
             loyalty.occasions.add(Occasion { at, event: mark.digest, kind });
         }
-        news
+        decides
     }
 
     /// The days of which loyalty folds or forgets something, once they are over for all that can still come.

@@ -144,6 +144,7 @@ impl LoyaltyProfile {
         let mut profile = Self::for_states(known);
         let of_activity = Self::of_activity(known.activity, known.day);
         (profile.cooling, profile.cooling_p) = (of_activity.cooling, of_activity.cooling_p);
+        profile.add_views(known, loyalty);
         profile.add_shares(known, &facts);
         profile.add_contacts(known, loyalty);
         profile.add_switching(known);
@@ -157,7 +158,7 @@ impl LoyaltyProfile {
         let facts = loyalty.facts.totals();
         let mut profile = Self::default();
         profile.add_orders(known, loyalty);
-        profile.add_views(known, loyalty);
+        profile.add_rivals(known, loyalty);
         profile.add_answers(known, loyalty, &facts);
         profile.add_voice(known, loyalty, &facts);
         profile.add_complaints(known, loyalty);
@@ -185,13 +186,17 @@ impl LoyaltyProfile {
         self.responses = loyalty.occasions.responses(purchases.standing(), known.day, i32::from(known.settings.response_days));
     }
 
+    fn add_rivals(&mut self, known: &Known<'_>, loyalty: &Loyalty) {
+        let (from, day) = (known.day - (i32::from(known.settings.view_days) - 1), known.day);
+        self.competitor_views = loyalty.facts.between(from, day).filter(|fact| fact.what == What::CompetitorViewed).count() as u64;
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
     fn add_views(&mut self, known: &Known<'_>, loyalty: &Loyalty) {
         let (from, day) = (known.day - (i32::from(known.settings.view_days) - 1), known.day);
         let commonest = |dimension| loyalty.views.commonest(dimension, from, day).map(str::to_owned);
         self.favourites = [Dimension::Item, Dimension::Category, Dimension::Channel].map(commonest);
         self.channels = loyalty.views.keys_between(Dimension::Channel, from, day);
-        self.competitor_views = loyalty.facts.between(from, day).filter(|fact| fact.what == What::CompetitorViewed).count() as u64;
         let own = loyalty.views.seen_between(Dimension::Item, from, day);
         self.own_view_share = ratio(own as f64, (own + self.competitor_views) as f64);
     }
