@@ -25,8 +25,11 @@ use std::time::Duration;
 pub use mistakes::{Mistake, Mistakes};
 
 use crate::engine::alerts::AlertSettings;
+use crate::engine::effect::Wanted;
 use crate::engine::settings::EngineSettings;
 use crate::model::churn::level::RiskLevel;
+use crate::model::lifecycle::Lifecycle;
+use crate::model::loyalty::stage::LifeStage;
 use crate::model::time::{Day, EventTime};
 use crate::wire::decode::{Decoder, DecoderLimits};
 use crate::wire::mapping::InputMapping;
@@ -195,6 +198,14 @@ impl PublishSettings {
     pub fn wants_transition(&self, kind: &str, to: &str) -> bool {
         let matches = |filter: &TransitionFilter| filter.kind == kind && filter.state.as_ref().is_none_or(|state| state == to);
         self.transitions.as_ref().is_none_or(|filters| filters.iter().any(matches))
+    }
+
+    /// What an engine need not make effects of.
+    #[must_use]
+    pub fn wanted(&self) -> Wanted {
+        let lifecycle = |to: Lifecycle| self.wants_transition("lifecycle", to.name());
+        let stage = |to: LifeStage| self.wants_transition("life_stage", to.name());
+        Wanted::new(lifecycle, |to| self.wants_risk(to)).with_stages(stage)
     }
 }
 

@@ -11,7 +11,7 @@ use super::observations::PartitionSize;
 use super::refitting::ModelBoard;
 use super::worker::{Destination, Frozen, Outputs, Processor, Processors, TopicIndex, Undecodable};
 use crate::config::Settings;
-use crate::engine::effect::{Admission, Effect, RiskChange, Transition, Wanted};
+use crate::engine::effect::{Admission, Effect, RiskChange, Transition};
 use crate::engine::models::Switch;
 use crate::engine::partial::{Continuation, Partial};
 use crate::engine::partition::{PartitionEngine, Placement};
@@ -20,8 +20,6 @@ use crate::engine::resharding::{Resharded, reshard};
 use crate::engine::settings::EngineSettings;
 use crate::model::churn::ProcessKind;
 use crate::model::event::Event;
-use crate::model::lifecycle::Lifecycle;
-use crate::model::loyalty::stage::LifeStage;
 use crate::model::rejection::{Reason, Rejection};
 use crate::model::time::{Calendar, EventTime, UnknownTimeZone};
 use crate::wire::decode::Decoder;
@@ -288,10 +286,7 @@ impl Processor for EngineProcessor {
 
 impl EngineProcessor {
     fn new(shared: &Arc<Shared>, mut engine: PartitionEngine, partition: i32, partitions: u32, lineage: Lineage) -> Self {
-        let publish = &shared.settings.publish;
-        let lifecycle = |to: Lifecycle| publish.wants_transition("lifecycle", to.name());
-        let stage = |to: LifeStage| publish.wants_transition("life_stage", to.name());
-        engine.want(Wanted::new(lifecycle, |to| publish.wants_risk(to)).with_stages(stage));
+        engine.want(shared.settings.publish.wanted());
         Self {
             shared: Arc::clone(shared),
             engine,

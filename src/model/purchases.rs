@@ -3,10 +3,12 @@
 mod details;
 mod orders;
 mod streak;
+mod totals;
 
 pub use details::{DetailTotals, Details};
-pub use orders::{Break, Counted, Order, OrderKey, PurchaseTotals, Purchases, Return};
+pub use orders::{Break, Counted, Order, OrderKey, Purchases, Return};
 pub use streak::LoyaltyRule;
+pub use totals::PurchaseTotals;
 
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use stickiness::config::Settings;
 use stickiness::engine::partition::{PartitionEngine, Placement};
 use stickiness::io::generate::{Generator, GeneratorSettings};
+use stickiness::model::event::Event;
 use stickiness::model::time::Calendar;
 use stickiness::wire::records;
 use stickiness::wire::snapshot::{self, Head, SnapshotError, VERSION};
@@ -16,16 +17,23 @@ fn directory() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/snapshots")
 }
 
-/// An engine that has counted some events of all kinds.
-fn engine() -> PartitionEngine {
+/// An engine that has counted nothing yet, and events of all kinds.
+pub(crate) fn beginning() -> (PartitionEngine, Vec<Event<'static>>) {
     let settings = Settings::read("[breakdowns]\nproperties = [\"channel\"]", []).expect("valid");
     let calendar = Arc::new(Calendar::new("UTC").expect("a zone"));
-    let mut engine = PartitionEngine::new(settings.engine.clone(), Placement::ALONE, calendar, [7; 16]);
+    let engine = PartitionEngine::new(settings.engine.clone(), Placement::ALONE, calendar, [7; 16]);
     let more = GeneratorSettings { events: 2_000, users: 40, merge_share: 0.01, delete_share: 0.005, ..GeneratorSettings::default() };
-    for event in Generator::new(more).expect("settings in their ranges") {
-        if let Ok(event) = settings.decoder().decode_json(event.json().as_bytes()) {
-            engine.handle(&event, None);
-        }
+    let decoder = settings.decoder();
+    let events = Generator::new(more).expect("settings in their ranges");
+    let all = events.filter_map(|event| decoder.decode_json(event.json().as_bytes()).ok().map(Event::into_owned));
+    (engine, all.collect())
+}
+
+/// An engine that has counted some events of all kinds.
+fn engine() -> PartitionEngine {
+    let (mut engine, events) = beginning();
+    for event in &events {
+        engine.handle(event, None);
     }
     engine
 }

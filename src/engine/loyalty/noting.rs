@@ -11,7 +11,7 @@ use crate::model::loyalty::settings::LoyaltySettings;
 use crate::model::loyalty::views::Dimension;
 use crate::model::loyalty::{FoldDays, Loyalty};
 use crate::model::purchases::Order;
-use crate::model::time::EventTime;
+use crate::model::time::{Day, EventTime};
 
 /// Days that must stay open beside what settings ask for: occasions and views are looked back at from any of them.
 const OPEN_DAYS: i32 = 90;
@@ -74,10 +74,15 @@ impl PartitionEngine {
 impl Rare {
     /// Folds and forgets what loyalty knows of days that nothing can change, before orders of then are folded.
     pub(in crate::engine) fn fold_loyalty(&mut self, days: FoldDays, settings: &LoyaltySettings) {
+        let weeks = |day: Day| day.number().div_euclid(7);
+        let views_too = self.pruned_before.is_none_or(|pruned| weeks(pruned) < weeks(days.orders_before));
         let Some(loyalty) = &mut self.loyalty else { return };
         loyalty.occasions.fold_before(days.changeable_from, self.purchases.standing(), i32::from(settings.response_days));
         self.purchases.note_decisions(days.orders_before, |order, before| decision_log(loyalty, settings, order, before));
-        loyalty.views.forget_before(days.orders_before - i32::from(settings.decision_days));
+        // Views of before are never asked for. Once a week: all keys have to be looked through.
+        if views_too {
+            loyalty.views.forget_before(days.orders_before - i32::from(settings.decision_days));
+        }
         loyalty.facts.fold_before(days.facts_before);
     }
 }

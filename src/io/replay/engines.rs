@@ -86,7 +86,11 @@ impl Engines {
     pub(super) fn new(settings: &Settings, partitions: u32, calendar: &Arc<Calendar>) -> Self {
         let place = |partition| Placement { partition, partitions, transfers: true };
         // Nobody sees the digests of deleted ids of a replay, so they need no secret.
-        let engine = |partition| PartitionEngine::new(settings.engine.clone(), place(partition), calendar.clone(), [0; 16]);
+        let engine = |partition| {
+            let mut engine = PartitionEngine::new(settings.engine.clone(), place(partition), calendar.clone(), [0; 16]);
+            engine.want(settings.publish.wanted());
+            engine
+        };
         Self { members: (0..partitions).map(engine).collect(), partitions, first: 0, step: 1, publish: settings.publish.clone() }
     }
 

@@ -12,6 +12,12 @@ use crate::model::event::{ComplaintDetails, ComplaintFacts, EventType, Facts, Or
 use crate::model::money::Money;
 use crate::model::rejection::Rejection;
 
+/// Whether events of a type have no facts whatever their properties.
+pub(super) fn is_bare(kind: EventType) -> bool {
+    use EventType::{ProfileUpdated, ReferralConverted, ReferralSent, Signup, UserDeleted};
+    matches!(kind, Signup | ReferralSent | ReferralConverted | ProfileUpdated | UserDeleted)
+}
+
 /// The facts of an event of this type.
 pub(super) fn facts<'a>(kind: EventType, properties: &Properties<'_, '_, 'a>) -> Result<Facts<'a>, Rejection> {
     Ok(match kind {
@@ -23,22 +29,8 @@ pub(super) fn facts<'a>(kind: EventType, properties: &Properties<'_, '_, 'a>) ->
         EventType::ComplaintOpened | EventType::ComplaintResolved => Facts::Complaint(complaint(properties)?),
         EventType::UserMerged => Facts::MergedInto(merged_into(properties)?),
         EventType::Activity => activity(properties),
-        EventType::RewardRedeemed
-        | EventType::Feedback
-        | EventType::SocialInteraction
-        | EventType::SubscriptionCancelled
-        | EventType::CompetitorViewed
-        | EventType::CompetitorPurchase
-        | EventType::ContactMade
-        | EventType::QualityIssue
-        | EventType::PriceChanged
-        | EventType::CompetitorOffer
-        | EventType::CostBooked
-        | EventType::CampaignExposed
-        | EventType::CustomerLost => noted(kind, properties),
-        EventType::Signup | EventType::ReferralSent | EventType::ReferralConverted | EventType::ProfileUpdated | EventType::UserDeleted => {
-            Facts::None
-        }
+        _ if is_bare(kind) => Facts::None,
+        _ => noted(kind, properties),
     })
 }
 

@@ -11,6 +11,7 @@ use super::super::mapping::{InputMapping, Location};
 use super::super::number;
 use super::super::timestamp::{self, TimestampUnit};
 use super::super::vocabulary::rules;
+use super::facts;
 use super::record::{Properties, Record};
 use super::{Decoded, Decoder, LONGEST_EVENT_ID_BYTES, LONGEST_USER_ID_BYTES};
 use crate::model::event::{ActivityFacts, Event, EventType, Facts};
@@ -117,33 +118,12 @@ impl Decoder {
         let (facts, breakdowns) = match kind {
             // That it must name somebody is left to the general way.
             EventType::UserMerged => return None,
-            EventType::OrderPlaced
-            | EventType::OrderReturned
-            | EventType::SurveyResponse
-            | EventType::ComplaintOpened
-            | EventType::ComplaintResolved
-            | EventType::RewardRedeemed
-            | EventType::Feedback
-            | EventType::SocialInteraction
-            | EventType::SubscriptionCancelled
-            | EventType::CompetitorViewed
-            | EventType::CompetitorPurchase
-            | EventType::ContactMade
-            | EventType::QualityIssue
-            | EventType::PriceChanged
-            | EventType::CompetitorOffer
-            | EventType::CostBooked
-            | EventType::CampaignExposed
-            | EventType::CustomerLost => self.usual_facts(kind, object)?,
             EventType::Activity => {
                 let breakdowns = self.usual_breakdowns(kind, &properties)?;
                 (self.usual_activity(&properties), breakdowns)
             }
-            EventType::Signup
-            | EventType::ReferralSent
-            | EventType::ReferralConverted
-            | EventType::ProfileUpdated
-            | EventType::UserDeleted => (Facts::None, self.usual_breakdowns(kind, &properties)?),
+            _ if facts::is_bare(kind) => (Facts::None, self.usual_breakdowns(kind, &properties)?),
+            _ => self.usual_facts(kind, object)?,
         };
         let (user_id, event_id) = (Cow::Borrowed(user_id), Cow::Borrowed(event_id));
         Some(Decoded { event: Event { user_id, event_id, kind, time, facts, breakdowns }, arrived_at })
@@ -156,8 +136,8 @@ impl Decoder {
         let Json::Object(nested) = root else { return None };
         let properties = Properties { record: Record::Json(root), nested: Some(nested), mapping: &self.mapping };
         self.check_properties(kind, &properties).ok()?;
-        let facts = super::facts::facts(kind, &properties).ok()?;
-        Some((facts, self.breakdowns(&properties)))
+        let found = facts::facts(kind, &properties).ok()?;
+        Some((found, self.breakdowns(&properties)))
     }
 
     /// The facts of an `activity`, without a tree: it is by far the commonest.
