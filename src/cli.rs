@@ -3,6 +3,7 @@
 mod alerts;
 mod backtest;
 mod check;
+mod compare;
 mod demo;
 mod fit;
 mod generate;
@@ -43,6 +44,7 @@ enum Command {
     Fit(fit::FitArguments),
     Backtest(backtest::BacktestArguments),
     Insights(insights::InsightsArguments),
+    Compare(compare::CompareArguments),
     Check(check::CheckArguments),
     Schema(schema::SchemaArguments),
     Generate(generate::GenerateArguments),
@@ -79,6 +81,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Fit(arguments) => fit::run(&arguments),
         Command::Backtest(arguments) => backtest::run(&arguments),
         Command::Insights(arguments) => insights::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),

@@ -10,6 +10,7 @@ mod input;
 mod loyalty;
 mod mistakes;
 mod section;
+mod segments;
 mod service;
 mod written;
 
@@ -49,7 +50,7 @@ pub struct Settings {
     pub earliest: Day,
     /// `time.idle_after`: how long a partition has no record before the wall clock may close its days.
     pub idle_after: Duration,
-    /// What decides the figures: the rest of `[time]`, `[activity]`, `[purchases]`, `[complaints]`, `[deletion]`, `[breakdowns]`, `[profiles]`, `[churn]`, `[clv]`, `[loyalty]`.
+    /// What decides the figures: the rest of `[time]`, `[activity]`, `[purchases]`, `[complaints]`, `[deletion]`, `[breakdowns]`, `[profiles]`, `[churn]`, `[clv]`, `[loyalty]`, `[[segments]]`.
     pub engine: EngineSettings,
     /// `[alerts]`, without where they go; `None` when `alerts.enabled` is false.
     pub alerts: Option<AlertSettings>,
@@ -80,7 +81,8 @@ impl Settings {
         let kafka = service::kafka(top.section("kafka"));
         let topics = service::topics(top.section("topics"), &kafka);
         let input = input::input(top.section("input"));
-        let publish = service::publish(top.section("publish"));
+        let segments = segments::segments(&top);
+        let publish = service::publish(top.section("publish"), &segments);
         let (mut engine, counting) = counting::counting(&top);
         let (mut alerts, alertmanager) = alerts::alerts(top.section("alerts"));
         engine.churn = churn::churn(top.section("churn"));
@@ -89,6 +91,7 @@ impl Settings {
         }
         engine.clv = churn::clv(top.section("clv"));
         engine.loyalty = loyalty::loyalty(top.section("loyalty"));
+        engine.segments = segments;
         let delivery = service::delivery(top.section("delivery"));
         let snapshots = service::snapshots(top.section("snapshots"));
         let http = service::http(top.section("http"));
@@ -128,7 +131,7 @@ impl Settings {
         };
         let end = start_of(Day::from_date(jiff::civil::date(2100, 1, 1)));
         let limits = DecoderLimits { earliest: start_of(self.earliest), end, currency: self.currency.clone(), breakdowns: Vec::new() };
-        Decoder::new(&self.input, limits.with_breakdowns(&self.engine.breakdowns))
+        Decoder::new(&self.input, limits.with_properties(&self.engine.breakdowns, &self.engine.segments))
     }
 }
 

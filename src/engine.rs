@@ -28,6 +28,7 @@ pub mod profile;
 pub mod refits;
 pub mod resharding;
 pub mod risk;
+pub mod rules;
 pub mod segments;
 pub mod settings;
 pub mod standing;

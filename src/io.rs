@@ -3,6 +3,7 @@
 pub mod aggregation;
 pub mod alertmanager;
 pub mod clock;
+pub mod compare;
 pub mod counting;
 pub mod daily_series;
 pub mod failpoint;

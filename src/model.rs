@@ -1,6 +1,7 @@
 //! Values and formulas: no clock, no I/O, no JSON, no Kafka.
 
 pub mod churn;
+pub mod compare;
 pub mod complaints;
 pub mod day_set;
 pub mod event;
@@ -16,6 +17,7 @@ pub mod purchases;
 pub mod rejection;
 pub mod retention;
 pub mod revenue_share;
+pub mod rules;
 pub mod spend;
 pub mod spike;
 pub mod survey;

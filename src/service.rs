@@ -13,6 +13,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::config::{self, Settings};
+use crate::engine::insights::Insights;
 use crate::io::aggregation::{self, MetricsBoard};
 use crate::io::clock::Stopwatch;
 use crate::io::counting::EngineProcessors;
@@ -24,9 +25,10 @@ use crate::io::kafka::topics::TopicError;
 use crate::io::observations::{Observations, PartitionPhase};
 use crate::io::refitting::ModelBoard;
 use crate::io::snapshots::{KeptName, SnapshotError, Snapshots};
-use crate::io::worker::{Beginning, Guarantee, Processors, ProfileQuery, Pulse, Worker, WorkerError, WorkerParts, WorkerSettings};
+use crate::io::worker::{Beginning, FrozenInsights, Guarantee, Processors, Pulse, Query, Worker, WorkerError, WorkerParts, WorkerSettings};
 use crate::model::partition::partition_of;
 use crate::model::time::{Day, UnknownTimeZone};
+use crate::wire;
 
 pub use keeping::{Kept, keep};
 use preparation::prepare;
@@ -41,6 +43,8 @@ const OUTPUT_LIMIT: usize = 20_000;
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long a worker may take to answer a question.
 const ANSWER: Duration = Duration::from_secs(2);
+/// How long insights are shown before they are counted again.
+const INSIGHTS_STAY: Duration = Duration::from_secs(5);
 
 /// Why the service cannot start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -105,7 +109,9 @@ struct Common {
     /// Why everything must end.
     fatal: Mutex<Option<String>>,
     /// Where each worker takes questions.
-    askers: Mutex<Vec<Option<Sender<ProfileQuery>>>>,
+    askers: Mutex<Vec<Option<Sender<Query>>>>,
+    /// The last insights that were counted. Locked while they are, so that many who ask are one.
+    insights: Mutex<Option<(Stopwatch, String)>>,
     /// The threads that must not hang.
     pulses: Mutex<Vec<watchdog::Named>>,
 }
@@ -143,18 +149,32 @@ impl Common {
         self.stop_aggregator.store(true, Ordering::Relaxed);
     }
 
-    /// Asks the workers of this process for a user's profile, as JSON. Waits at most two seconds.
-    fn profile(&self, user_id: &str) -> Option<Vec<u8>> {
+    /// Asks the workers of this process, and gives their answers as they come, for at most two seconds; `None` in place of each that does not come.
+    fn ask<A>(&self, query: impl Fn(Sender<A>) -> Query) -> impl Iterator<Item = Option<A>> {
         let (reply, answers) = mpsc::channel();
         let askers = self.askers.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let asked = askers.into_iter().flatten().filter(|asker| {
-            let query = ProfileQuery { user_id: user_id.to_owned(), reply: reply.clone() };
-            asker.send(query).is_ok()
-        });
-        let count = asked.count();
+        let count = askers.into_iter().flatten().filter(|asker| asker.send(query(reply.clone())).is_ok()).count();
         drop(reply);
         let stopwatch = Stopwatch::start();
-        (0..count).find_map(|_| answers.recv_timeout(stopwatch.remaining(ANSWER)).ok().flatten())
+        (0..count).map(move |_| answers.recv_timeout(stopwatch.remaining(ANSWER)).ok())
+    }
+
+    /// A user's profile, as JSON.
+    fn profile(&self, user_id: &str) -> Option<Vec<u8>> {
+        self.ask(|reply| Query::Profile { user_id: user_id.to_owned(), reply }).find_map(|answer| answer?)
+    }
+
+    /// What the users of this process show, as JSON; `None` while a partition is restored, or does not answer. Workers stand still for a millisecond; the counting is done here.
+    fn insights(&self) -> Option<String> {
+        let answers: Option<Vec<Vec<FrozenInsights>>> =
+            self.ask(|reply| Query::Insights { reply }).map(|answer: Option<Option<Vec<FrozenInsights>>>| answer?).collect();
+        let frozen: Vec<FrozenInsights> = answers?.into_iter().flatten().collect();
+        let day = frozen.iter().map(|one| one.newest_day).max()?;
+        let mut insights = Insights::default();
+        for one in frozen {
+            insights.absorb(&(one.count)(day));
+        }
+        Some(wire::insights::insights(&insights, day, self.settings.engine.silent_ratio).to_string())
     }
 
     fn pause(&self) {
@@ -224,6 +244,7 @@ impl Service {
             stop_aggregator: AtomicBool::new(false),
             fatal: Mutex::default(),
             askers: Mutex::new((0..threads).map(|_| None).collect()),
+            insights: Mutex::default(),
             pulses: Mutex::default(),
         });
         let mut service = Self { common: Arc::clone(&common), forwarding: Vec::new(), threads: Vec::new(), aggregator: None };
@@ -332,6 +353,16 @@ impl View for ServiceView {
             Some(PartitionPhase::Restoring) => UserAnswer::Busy,
             Some(PartitionPhase::Live) => UserAnswer::Unknown,
         }
+    }
+
+    fn insights(&self) -> Option<String> {
+        let mut known = self.0.insights.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, text)) = known.as_ref().filter(|(since, _)| since.elapsed() < INSIGHTS_STAY) {
+            return Some(text.clone());
+        }
+        let text = self.0.insights()?;
+        *known = Some((Stopwatch::start(), text.clone()));
+        Some(text)
     }
 
     fn observations(&self) -> &Observations {

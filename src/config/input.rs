@@ -7,18 +7,23 @@ use toml::Value;
 use super::mistakes::did_you_mean;
 use super::section::Section;
 use crate::model::event::EventType;
-use crate::wire::mapping::{FieldLocations, Format, InputMapping, Location};
+use crate::wire::mapping::{FieldLocations, Format, InputMapping, Location, segment};
 use crate::wire::timestamp::TimestampUnit;
 
 /// Formats of the contract that a later version reads.
-const LATER: [&str; 3] = ["cloudevents", "segment", "avro"];
+const LATER: [&str; 1] = ["avro"];
+const FORMATS: [(Format, &str); 4] =
+    [(Format::Json, "json"), (Format::Csv, "csv"), (Format::Segment, "segment"), (Format::CloudEvents, "cloudevents")];
 
 pub(super) fn input(section: Section<'_>) -> InputMapping {
     let format = format(&section);
     let timestamp_unit = section.one_of("timestamp_unit", &TimestampUnit::ALL.map(|(unit, name)| (unit, name)), TimestampUnit::default());
-    let fields = fields(section.section("fields"));
-    let (types, default_type) = types(&section);
-    let properties = properties(&section);
+    let fields = fields(section.section("fields"), format);
+    let (mut types, mut default_type) = types(&section);
+    let mut properties = properties(&section);
+    if format == Format::Segment {
+        segment::complete(&mut types, &mut default_type, &mut properties);
+    }
     section.finish();
     InputMapping { format, timestamp_unit, fields, types, default_type, properties }
 }
@@ -26,14 +31,15 @@ pub(super) fn input(section: Section<'_>) -> InputMapping {
 fn format(section: &Section<'_>) -> Format {
     let later = section.value("format").and_then(Value::as_str).filter(|name| LATER.contains(name));
     if let Some(later) = later {
-        section.mistake("format", format!("this version of stickiness does not read {later} yet; must be one of \"json\", \"csv\""));
+        let known = FORMATS.map(|(_, name)| format!("\"{name}\"")).join(", ");
+        section.mistake("format", format!("this version of stickiness does not read {later} yet; must be one of {known}"));
         return Format::default();
     }
-    section.one_of("format", &[(Format::Json, "json"), (Format::Csv, "csv")], Format::default())
+    section.one_of("format", &FORMATS, Format::default())
 }
 
-fn fields(section: Section<'_>) -> FieldLocations {
-    let default = FieldLocations::default();
+fn fields(section: Section<'_>, format: Format) -> FieldLocations {
+    let default = FieldLocations::of(format);
     let read = |key: &'static str| {
         let written = section.optional_text(key)?;
         if written.is_empty() && key != "properties" {

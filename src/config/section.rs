@@ -11,9 +11,6 @@ use toml::{Table, Value};
 use super::duration;
 use super::mistakes::{Mistake, did_you_mean, shown};
 
-/// Keys of the format that a later version reads; this one says so.
-const LATER: [&str; 1] = ["segments"];
-
 /// An environment variable.
 pub(super) struct Variable {
     pub(super) name: String,
@@ -185,7 +182,6 @@ impl<'w> Section<'w> {
             }
             let path = self.path_of(key);
             let allowed = match did_you_mean(key, known.iter().copied()) {
-                _ if LATER.contains(&path.as_str()) => "this version of stickiness does not know it yet".to_owned(),
                 Some(meant) => format!("unknown key; did you mean `{meant}`?"),
                 None => format!("unknown key; known here: {}", known.join(", ")),
             };

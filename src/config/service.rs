@@ -16,6 +16,8 @@ use super::{
 use crate::model::churn::level::RiskLevel;
 use crate::model::loyalty::stage::LifeStage;
 use crate::model::loyalty::states::{ComplaintRisk, LoyaltyKind, LoyaltyStep, LoyaltyType};
+use crate::model::rules::SegmentRule;
+use crate::model::rules::facts::ActionState;
 
 /// Client properties that the service sets itself, with the reason.
 const OWNED: [(&str, &str); 11] = [
@@ -33,7 +35,7 @@ const OWNED: [(&str, &str); 11] = [
 ];
 
 /// Kinds of transitions with their states.
-const TRANSITIONS: [(&str, &[&str]); 9] = [
+const TRANSITIONS: [(&str, &[&str]); 10] = [
     ("lifecycle", &["new", "retained", "resurrected", "dormant", "absent"]),
     ("loyal", &["true", "false"]),
     ("purchase", &["first_order", "repeat_order", "order_fell"]),
@@ -42,6 +44,7 @@ const TRANSITIONS: [(&str, &[&str]); 9] = [
     ("loyalty_kind", LoyaltyKind::NAMES),
     ("life_stage", LifeStage::NAMES),
     ("complaint_risk", ComplaintRisk::NAMES),
+    ("action", ActionState::NAMES),
     // Brands are the shop's own names: the kind selects them all.
     ("brand", &[]),
 ];
@@ -136,12 +139,13 @@ pub(super) fn topics(section: Section<'_>, kafka: &KafkaSettings) -> TopicNames 
     names
 }
 
-pub(super) fn publish(section: Section<'_>) -> PublishSettings {
+pub(super) fn publish(section: Section<'_>, segments: &[SegmentRule]) -> PublishSettings {
     let written = section.texts("transitions");
     let filter = |text: &String| {
         let (kind, state) = text.split_once('.').map_or((text.as_str(), None), |(kind, state)| (kind, Some(state)));
         let known = TRANSITIONS.iter().find(|(known, _)| *known == kind);
-        if !known.is_some_and(|(_, states)| state.is_none_or(|state| states.contains(&state))) {
+        let is_segment = kind == "segment" && state.is_none_or(|state| state == "null" || segments.iter().any(|rule| rule.name == state));
+        if !is_segment && !known.is_some_and(|(_, states)| state.is_none_or(|state| states.contains(&state))) {
             section.mistake("transitions", unknown_transition(text));
         }
         TransitionFilter { kind: kind.to_owned(), state: state.map(str::to_owned) }

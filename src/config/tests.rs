@@ -59,10 +59,12 @@ fn the_examples_comments_hold_settings_that_are_allowed() {
     let is_setting = |line: &&str| {
         line.strip_prefix("# ").is_some_and(|rest| rest.split_once(" = ").is_some_and(|(key, _)| !key.trim_matches('"').contains(", ")))
     };
-    let uncommented: Vec<&str> = example.lines().map(|line| if is_setting(&line) { &line[2..] } else { line }).collect();
+    let is_table = |line: &str| line == "# [[segments]]";
+    let uncommented: Vec<&str> = example.lines().map(|line| if is_setting(&line) || is_table(line) { &line[2..] } else { line }).collect();
     let text = uncommented.join("\n").replace("properties = []", "properties = [\"country\"]");
     let settings = read(&text).expect("the example without its comments");
     assert_eq!(settings.input.default_type, Some(EventType::Activity));
+    assert_eq!(settings.engine.segments.len(), 1);
     assert_eq!(settings.currency.as_deref(), Some("EUR"));
     assert_eq!(settings.worker_threads, NonZeroU16::new(4));
     assert!(

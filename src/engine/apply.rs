@@ -44,10 +44,12 @@ impl PartitionEngine {
         if active {
             self.note_values(slot, event, day, &segments);
         }
+        let is_known_day = active && self.state.population.activity(slot, None).days.contains(day);
         let back = active && self.see_active(slot, event.time);
         let fresh = active && self.count_active_day(slot, day, &segments) || back;
         let facts = self.count_facts(slot, event, mark, &segments);
         let looked = self.note_loyalty(slot, event, mark);
+        let noted = self.note_rules(slot, event, day);
         self.see_watched(slot, watched);
         let root = self.state.population.root(slot);
         // Plain activity that adds nothing may be a repeat, for its id is not remembered: it must not even be an occasion to look.
@@ -56,10 +58,17 @@ impl PartitionEngine {
         } else if fresh {
             self.mark_active(slot, day);
         }
-        if fresh || facts || !is_plain_activity(event) {
+        let changed = fresh || facts || !is_plain_activity(event);
+        if changed || noted || looked {
             let late = self.state.newest_day.is_some_and(|newest| day < newest);
             let cause = if late { Cause::LateEvent } else { Cause::Event };
-            self.settle(slot, Touched::by(event, fresh), (self.as_of(), cause, Some(event.time)));
+            let occasion = (self.as_of(), cause, Some(event.time));
+            if changed {
+                self.settle(slot, Touched::by(event, fresh), occasion);
+            }
+            // Whose ids were not one yet on the day is counted again by a repeat, too; to rules it is none of the user's news.
+            let is_news = facts || looked || back || !is_plain_activity(event) || (fresh && !is_known_day);
+            self.settle_rules_by_event(slot, (noted, is_news), occasion);
         }
         if self.state.settings.publish_profiles {
             self.effects.push(Effect::ProfileChanged(self.state.population.id(root).to_owned()));
@@ -69,7 +78,8 @@ impl PartitionEngine {
     /// The numbers of the breakdown segments that an event counts in, ascending.
     fn segments_of(&mut self, event: &Event<'_>) -> Vec<u32> {
         let state = &mut self.state;
-        let numbers = event.breakdowns.iter().map(|(property, value)| state.segments.number(*property, value, &state.settings));
+        let of_breakdowns = event.breakdowns.iter().filter(|(property, _)| usize::from(*property) < state.settings.breakdowns.len());
+        let numbers = of_breakdowns.map(|(property, value)| state.segments.number(*property, value, &state.settings));
         let mut numbers: Vec<u32> = numbers.collect();
         numbers.sort_unstable();
         self.grow_ledgers();
@@ -224,6 +234,7 @@ impl PartitionEngine {
         if due && self.state.population.is_together(slot) {
             let remembered_from = self.state.newest_day.unwrap_or(day) - i32::from(self.state.settings.late_horizon_days);
             let (rule, return_days) = (self.loyalty_rule(), self.count_rule().return_days);
+            self.fold_rules(slot, remembered_from);
             let loyalty = self.state.settings.loyalty;
             for member in self.state.population.members(slot) {
                 let Some(rare) = &mut self.state.population.habit_mut(member).rare else { continue };

@@ -52,6 +52,7 @@ impl PartitionEngine {
     }
 
     fn close_day(&mut self, day: Day) {
+        self.run_rule_timers(self.calendar.end_of(day).plus_nanos(-1));
         self.state.closed_through = Some(day);
         let churn_before = Arc::clone(&self.churn);
         let switched = self.switch_models(day);
@@ -61,6 +62,7 @@ impl PartitionEngine {
         let loyal_buyers = self.state.loyal.close(day);
         let revenue = self.state.revenue.close(day);
         self.close_loyalty(day);
+        self.close_rules(day);
         self.tell_closed(day);
         self.closed_rows.push(Partial::Close { day, loyal_buyers, revenue, risk });
         let alerts = self.end_alerts(closing);

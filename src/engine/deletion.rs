@@ -101,6 +101,7 @@ impl PartitionEngine {
         self.state.revenue.take(root);
         self.leave_alerts(root);
         self.leave_risk(root);
+        self.leave_rules(root);
         for member in self.state.population.take_component(root).members {
             let id = self.state.population.id(member).to_owned();
             self.state.deletions.block(&id, event.time, day);
@@ -147,6 +148,7 @@ impl PartitionEngine {
         }
         self.mark_loyalty(slot, from, Look::Event);
         self.settle(slot, Touched::ALL, (self.as_of(), Cause::LateEvent, Some(time)));
+        self.settle_rules_anew(slot, (self.as_of(), Cause::LateEvent, Some(time)));
         self.enter_alerts(slot);
     }
 

@@ -8,6 +8,7 @@ use crate::model::churn::level::{RiskLevel, RiskReason};
 use crate::model::lifecycle::Lifecycle;
 use crate::model::loyalty::stage::LifeStage;
 use crate::model::rejection::Rejection;
+use crate::model::rules::facts::ActionState;
 use crate::model::time::{Day, EventTime};
 
 /// What became of an event.
@@ -83,6 +84,24 @@ pub enum Change {
         from: Option<Cow<'static, str>>,
         /// Its name now.
         to: Option<Cow<'static, str>>,
+    },
+    /// A user entered or left a segment of a rule.
+    Segment {
+        /// Its name.
+        segment: Box<str>,
+        /// Whether the user is in it now; before it was the opposite.
+        to: bool,
+    },
+    /// What a rule wants done for a user.
+    Action {
+        /// The segment that asks for it.
+        segment: Box<str>,
+        /// Before; `None` when it is new.
+        from: Option<ActionState>,
+        /// Now.
+        to: ActionState,
+        /// Until when it is in time.
+        deadline: EventTime,
     },
     /// An order came to stand or fell.
     Purchase {

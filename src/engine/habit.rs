@@ -10,6 +10,7 @@ use crate::model::lifecycle::{Lifecycle, LifecycleMasks};
 use crate::model::loyalty::Loyalty;
 use crate::model::loyalty::states::States;
 use crate::model::purchases::Purchases;
+use crate::model::rules::facts::RuleFacts;
 use crate::model::survey::Surveys;
 use crate::model::time::{Day, EventTime};
 
@@ -209,6 +210,8 @@ pub struct Rare {
     pub loyalty: Option<Box<Loyalty>>,
     /// The states of loyalty that were decided last, of the id that the user goes by.
     pub states: Option<Box<States>>,
+    /// What the rules of segments remember; absent for whom no rule looked at.
+    pub rules: Option<Box<RuleFacts>>,
 }
 
 impl Rare {
@@ -288,6 +291,7 @@ impl Rare {
             + self.segments.capacity() * size_of::<(u32, Activity)>()
             + self.loyalty.as_ref().map_or(0, |loyalty| loyalty.approximate_bytes())
             + self.states.as_ref().map_or(0, |_| size_of::<States>())
+            + self.rules.as_ref().map_or(0, |rules| rules.approximate_bytes())
     }
 
     /// Joins the facts of another id of the same user.
@@ -308,6 +312,9 @@ impl Rare {
         self.values.absorb(&other.values);
         if let Some(loyalty) = &other.loyalty {
             self.loyalty_mut().absorb(loyalty);
+        }
+        if let Some(rules) = &other.rules {
+            self.rules.get_or_insert_with(Box::default).absorb(rules);
         }
     }
 }
@@ -365,6 +372,7 @@ impl Rare {
             values: self.values.after(at.time),
             loyalty: self.loyalty.as_ref().map(|loyalty| Box::new(loyalty.after(at))).filter(|loyalty| !loyalty.is_empty()),
             states: None,
+            rules: self.rules.as_ref().map(|rules| Box::new(rules.after(at.time))).filter(|rules| !rules.is_empty()),
         }
     }
 

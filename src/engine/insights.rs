@@ -3,20 +3,22 @@
 //! They are made when they are asked for, by one look at every user, and are no part of the state.
 
 mod groups;
+mod voices;
 
 use std::collections::BTreeMap;
 
 use super::habit::{Habit, Rare};
-use super::partition::PartitionEngine;
+use super::partition::{PartitionEngine, State};
 use crate::model::insights::curve::OutcomeByScore;
 use crate::model::insights::proportion::Proportion;
 use crate::model::insights::rfm::Buyers;
 use crate::model::insights::survival::Survival;
 use crate::model::loyalty::facts::{FACT_DAYS, What};
-use crate::model::loyalty::states::LoyaltyType;
+use crate::model::loyalty::states::{LoyaltyKind, LoyaltyType};
 use crate::model::money::Money;
 use crate::model::time::Day;
 pub use groups::{AttributeCounts, Groups};
+pub use voices::{HabitAround, Voices};
 
 /// Days within which an active day after a complaint or an answer tells that its user stayed.
 pub const STAY_DAYS: i32 = 30;
@@ -38,6 +40,10 @@ pub struct Insights {
     pub buyers: Buyers,
     /// Users, orders and net revenue by type; `None` is everyone without one.
     pub types: BTreeMap<Option<LoyaltyType>, (u64, u64, Money)>,
+    /// Days from the first to the last active day by kind of loyalty: those silent for longer than `churn.activity.lapse_days` have left, the others are there still.
+    pub tenure: BTreeMap<Option<LoyaltyKind>, Survival>,
+    /// Who is unhappy, and what follows.
+    pub voices: Voices,
     /// All else.
     pub groups: Groups,
 }
@@ -54,6 +60,10 @@ impl Insights {
         self.satisfaction.absorb(&other.satisfaction);
         self.buyers.absorb(&other.buyers);
         self.groups.absorb(&other.groups);
+        self.voices.absorb(&other.voices);
+        for (kind, tenure) in &other.tenure {
+            self.tenure.entry(*kind).or_default().absorb(tenure);
+        }
         for (kind, (users, orders, revenue)) in &other.types {
             let known = self.types.entry(*kind).or_default();
             known.0 += users;
@@ -121,18 +131,33 @@ fn stayed(whole: &Habit, at: Day) -> bool {
     whole.activity.days.count_between(at + 1, at + STAY_DAYS) > 0
 }
 
-impl PartitionEngine {
+impl State {
     /// What the users of this partition show at the end of `day`, which must not be before the newest accepted day.
     #[must_use]
     pub fn insights(&self, day: Day) -> Insights {
         let mut insights = Insights::default();
-        for root in self.state.population.roots() {
-            let states = self.state.population.habit(root).rare.as_deref().and_then(|rare| rare.states.as_deref());
+        for root in self.population.roots() {
+            let states = self.population.habit(root).rare.as_deref().and_then(|rare| rare.states.as_deref());
             let loyalty_type = states.and_then(|states| states.loyalty_type);
-            let whole = self.state.population.whole(root);
+            let kind = states.and_then(|states| states.kind);
+            let whole = self.population.whole(root);
+            if let (Some(first), Some(last)) = (whole.activity.first(), whole.activity.days.newest()) {
+                let has_left = day.days_since(last) > i32::from(self.settings.churn.activity.process.lapse_days);
+                let until = if has_left { last } else { day };
+                insights.tenure.entry(kind).or_default().count(until.days_since(first), has_left);
+            }
+            insights.voices.count(&whole, day);
             insights.count(&whole, loyalty_type, day);
-            insights.groups.count(&whole, day, &self.state.settings.loyalty);
+            insights.groups.count(&whole, day, &self.settings.loyalty);
         }
         insights
+    }
+}
+
+impl PartitionEngine {
+    /// What the users of this partition show at the end of `day`, which must not be before the newest accepted day.
+    #[must_use]
+    pub fn insights(&self, day: Day) -> Insights {
+        self.state.insights(day)
     }
 }

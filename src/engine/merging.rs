@@ -66,6 +66,7 @@ impl PartitionEngine {
         self.rename(roots, root);
         self.mark_loyalty(root, day, Look::Merge);
         self.settle(root, Touched::ALL, (self.as_of(), Cause::Merge, Some(time)));
+        self.settle_rules_anew(root, (self.as_of(), Cause::Merge, Some(time)));
         if self.state.settings.publish_profiles {
             self.effects.push(Effect::ProfileChanged(self.state.population.id(root).to_owned()));
         }
@@ -85,6 +86,7 @@ impl PartitionEngine {
     fn rename(&mut self, before: [Slot; 2], root: Slot) {
         for old in distinct(before).filter(|old| *old != root) {
             self.leave_risk(old);
+            self.leave_rules(old);
             self.state.population.clear_standing(old);
             self.effects.push(Effect::ProfileRemoved(self.state.population.id(old).to_owned()));
         }
@@ -99,6 +101,7 @@ impl PartitionEngine {
         self.leave_alerts(root);
         let (settled, pending) = self.state.revenue.take(root);
         self.leave_risk(root);
+        self.leave_rules(root);
         self.effects.push(Effect::ProfileRemoved(self.state.population.id(root).to_owned()));
         let component = self.state.population.take_component(root);
         let population = &self.state.population;
@@ -155,6 +158,7 @@ impl PartitionEngine {
         self.roots_of(&known).into_iter().for_each(|root| self.leave_alerts(root));
         for (id, mut habit) in std::mem::take(&mut arrival.members) {
             renumber_habit(&mut habit, &renumbered);
+            self.keep_rules_of(&mut habit);
             let slot = self.state.population.intern(&id);
             self.state.population.move_back(slot);
             self.state.population.habit_mut(slot).absorb(&habit, return_days);

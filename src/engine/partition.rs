@@ -19,6 +19,7 @@ use super::models::Models;
 use super::partial::{Continuation, Partial};
 use super::population::Population;
 use super::risk::{RiskLedger, model_ids};
+use super::rules::RuleBook;
 use super::segments::Segments;
 use super::settings::EngineSettings;
 use super::switching::Ahead;
@@ -103,6 +104,7 @@ pub struct PartitionEngine {
     pub(super) closed_rows: Vec<Partial>,
     pub(super) progress_told: bool,
     pub(super) ahead: Ahead,
+    pub(super) rules: RuleBook,
 }
 
 impl PartitionEngine {
@@ -139,6 +141,7 @@ impl PartitionEngine {
         let excluded = excluded_types(&state.settings);
         let churn = Arc::new(state.models.apply(&state.settings.churn));
         let model_ids = model_ids(&churn);
+        let rules = RuleBook::new(&state.settings, &state.population);
         Self {
             state,
             calendar,
@@ -151,6 +154,7 @@ impl PartitionEngine {
             closed_rows: Vec::new(),
             progress_told: false,
             ahead: Ahead::default(),
+            rules,
         }
     }
 
@@ -198,7 +202,8 @@ impl PartitionEngine {
         let changed = self.state.settings.historical_differences(settings);
         if changed.is_empty() {
             self.excluded = excluded_types(settings);
-            self.state.settings = settings.clone();
+            let before = std::mem::replace(&mut self.state.settings, settings.clone());
+            self.change_rules(&before);
             self.ahead = Ahead::default();
             let churn = self.state.models.apply(&settings.churn);
             if *self.churn != churn {
@@ -339,6 +344,7 @@ impl PartitionEngine {
         if time > self.state.newest_time {
             self.close_days(self.last_closed_at(time));
             self.state.newest_time = time;
+            self.run_rule_timers(time);
         }
         if self.state.newest_day.is_none_or(|newest| newest < day) {
             self.state.newest_day = Some(day);

@@ -15,6 +15,7 @@ use super::standing::Standing;
 use super::users::{User, Users};
 use crate::model::churn::level::RiskLevel;
 use crate::model::purchases::Purchases;
+use crate::model::rules::facts::RuleFacts;
 use crate::model::time::Day;
 
 /// Slots that an estimate of memory looks at.
@@ -156,6 +157,20 @@ impl Population {
         let below = |segment: &u32| *segment > 0 && (*segment as usize) < count;
         let rare = self.users.iter().filter_map(|user| user.habit.rare.as_deref());
         rare.into_iter().all(|rare| rare.segment_numbers().iter().all(below))
+    }
+
+    /// What rules remember of whom, by slot.
+    pub(super) fn rule_facts(&self) -> impl Iterator<Item = (Slot, &RuleFacts)> {
+        self.users.iter().zip(0..).filter_map(|(user, slot)| Some((slot, user.habit.rare.as_deref()?.rules.as_deref()?)))
+    }
+
+    /// Has rules remember other things.
+    pub(super) fn renumber_rules(&mut self, renumbered: impl Fn(&RuleFacts) -> RuleFacts) {
+        let slots: Vec<Slot> = self.rule_facts().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            let rare = self.habit_mut(slot).rare_mut();
+            rare.rules = rare.rules.take().map(|facts| renumbered(&facts)).filter(|facts| !facts.is_empty()).map(Box::new);
+        }
     }
 
     /// The slot of an id, if it is known.

@@ -54,6 +54,8 @@ pub struct Profile {
     pub loyalty: LoyaltyProfile,
     /// The states of loyalty, and what they are decided by.
     pub states: ProfileStates,
+    /// The segments of rules that the user is in, in the order of the settings.
+    pub segments: Vec<String>,
     /// What the models expect.
     pub outlook: ProfileOutlook,
     /// The day.
@@ -134,7 +136,7 @@ impl PartitionEngine {
         self.state.population.find(user_id).and_then(|slot| self.state.population.moved_to(slot))
     }
 
-    fn profile_of(&self, churn: &ChurnSettings, decided: Decided, root: Slot, day: Day) -> Profile {
+    pub(super) fn profile_of(&self, churn: &ChurnSettings, mut decided: Decided, root: Slot, day: Day) -> Profile {
         let whole = self.state.population.whole(root);
         let (activity, rare) = (&whole.activity, whole.rare.as_deref());
         let (rule, return_days) = (self.loyalty_rule(), self.count_rule().return_days);
@@ -153,6 +155,7 @@ impl PartitionEngine {
             active_days_30d,
             lifecycle_30d: activity.lifecycle(day).0,
             loyalty: self.loyalty_profile(&whole, &totals, streak, day),
+            segments: std::mem::take(&mut decided.segments),
             states: self.profile_states(decided, &whole, day),
             outlook: self.outlook(churn, &whole, &totals, day),
             purchases: totals,

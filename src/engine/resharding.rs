@@ -135,6 +135,7 @@ pub fn reshard(engines: Vec<PartitionEngine>, salts: &[[u8; 16]]) -> Result<(Vec
     for (id, to) in pointers {
         engines[partition_of(id.as_bytes(), partitions) as usize].point_away(&id, &to);
     }
+    engines.iter_mut().for_each(PartitionEngine::rebuild_rules);
     Ok((engines, done))
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::churn::settings::{ChurnSettings, ClvSettings, ProcessSettings};
 use crate::model::loyalty::settings::LoyaltySettings;
+use crate::model::rules::SegmentRule;
 
 /// Settings that decide an engine's figures. They are part of its snapshot: a replay runs under those it was recorded with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +43,8 @@ pub struct EngineSettings {
     pub clv: ClvSettings,
     /// Thresholds of the measures of loyalty.
     pub loyalty: LoyaltySettings,
+    /// Segments of users by rules.
+    pub segments: Vec<SegmentRule>,
 }
 
 /// One breakdown property.
@@ -100,6 +103,7 @@ impl EngineSettings {
             ("churn.refit", ours.refit != theirs.refit),
             ("churn.activity", differs(&ours.activity, &theirs.activity)),
             ("churn.purchase", differs(&ours.purchase, &theirs.purchase)),
+            ("segments", self.segments != other.segments),
         ])
     }
 }
@@ -128,6 +132,7 @@ impl Default for EngineSettings {
             churn: ChurnSettings::default(),
             clv: ClvSettings::default(),
             loyalty: LoyaltySettings::default(),
+            segments: Vec::new(),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::kafka::Record;
 use super::kafka::metadata::Lineage;
 use super::observations::PartitionSize;
 use super::refitting::ModelBoard;
-use super::worker::{Destination, Frozen, Outputs, Processor, Processors, TopicIndex, Undecodable};
+use super::worker::{Destination, Frozen, FrozenInsights, Outputs, Processor, Processors, TopicIndex, Undecodable};
 use crate::config::Settings;
 use crate::engine::effect::{Admission, Effect, RiskChange, Transition};
 use crate::engine::models::Switch;
@@ -17,10 +17,12 @@ use crate::engine::partial::{Continuation, Partial};
 use crate::engine::partition::{PartitionEngine, Placement};
 use crate::engine::profile::ProfileMoment;
 use crate::engine::resharding::{Resharded, reshard};
+use crate::engine::rules::RuleCost;
 use crate::engine::settings::EngineSettings;
 use crate::model::churn::ProcessKind;
 use crate::model::event::Event;
 use crate::model::rejection::{Reason, Rejection};
+use crate::model::rules::properties;
 use crate::model::time::{Calendar, EventTime, UnknownTimeZone};
 use crate::wire::decode::Decoder;
 use crate::wire::envelope::{Envelope, Forwarded};
@@ -277,6 +279,16 @@ impl Processor for EngineProcessor {
         self.engine.repeat_switch(switch);
     }
 
+    fn freeze_insights(&self) -> Option<FrozenInsights> {
+        let newest_day = self.engine.newest_day()?;
+        let state = self.engine.frozen();
+        Some(FrozenInsights { newest_day, count: Box::new(move |day| state.insights(day)) })
+    }
+
+    fn rule_costs(&self) -> &[RuleCost] {
+        self.engine.rule_costs()
+    }
+
     fn profile(&self, user_id: &str) -> Option<Vec<u8>> {
         let mut answer = records::profile(&self.engine.profile(user_id)?);
         answer["explain"] = explanation::explain(&self.engine.explain(user_id));
@@ -287,6 +299,7 @@ impl Processor for EngineProcessor {
 impl EngineProcessor {
     fn new(shared: &Arc<Shared>, mut engine: PartitionEngine, partition: i32, partitions: u32, lineage: Lineage) -> Self {
         engine.want(shared.settings.publish.wanted());
+        engine.read_properties(properties(&shared.settings.engine.segments));
         Self {
             shared: Arc::clone(shared),
             engine,

@@ -8,6 +8,7 @@ mod api;
 mod connections;
 mod guard;
 mod health;
+mod insights;
 mod openmetrics;
 mod page;
 mod patience;
@@ -43,6 +44,10 @@ pub trait View: Send + Sync + 'static {
 
     /// What is known of a user. Called off the async threads: it may block, but not much longer than a second.
     fn user(&self, id: &str) -> UserAnswer;
+
+    /// What groups of users show, those of this process (`stickiness.insights.v1`); `None` while that cannot be told. Called off the async threads: it may block for some
+    /// seconds where there are many users.
+    fn insights(&self) -> Option<String>;
 
     /// What the service observes of itself.
     fn observations(&self) -> &Observations;

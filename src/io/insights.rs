@@ -54,5 +54,5 @@ pub fn of_files(settings: &Settings, until: Option<Day>, partitions: u32, mut re
     for engine in engines.engines() {
         insights.absorb(&engine.insights(day));
     }
-    Ok(wire::insights::insights(&insights, day))
+    Ok(wire::insights::insights(&insights, day, settings.engine.silent_ratio))
 }

@@ -9,6 +9,7 @@ use hdrhistogram::Histogram;
 
 use super::alertmanager::AlertmanagerCounts;
 use crate::engine::predictions::Scored;
+use crate::engine::rules::RuleCost;
 use crate::model::time::Day;
 
 /// The longest duration told apart, in microseconds: an hour.
@@ -147,6 +148,8 @@ pub struct Observations {
     partitions: Mutex<BTreeMap<i32, PartitionGauges>>,
     /// How much each of them holds.
     sizes: Mutex<BTreeMap<i32, PartitionSize>>,
+    /// What rules of segments cost, by partition; nothing without rules.
+    rule_costs: Mutex<BTreeMap<i32, Vec<RuleCost>>>,
     /// Alerts that fire, where the process aggregates.
     firing: Mutex<FiringAlerts>,
     /// What was said of alerts.
@@ -252,6 +255,7 @@ impl Observations {
     pub fn remove_partition(&self, partition: i32) {
         locked(&self.partitions).remove(&partition);
         locked(&self.sizes).remove(&partition);
+        locked(&self.rule_costs).remove(&partition);
     }
 
     /// The gauges of all partitions of this process.
@@ -285,6 +289,19 @@ impl Observations {
     /// Sets how much a partition holds.
     pub fn set_size(&self, partition: i32, size: PartitionSize) {
         locked(&self.sizes).insert(partition, size);
+    }
+
+    /// Sets what rules of segments cost in a partition.
+    pub fn set_rule_costs(&self, partition: i32, costs: &[RuleCost]) {
+        if !costs.is_empty() {
+            locked(&self.rule_costs).insert(partition, costs.to_vec());
+        }
+    }
+
+    /// What rules of segments cost, in each partition of this process.
+    #[must_use]
+    pub fn rule_costs(&self) -> BTreeMap<i32, Vec<RuleCost>> {
+        locked(&self.rule_costs).clone()
     }
 
     /// How much each partition of this process holds.

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 pub use error::WorkerError;
 pub use outputs::{Destination, Header, Outputs, TopicIndex};
-pub use processor::{Frozen, Processor, Processors, Undecodable};
+pub use processor::{Frozen, FrozenInsights, Processor, Processors, Undecodable};
 pub use pulse::Pulse;
 pub use recovery::{Refusal, candidates};
 pub use resharding::ReshardFailure;
@@ -107,12 +107,20 @@ pub enum Beginning {
     Kept(KeptName),
 }
 
-/// A question about a user, answered by the worker that knows them.
-pub struct ProfileQuery {
-    /// Who.
-    pub user_id: String,
-    /// Where the answer goes: JSON, or `None`.
-    pub reply: Sender<Option<Vec<u8>>>,
+/// A question about users, answered by the workers that know them.
+pub enum Query {
+    /// About one.
+    Profile {
+        /// Who.
+        user_id: String,
+        /// Where the answer goes: JSON, or `None`.
+        reply: Sender<Option<Vec<u8>>>,
+    },
+    /// About all.
+    Insights {
+        /// Where the answer goes: of each partition that has had an event; `None` while one of them is restored.
+        reply: Sender<Option<Vec<FrozenInsights>>>,
+    },
 }
 
 /// One worker. It belongs to the thread that runs it.
@@ -124,7 +132,7 @@ pub struct Worker<F: Processors> {
     snapshots: Snapshots,
     runtime: tokio::runtime::Handle,
     observations: Arc<Observations>,
-    queries: Receiver<ProfileQuery>,
+    queries: Receiver<Query>,
     consumer: GroupConsumer,
     producer: Producer,
     events: VecDeque<GroupEvent>,
@@ -179,7 +187,7 @@ pub struct WorkerParts<F> {
     /// What is observed.
     pub observations: Arc<Observations>,
     /// Questions about users.
-    pub queries: Receiver<ProfileQuery>,
+    pub queries: Receiver<Query>,
     /// Where it says that it goes on.
     pub pulse: Arc<Pulse>,
 }
@@ -461,15 +469,23 @@ impl<F: Processors> Worker<F> {
             };
             self.observations.set_partition(partition.id, gauges);
             self.observations.set_size(partition.id, partition.processor.size());
+            self.observations.set_rule_costs(partition.id, partition.processor.rule_costs());
         }
     }
 
-    /// Answers what was asked about users.
+    /// Answers what was asked.
     fn answer(&self) {
         while let Ok(query) = self.queries.try_recv() {
-            let profile = self.partitions.values().find_map(|partition| partition.processor.profile(&query.user_id));
             // Whoever asked may be gone.
-            drop(query.reply.send(profile));
+            match query {
+                Query::Profile { user_id, reply } => {
+                    drop(reply.send(self.partitions.values().find_map(|partition| partition.processor.profile(&user_id))));
+                }
+                Query::Insights { reply } => {
+                    let frozen = || self.partitions.values().filter_map(|partition| partition.processor.freeze_insights()).collect();
+                    drop(reply.send(self.partitions.values().all(Partition::is_live).then(frozen)));
+                }
+            }
         }
     }
 }

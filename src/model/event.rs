@@ -129,7 +129,7 @@ pub struct Event<'a> {
     pub time: EventTime,
     /// What the engine counts beyond the activity itself; matches `kind`.
     pub facts: Facts<'a>,
-    /// The values of the configured breakdown properties that the event carries: index of the property in the settings, JSON text of the
+    /// The values of the configured properties that the event carries: index of the property, those of breakdowns first and then those of rules, and JSON text of the
     /// value (a string without its quotes). Missing, null, objects and arrays are left out. Ascending by index.
     pub breakdowns: Vec<(u16, Cow<'a, str>)>,
 }

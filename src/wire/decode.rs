@@ -3,6 +3,7 @@
 //! The checks run in the order of [`Reason`]: a record with several mistakes is told the first of them.
 
 mod facts;
+mod found;
 mod noted;
 mod record;
 mod usual;
@@ -18,7 +19,9 @@ use super::vocabulary::{Rule, rules};
 use crate::engine::settings::Breakdown;
 use crate::model::event::{Event, EventType};
 use crate::model::rejection::{Reason, Rejection};
+use crate::model::rules::{SegmentRule, properties};
 use crate::model::time::EventTime;
+use found::Found;
 use record::{Properties, Record};
 use usual::Usual;
 
@@ -38,7 +41,7 @@ pub struct DecoderLimits {
     pub end: EventTime,
     /// The only currency that orders may name; `None` takes all.
     pub currency: Option<String>,
-    /// Properties whose values go into [`Event::breakdowns`].
+    /// Properties whose values go into [`Event::breakdowns`]: those of breakdowns, then those that rules look at.
     pub breakdowns: Vec<String>,
 }
 
@@ -51,10 +54,10 @@ impl Default for DecoderLimits {
 }
 
 impl DecoderLimits {
-    /// These limits with the properties of `breakdowns`.
+    /// These limits with the properties of `breakdowns`, and those that rules look at.
     #[must_use]
-    pub fn with_breakdowns(mut self, breakdowns: &[Breakdown]) -> Self {
-        self.breakdowns = breakdowns.iter().map(|breakdown| breakdown.property.clone()).collect();
+    pub fn with_properties(mut self, breakdowns: &[Breakdown], rules: &[SegmentRule]) -> Self {
+        self.breakdowns = breakdowns.iter().map(|breakdown| breakdown.property.clone()).chain(properties(rules)).collect();
         self
     }
 }
@@ -126,19 +129,20 @@ impl Decoder {
     }
 
     fn decode<'a>(&self, record: Record<'_, 'a>) -> Result<Decoded<'a>, Rejection> {
-        let FieldLocations { event_id, user_id, kind, timestamp, properties, arrived_at } = &self.mapping.fields;
-        let user = record.field(user_id).filter(is_there).ok_or_else(|| missing("user_id", user_id.written()))?;
-        let name = record.field(kind).filter(is_there).ok_or_else(|| missing("type", kind.written()))?;
-        let time = record.field(timestamp).filter(is_there).ok_or_else(|| missing("timestamp", timestamp.written()))?;
+        let FieldLocations { user_id, kind, timestamp, arrived_at, .. } = &self.mapping.fields;
+        let found = Found::of(record, &self.mapping);
+        let user = found.user_id.filter(is_there).ok_or_else(|| missing("user_id", user_id.written()))?;
+        let name = found.kind.filter(is_there).ok_or_else(|| missing("type", kind.written()))?;
+        let time = found.timestamp.filter(is_there).ok_or_else(|| missing("timestamp", timestamp.written()))?;
         let event_type = if let Json::Text(name) = name { self.mapping.event_type(name) } else { None };
-        let nested = if let Record::Json(_) = record { record.field(properties).filter(|json| !json.is_null()) } else { None };
+        let nested = found.properties.filter(|json| !json.is_null());
         let object = if let Some(Json::Object(object)) = nested { Some(object) } else { None };
-        let properties = Properties { record, nested: object, mapping: &self.mapping };
+        let properties = Properties { record, nested: object, into: found.into, mapping: &self.mapping };
         if event_type == Some(EventType::UserMerged) && !properties.get("into").as_ref().is_some_and(is_there) {
             return Err(missing("into", "into"));
         }
         let user_id = id_text("user_id", user, LONGEST_USER_ID_BYTES)?;
-        let event_id = event_id_text(record.field(event_id))?;
+        let event_id = event_id_text(found.event_id)?;
         if !matches!(name, Json::Text(_)) {
             return Err(invalid("type", name, "must be a text"));
         }

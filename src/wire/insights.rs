@@ -1,6 +1,7 @@
 //! What groups of users show, as JSON.
 
 mod groups;
+mod voices;
 
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ use crate::model::loyalty::states::LoyaltyType;
 use crate::model::time::Day;
 
 /// The names of all insights.
-pub const NAMES: [&str; 13] = [
+pub const NAMES: [&str; 16] = [
     "funnel",
     "recovery",
     "satisfaction",
@@ -26,11 +27,14 @@ pub const NAMES: [&str; 13] = [
     "cross_sell",
     "economics",
     "responses",
+    "silence",
+    "tolerance",
+    "tenure",
 ];
 
-/// All insights as of a day, by name: `stickiness.insights.v1`.
+/// All insights as of a day, by name: `stickiness.insights.v1`. `silent_ratio` is how many are taken to be silent for each who complains, before anything is known.
 #[must_use]
-pub fn insights(insights: &Insights, day: Day) -> Value {
+pub fn insights(insights: &Insights, day: Day, silent_ratio: u32) -> Value {
     json!({
         "schema": "stickiness.insights.v1",
         "as_of": day.to_string(),
@@ -47,6 +51,9 @@ pub fn insights(insights: &Insights, day: Day) -> Value {
         "cross_sell": groups::cross_sell(&insights.groups),
         "economics": groups::economics(&insights.groups),
         "responses": groups::responses(&insights.groups),
+        "silence": voices::silence(&insights.voices, silent_ratio),
+        "tolerance": voices::tolerance(&insights.voices),
+        "tenure": voices::tenure(insights),
     })
 }
 
@@ -84,6 +91,7 @@ fn recovery(insights: &Insights) -> Value {
         "unresolved": proportion(unresolved),
         "slow": proportion(slow),
         "quick": proportion(quick),
+        "habits": voices::habits(&insights.voices),
         // Article E: 81 % leave when a complaint is not resolved, 82 % stay when it is resolved quickly.
         "article": { "unresolved": 0.19, "quick": 0.82 },
     })
@@ -107,12 +115,18 @@ fn satisfaction(insights: &Insights) -> Value {
             "defection": proportion(defection),
             "indifference": proportion(indifference),
             "affection": proportion(affection),
+            // Rates of leaving against those of the indifferent: dissatisfaction drives leaving more than satisfaction staying (article B).
+            "leaving_rate_ratio": {
+                "defection": voices::leaving_ratio(defection, indifference),
+                "affection": voices::leaving_ratio(affection, indifference),
+            },
         })
     };
     json!({
         "stay_days": STAY_DAYS,
         "curve": insights.satisfaction.scores().zip(&rising).map(point).collect::<Vec<_>>(),
         "breakpoints": insights.satisfaction.breakpoints().map(zones),
+        "second_order": voices::second_order(&insights.voices),
     })
 }
 

@@ -1,5 +1,7 @@
 //! Where in a record the fields of an event are, and what its types and properties are called there: `[input]` of the settings.
 
+pub mod segment;
+
 use std::collections::BTreeMap;
 
 use super::json::pointer_tokens;
@@ -14,6 +16,10 @@ pub enum Format {
     Json,
     /// Comma-separated values with a header row (files only).
     Csv,
+    /// Calls of the Segment spec, as RudderStack's: `track`, `page`, `screen`, `identify`, `group`, `alias`.
+    Segment,
+    /// CloudEvents 1.0 in structured mode: JSON objects with `id`, `subject`, `type`, `time`, `data`.
+    CloudEvents,
 }
 
 /// Where a field is: the name of a column or of a key at the top of the object, or a JSON Pointer (empty, or with a leading `/`).
@@ -82,6 +88,24 @@ impl Default for FieldLocations {
 }
 
 impl FieldLocations {
+    /// Where records of a format have their fields unless settings say otherwise.
+    #[must_use]
+    pub fn of(format: Format) -> Self {
+        let named = |[event_id, user_id, kind, timestamp, properties]: [&str; 5]| Self {
+            event_id: Location::name(event_id),
+            user_id: Location::name(user_id),
+            kind: Location::name(kind),
+            timestamp: Location::name(timestamp),
+            properties: Location::name(properties),
+            arrived_at: None,
+        };
+        match format {
+            Format::Json | Format::Csv => Self::default(),
+            Format::Segment => named(["messageId", "userId", "event", "timestamp", "properties"]),
+            Format::CloudEvents => named(["id", "subject", "type", "time", "data"]),
+        }
+    }
+
     /// All that are mapped.
     pub(super) fn all(&self) -> impl Iterator<Item = &Location> {
         [&self.event_id, &self.user_id, &self.kind, &self.timestamp, &self.properties].into_iter().chain(&self.arrived_at)

@@ -152,6 +152,12 @@ pub struct TransitionRecord<'t> {
     /// Of an order alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     orders: Option<u64>,
+    /// Of an action alone: the segment that asks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    segment: Option<&'t str>,
+    /// Of an action alone: until when it is in time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deadline: Option<TimeText>,
 }
 
 /// A state by name, or whether it is so.
@@ -175,10 +181,18 @@ impl<'t> TransitionRecord<'t> {
                 let text = |state: &'t Option<std::borrow::Cow<'static, str>>| state.as_deref().map_or(State::Nothing, State::Named);
                 (state.name(), text(from), text(to), None)
             }
+            Change::Segment { segment, to } => {
+                let name = |is: bool| if is { State::Named(segment) } else { State::Nothing };
+                ("segment", name(!to), name(*to), None)
+            }
+            Change::Action { from, to, .. } => {
+                ("action", from.map_or(State::Nothing, |from| State::Named(from.name())), State::Named(to.name()), None)
+            }
             Change::Purchase { to, order_id, orders } => {
                 ("purchase", State::Nothing, State::Named(to.name()), Some((order_id.as_deref(), *orders)))
             }
         };
+        let action = if let Change::Action { segment, deadline, .. } = &transition.change { Some((&**segment, *deadline)) } else { None };
         Self {
             schema: "stickiness.transitions.v1",
             user_id: &transition.user_id,
@@ -190,6 +204,8 @@ impl<'t> TransitionRecord<'t> {
             cause: transition.cause.name(),
             order_id: order.map(|(order_id, _)| order_id),
             orders: order.map(|(_, orders)| orders),
+            segment: action.map(|(segment, _)| segment),
+            deadline: action.map(|(_, deadline)| TimeText(deadline)),
         }
     }
 }
@@ -208,6 +224,9 @@ pub fn transition_selector(transition: &Transition) -> (&'static str, &str) {
         Change::Loyal { to: true } => ("loyal", "true"),
         Change::Loyal { to: false } => ("loyal", "false"),
         Change::Loyalty { state, to, .. } => (state.name(), to.as_deref().unwrap_or("null")),
+        Change::Segment { segment, to: true } => ("segment", segment),
+        Change::Segment { to: false, .. } => ("segment", "null"),
+        Change::Action { to, .. } => ("action", to.name()),
         Change::Purchase { to, .. } => ("purchase", to.name()),
     }
 }

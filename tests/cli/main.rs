@@ -2,7 +2,9 @@
 
 mod alerts;
 mod churn;
+mod compare;
 mod exodus;
+mod formats;
 mod golden;
 mod insights;
 
@@ -47,9 +49,20 @@ fn bad_usage_is_status_2() {
 }
 
 #[test]
-fn check_takes_the_example_and_the_defaults() {
-    for arguments in [&["check", "--offline"][..], &["check", "--offline", "--config", "config/stickiness.toml"]] {
-        let done = run(arguments);
+fn check_takes_the_examples_and_the_defaults() {
+    let example = |path| vec!["check", "--offline", "--config", path];
+    for arguments in [
+        vec!["check", "--offline"],
+        example("config/stickiness.toml"),
+        example("config/examples/cdnow.toml"),
+        example("config/examples/high-quality-new-users.toml"),
+        example("config/examples/thanks.toml"),
+        example("config/examples/segment.toml"),
+        example("config/examples/cloudevents.toml"),
+        example("config/examples/posthog.toml"),
+        example("config/examples/snowplow.toml"),
+    ] {
+        let done = run(&arguments);
         assert_eq!((done.status, done.stdout.as_str(), done.stderr.as_str()), (0, "", "the settings are valid\n"));
     }
 }

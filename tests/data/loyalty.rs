@@ -16,6 +16,7 @@ use crate::{Named, data};
 pub(crate) fn add(tests: &mut Vec<Named>) {
     tests.push(("repeated problems bpi2016-complaints".into(), Box::new(repeated_problems)));
     tests.push(("coupons and channels completejourney-sample".into(), Box::new(coupons)));
+    tests.push(("campaigns completejourney-sample".into(), Box::new(campaigns)));
     tests.push(("rhythm of orders rfm-orders".into(), Box::new(rhythm)));
     tests.push(("fifths of buyers rfm-orders".into(), Box::new(fifths)));
     tests.push(("promoters nps-timeseries".into(), Box::new(promoters)));
@@ -95,6 +96,43 @@ fn coupons() {
         if favourite.is_some() { some += 1 } else { none += 1 }
     }
     assert!(none > 100 && some > 1_000, "{none} users without a store of late, {some} with one");
+}
+
+/// Households that a campaign was sent to, beside those that never had one, against a recount.
+fn campaigns() {
+    const DAYS: i32 = 28;
+    let rows = rows("completejourney-sample");
+    let mut sent: BTreeMap<&str, BTreeMap<&str, i32>> = BTreeMap::new();
+    let mut bought: BTreeMap<&str, BTreeSet<i32>> = BTreeMap::new();
+    for row in &rows {
+        match row["event_type"].as_str() {
+            "campaign_sent" => {
+                let first = sent.entry(&row["item_id"]).or_default().entry(&row["user_id"]).or_insert(i32::MAX);
+                *first = day(row).min(*first);
+            }
+            _ => _ = bought.entry(&row["user_id"]).or_default().insert(day(row)),
+        }
+    }
+    let newest = rows.iter().map(day).max().expect("rows");
+    let over = |users: &BTreeMap<&str, i32>| users.values().filter(|from| **from + DAYS - 1 <= newest).count();
+    let (campaign, users) = sent.iter().max_by_key(|(_, users)| over(users)).expect("campaigns");
+    let text = "[input]\nformat = \"csv\"\n[input.fields]\ntimestamp = \"event_time\"\ntype = \"event_type\"\n[input.types]\npurchase = \"activity\"\n\
+        campaign_sent = \"campaign_exposed\"\ncoupon_redeemed = \"reward_redeemed\"\n[input.properties]\ncampaign = \"item_id\"\n";
+    let settings = Settings::read(text, []).expect("valid settings");
+    let decoder = settings.decoder();
+    let path = data().join("completejourney-sample/events.csv.gz");
+    let input = vec![Input::from_argument(path.to_str().expect("UTF-8"), Format::Csv).expect("a known ending")];
+    let records = FileRecords::new(input, &decoder, Progress::hidden());
+    let arms = stickiness::io::compare::of_arms(&settings, campaign, (DAYS, true), records).expect("reads");
+    assert_eq!(arms.users["exposed"].len(), over(users), "{campaign}");
+    let nothing = BTreeSet::new();
+    let active = |from: i32, user: &str| bought.get(user).unwrap_or(&nothing).range(from..from + DAYS).count();
+    let expected: usize = users.iter().filter(|(_, from)| **from + DAYS - 1 <= newest).map(|(user, from)| active(*from, user)).sum();
+    let found: u32 = arms.users["exposed"].iter().map(|user| user.after.active_days).sum();
+    assert_eq!(usize::try_from(found).expect("small"), expected);
+    let compared = stickiness::wire::compare::arms(&arms, ("unexposed", "exposed"), DAYS).expect("both");
+    let warnings = compared["warnings"].to_string();
+    assert!(warnings.contains("the mix differs: active_days before"), "campaigns went to those who buy often: {warnings}");
 }
 
 fn rhythm() {

@@ -80,9 +80,40 @@ pub(crate) fn settings() -> impl Strategy<Value = EngineSettings> {
                 property: "channel".into(),
                 values: listed.then(|| vec!["web".into(), "app".into(), "shop".into()]),
             }],
+            segments: rules(),
             ..EngineSettings::default()
         }
     })
+}
+
+/// Segments of all shapes of condition; what they look at are the properties 1 (`amount`) and 2 (`channel`) of [`event`].
+pub(crate) const RULES: &str = r#"
+[[segments]]
+name = "keen"
+when = { count = "activity", over = "5d", at_least = 3 }
+[[segments]]
+name = "starter"
+when = { count = "activity", where = { channel = "web" }, since = "signup", within = "3d", at_least = 2 }
+on_enter = { within = "1d", fulfilled_by = "contact_made" }
+[[segments]]
+name = "spender"
+when = { sum = "amount", of = "order_placed", more_than = 60 }
+[[segments]]
+name = "quiet"
+when = { none = "order_placed", over = "20d" }
+[[segments]]
+name = "mixed"
+when = { any = [
+    { all = [{ count = "contact_made", over = "10d" }, { not = { count = "activity", over = "2d" } }] },
+    { field = "active_days_30d", at_least = 5 },
+] }
+[[segments]]
+name = "back"
+when = { count = "activity", since_last = "order_placed", at_least = 2 }
+"#;
+
+fn rules() -> Vec<stickiness::model::rules::SegmentRule> {
+    stickiness::config::Settings::read(RULES, []).expect("rules").engine.segments
 }
 
 fn churn() -> impl Strategy<Value = ChurnSettings> {
@@ -149,7 +180,8 @@ pub(crate) fn event(index: usize, sketch: &Sketch) -> Event<'static> {
         EventType::UserMerged => Facts::MergedInto(USERS[number % USERS.len()].into()),
         _ => noted(kind, number).map_or(Facts::None, |noted| Facts::Noted(Box::new(noted))),
     };
-    let channel = ["web", "app", "shop"].get(sketch.channel);
+    let channel = ["web", "app", "shop"].get(sketch.channel).copied();
+    let of_rules = channel.map(|channel| (2, channel.into()));
     Event {
         user_id: USERS[sketch.user].into(),
         event_id: format!("e{index:04}").into(),
@@ -157,7 +189,12 @@ pub(crate) fn event(index: usize, sketch: &Sketch) -> Event<'static> {
         // Distinct times, so that no two events tie but in their day.
         time: EventTime::from_millis(START + sketch.hour * HOUR + index as i64),
         facts,
-        breakdowns: channel.map(|channel| (0, (*channel).into())).into_iter().collect(),
+        breakdowns: channel
+            .map(|channel| (0, channel.into()))
+            .into_iter()
+            .chain([(1, number.to_string().into())])
+            .chain(of_rules)
+            .collect(),
     }
 }
 

@@ -26,6 +26,7 @@ mod naive;
 mod properties;
 mod refit;
 mod risk;
+mod rules;
 mod scenarios;
 mod snapshots;
 mod wanted;

@@ -2,6 +2,7 @@
 
 mod insights;
 mod loyalty;
+mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -97,7 +98,7 @@ impl<'a> Naive<'a> {
         event
             .breakdowns
             .iter()
-            .map(|(index, value)| format!("{}={value}", self.settings.breakdowns[usize::from(*index)].property))
+            .filter_map(|(index, value)| Some(format!("{}={value}", self.settings.breakdowns.get(usize::from(*index))?.property)))
             .collect()
     }
 

@@ -75,6 +75,11 @@ impl View for Fake {
         }
     }
 
+    fn insights(&self) -> Option<String> {
+        self.is_ready()
+            .then(|| json!({ "schema": "stickiness.insights.v1", "as_of": "2026-03-01", "pareto": { "buyers": 40 } }).to_string())
+    }
+
     fn observations(&self) -> &Observations {
         &self.observations
     }

@@ -56,6 +56,19 @@ fn metrics_by_day() {
 }
 
 #[test]
+fn insights_come_whole_and_one_by_one() {
+    let running = plain();
+    assert_eq!(running.get("/v1/insights").json()["pareto"], json!({ "buyers": 40 }));
+    let expected = json!({ "schema": "stickiness.insights.v1", "as_of": "2026-03-01", "pareto": { "buyers": 40 } });
+    assert_eq!(running.get("/v1/insights/pareto").json(), expected);
+    let unknown = running.get("/v1/insights/paretto");
+    assert_eq!(unknown.status, 404);
+    assert!(unknown.json().to_string().contains("pareto"), "it says which there are");
+    running.view.is_ready.store(false, Ordering::Relaxed);
+    assert_eq!(running.get("/v1/insights").status, 503);
+}
+
+#[test]
 fn wrong_parameters_are_told() {
     let running = plain();
     for (query, error) in [

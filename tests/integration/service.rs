@@ -21,6 +21,16 @@ const PARTITIONS: u32 = 3;
 const START_MS: i64 = 1_767_225_600_000;
 const MINUTE_MS: i64 = 60_000;
 
+/// Beside what every group has: snapshots often, and segments whose clocks run between and during them.
+const MORE: &str = r#"
+snapshots.interval = "1s"
+segments = [
+    { name = "keen", when = { count = "activity", over = "3d", at_least = 2 }, on_enter = { within = "2d", fulfilled_by = "order_placed" } },
+    { name = "spender", when = { sum = "amount", of = "order_placed", more_than = 120 } },
+    { name = "buyer", when = { all = [{ field = "orders", at_least = 2 }, { not = { count = "order_returned", over = "10d" } }] } },
+]
+"#;
+
 /// One event as JSON, with its user and time.
 struct Line {
     user: String,
@@ -61,7 +71,7 @@ struct Bench<'b> {
 impl<'b> Bench<'b> {
     fn new(broker: &'b Broker, name: &str) -> Self {
         create_topic(&broker.bootstrap(), name, PARTITIONS.cast_signed());
-        Self { broker, group: Group::new(&broker.bootstrap(), name, &[name], "snapshots.interval = \"1s\"") }
+        Self { broker, group: Group::new(&broker.bootstrap(), name, &[name], MORE) }
     }
 
     fn fill(&self, lines: &[Line]) {
@@ -157,6 +167,10 @@ fn a_service_stopped_and_started_publishes_what_a_replay_does() {
     let mut second = bench.group.start();
     bench.assert_as_replayed(&lines, &mut second);
     second.terminate();
+    let transitions = bench.transitions();
+    for kind in ["segment", "action"] {
+        assert!(transitions.values().flatten().filter(|record| record["kind"] == kind).count() > 50, "some of {kind}");
+    }
     assert!(!bench.group.log().contains("ERROR"), "{}", bench.group.log());
 }
 

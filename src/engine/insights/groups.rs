@@ -11,6 +11,10 @@ use crate::model::loyalty::settings::LoyaltySettings;
 use crate::model::money::Money;
 use crate::model::time::Day;
 
+/// Days of orders by channel.
+const ORDER_DAYS: i32 = 90;
+/// Days of either stretch that exits from channels are counted by, at most: views of before are not remembered under all settings.
+const LONGEST_EXIT_DAYS: i32 = 60;
 /// Categories of one user that are paired with each other at most, the first by name: pairs grow with the square.
 const PAIRED_CATEGORIES: usize = 32;
 
@@ -40,6 +44,10 @@ pub struct Groups {
     pub attributes: BTreeMap<Box<str>, AttributeCounts>,
     /// Users and their days by channel, within `loyalty.view_days`.
     pub channels: BTreeMap<Box<str>, (u64, u64)>,
+    /// By channel: users of the days before those, and how many of them did not come by it again.
+    pub channel_exits: BTreeMap<Box<str>, Proportion>,
+    /// Orders of 90 days by channel.
+    pub channel_orders: BTreeMap<Box<str>, u64>,
     /// Users, referrals sent, converted.
     pub referrals: [u64; 3],
     /// Buyers by category, and by pair of categories in the order of their names.
@@ -63,6 +71,10 @@ impl Groups {
         add_all(&mut self.competitors, &other.competitors);
         add_all(&mut self.categories, &other.categories);
         add_all(&mut self.pairs, &other.pairs);
+        add_all(&mut self.channel_orders, &other.channel_orders);
+        for (channel, exits) in &other.channel_exits {
+            self.channel_exits.entry(channel.clone()).or_default().absorb(exits);
+        }
         self.won_back.absorb(&other.won_back);
         for (name, counts) in &other.attributes {
             let known = self.attributes.entry(name.clone()).or_default();
@@ -105,6 +117,12 @@ impl Groups {
             let known = self.channels.entry(channel.into()).or_default();
             *known = (known.0 + 1, known.1 + days);
         }
+        let length = i32::from(settings.view_days).min(LONGEST_EXIT_DAYS);
+        let (still, before) = (day - (length - 1), day - (2 * length - 1));
+        for (channel, _) in loyalty.views.channels_between(before, still - 1) {
+            let is_left = loyalty.views.channels_between(still, day).all(|(used, _)| used != channel);
+            self.channel_exits.entry(channel.into()).or_default().count(is_left);
+        }
     }
 
     fn count_orders(&mut self, rare: &Rare, day: Day, settings: &LoyaltySettings) {
@@ -112,6 +130,11 @@ impl Groups {
         self.buyers[0] += u64::from(orders > 0);
         self.buyers[1] += u64::from(orders > 1);
         self.revenue += revenue;
+        for order in rare.purchases.standing().iter().filter(|order| (0..ORDER_DAYS).contains(&day.days_since(order.day))) {
+            if let Some(details) = order.details.as_deref().filter(|details| !details.channel.is_empty()) {
+                *self.channel_orders.entry(details.channel.clone()).or_default() += 1;
+            }
+        }
         let categories: BTreeSet<&str> = rare.purchases.category_names().collect();
         for (at, category) in categories.iter().enumerate() {
             *self.categories.entry((*category).into()).or_default() += 1;

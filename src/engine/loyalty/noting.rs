@@ -8,7 +8,6 @@ use crate::model::event::{ActivityFacts, Event, EventType, Facts, Noted, SurveyF
 use crate::model::loyalty::facts::{Fact, What, millionths};
 use crate::model::loyalty::occasions::{Occasion, OccasionKind};
 use crate::model::loyalty::settings::LoyaltySettings;
-use crate::model::loyalty::views::Dimension;
 use crate::model::loyalty::{FoldDays, Loyalty};
 use crate::model::purchases::Order;
 use crate::model::time::{Day, EventTime};
@@ -32,14 +31,12 @@ impl PartitionEngine {
         let day = mark.day;
         let at = Moment { time: event.time, day };
         let channel = channel_of(event);
-        let viewed = match &event.facts {
-            Facts::Activity(facts) => [(Dimension::Item, facts.item.as_ref()), (Dimension::Category, facts.category.as_ref())],
-            _ => [(Dimension::Item, ""), (Dimension::Category, "")],
+        let view = match &event.facts {
+            Facts::Activity(facts) => [facts.item.as_ref(), facts.category.as_ref(), channel],
+            _ => ["", "", channel],
         };
-        let seen = viewed.into_iter().chain([(Dimension::Channel, channel)]).filter(|(_, key)| !key.is_empty());
         let kept = kept(event);
-        let mut seen = seen.peekable();
-        if seen.peek().is_none() && kept.facts.is_empty() && kept.occasion.is_none() {
+        if view == [""; 3] && kept.facts.is_empty() && kept.occasion.is_none() {
             return false;
         }
         let mut decides = !kept.facts.is_empty() || kept.occasion.is_some();
@@ -49,9 +46,7 @@ impl PartitionEngine {
         let is_first = rare.loyalty.is_none();
         let is_before_order = !is_single || is_first || rare.purchases.standing().last().is_some_and(|last| last.time >= event.time);
         let loyalty = rare.loyalty_mut();
-        for (dimension, key) in seen {
-            decides |= loyalty.views.see(dimension, key, at) && is_before_order;
-        }
+        decides |= loyalty.views.see(view, at) && is_before_order;
         for what in kept.facts {
             loyalty.facts.add(Fact { at, event: mark.digest, what });
         }

@@ -10,7 +10,7 @@ use crate::model::loyalty::facts::{FACT_DAYS, Fact, FactTotals, What};
 use crate::model::loyalty::occasions::Response;
 use crate::model::loyalty::scores::{brand_weights, cooling, entropy, heaviest, lengthening, mean_known, ratio, share_of};
 use crate::model::loyalty::settings::LoyaltySettings;
-use crate::model::loyalty::views::Dimension;
+use crate::model::loyalty::views::{DIMENSIONS, Dimension};
 use crate::model::money::Money;
 use crate::model::purchases::PurchaseTotals;
 use crate::model::survey::{Detail, Item, Surveys};
@@ -195,7 +195,7 @@ impl LoyaltyProfile {
     fn add_views(&mut self, known: &Known<'_>, loyalty: &Loyalty) {
         let (from, day) = (known.day - (i32::from(known.settings.view_days) - 1), known.day);
         let commonest = |dimension| loyalty.views.commonest(dimension, from, day).map(str::to_owned);
-        self.favourites = [Dimension::Item, Dimension::Category, Dimension::Channel].map(commonest);
+        self.favourites = DIMENSIONS.map(commonest);
         self.channels = loyalty.views.keys_between(Dimension::Channel, from, day);
         let own = loyalty.views.seen_between(Dimension::Item, from, day);
         self.own_view_share = ratio(own as f64, (own + self.competitor_views) as f64);

@@ -58,6 +58,8 @@ pub struct ProfileStates {
 pub struct Decided {
     states: States,
     stage: LifeStage,
+    /// The segments of rules that the user was in.
+    pub(in crate::engine) segments: Vec<String>,
 }
 
 /// Who is to be looked at when which day closes.
@@ -134,14 +136,14 @@ impl PartitionEngine {
         }
     }
 
-    pub(in crate::engine) fn profile_states(&self, Decided { states, stage }: Decided, whole: &Habit, day: Day) -> ProfileStates {
+    pub(in crate::engine) fn profile_states(&self, Decided { states, stage, .. }: Decided, whole: &Habit, day: Day) -> ProfileStates {
         let rare = whole.rare.as_deref().filter(|rare| has_states(rare));
         ProfileStates { states, stage, evidence: rare.map(|rare| self.evidence(whole, rare, day)) }
     }
 
     /// What was decided last about a user.
     pub(in crate::engine) fn decided_of(&self, root: Slot) -> Decided {
-        Decided { states: self.states_of(root), stage: self.state.population.standing(root).stage }
+        Decided { states: self.states_of(root), stage: self.state.population.standing(root).stage, segments: self.segments_held(root) }
     }
 
     fn states_of(&self, root: Slot) -> States {

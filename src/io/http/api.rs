@@ -12,18 +12,21 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::answer::{self, Problem, json_text};
+use super::insights;
 use super::query::MetricsQuery;
 use super::{UserAnswer, View};
 use crate::io::clock;
 use crate::io::observations::{PartitionGauges, PartitionPhase, PartitionSize};
 use crate::model::time::EventTime;
 
-type Shared = State<Arc<dyn View>>;
+pub(super) type Shared = State<Arc<dyn View>>;
 
 pub(super) fn routes() -> Router<Arc<dyn View>> {
     Router::new()
         .route("/metrics", get(metrics))
         .route("/segments", get(segments))
+        .route("/insights", get(insights::all))
+        .route("/insights/{name}", get(insights::one))
         .route("/users/{*id}", get(user))
         .route("/partitions", get(partitions))
         .fallback(answer::no_such_page)
@@ -31,7 +34,7 @@ pub(super) fn routes() -> Router<Arc<dyn View>> {
 }
 
 /// Runs what may block off the async threads.
-async fn off_thread<T: Send + 'static>(ask: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+pub(super) async fn off_thread<T: Send + 'static>(ask: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
     let done = tokio::task::spawn_blocking(ask).await;
     done.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be made; the log says why"))
 }

@@ -18,6 +18,7 @@ use super::View;
 use super::answer::Problem;
 use super::api::{lag, seconds_between};
 use crate::engine::predictions::Scored;
+use crate::engine::rules::RuleCost;
 use crate::io::clock;
 use crate::io::observations::{AlertReadings, FiringAlerts, Observations, PartitionGauges, PartitionPhase, PartitionSize};
 use crate::model::churn::calibration::CalibrationBin;
@@ -84,6 +85,7 @@ struct Readings {
     scored: BTreeMap<&'static str, Scored>,
     partitions: BTreeMap<i32, PartitionGauges>,
     sizes: BTreeMap<i32, PartitionSize>,
+    rule_costs: BTreeMap<String, RuleCost>,
     firing: FiringAlerts,
     alerts: AlertReadings,
 }
@@ -107,6 +109,7 @@ impl Readings {
             scored: observations.scored(),
             partitions: observations.partitions(),
             sizes: observations.sizes(),
+            rule_costs: by_segment(observations.rule_costs()),
             firing: observations.firing(),
             alerts: observations.alerts(),
         }
@@ -226,6 +229,21 @@ impl Readings {
         page.each("snapshot_overdue", help, None, partitions, overdue)
     }
 
+    fn encode_rules(&self, page: &mut Page<'_>) -> fmt::Result {
+        let mut users = page.family("segment_users", "Users in a segment of [[segments]].", None, MetricType::Gauge)?;
+        for (segment, cost) in &self.rule_costs {
+            users.encode_family(&[("segment", segment.as_str())])?.encode_gauge(&cost.users)?;
+        }
+        let since = "since the partitions were taken over";
+        let mut counter = |name: &str, what: &str, count: fn(&RuleCost) -> u64| {
+            let mut family = page.family(name, &format!("{what}, {since}."), None, MetricType::Counter)?;
+            self.rule_costs.iter().try_for_each(|(segment, cost)| count_of(&mut family, &[("segment", segment.as_str())], count(cost)))
+        };
+        counter("segment_judgements", "How often the rule of a segment was judged", |cost| cost.judged)?;
+        counter("segment_entries", "Users who entered a segment", |cost| cost.entered)?;
+        counter("segment_exits", "Users who left a segment", |cost| cost.left)
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "bytes of memory are below 2^53")]
     fn encode_sizes(&self, page: &mut Page<'_>) -> fmt::Result {
         page.each("users", "Users known.", None, &self.sizes, |size| Some(size.users))?;
@@ -240,6 +258,19 @@ impl Readings {
     }
 }
 
+/// What rules cost, by segment, over the partitions.
+fn by_segment(costs: BTreeMap<i32, Vec<RuleCost>>) -> BTreeMap<String, RuleCost> {
+    let mut summed: BTreeMap<String, RuleCost> = BTreeMap::new();
+    for cost in costs.into_values().flatten() {
+        let sum = summed.entry(cost.segment.clone()).or_default();
+        sum.users += cost.users;
+        sum.judged += cost.judged;
+        sum.entered += cost.entered;
+        sum.left += cost.left;
+    }
+    summed
+}
+
 impl Collector for Readings {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let page = &mut Page(encoder);
@@ -250,7 +281,8 @@ impl Collector for Readings {
         self.encode_calibration(page)?;
         self.encode_durations(page)?;
         self.encode_partitions(page)?;
-        self.encode_sizes(page)
+        self.encode_sizes(page)?;
+        self.encode_rules(page)
     }
 }
 

@@ -1,15 +1,25 @@
 //! What a worker runs.
 
 use super::outputs::Outputs;
+use crate::engine::insights::Insights;
 use crate::engine::models::Switch;
 use crate::engine::resharding::Resharded;
+use crate::engine::rules::RuleCost;
 use crate::io::kafka::Record;
 use crate::io::kafka::metadata::Lineage;
 use crate::io::observations::PartitionSize;
-use crate::model::time::EventTime;
+use crate::model::time::{Day, EventTime};
 
 /// A state that no longer changes, to be called for its bytes.
 pub type Frozen = Box<dyn FnOnce() -> Result<Vec<u8>, String> + Send>;
+
+/// What the users of a partition show, to be counted elsewhere while records go on.
+pub struct FrozenInsights {
+    /// The newest day of an accepted event.
+    pub newest_day: Day,
+    /// Counts as of the end of a day that is not before it.
+    pub count: Box<dyn FnOnce(Day) -> Insights + Send>,
+}
 
 /// What a worker runs for each partition: records in, records out. Given equal records and equal closings in equal order, it
 /// must do equal things: a recovery replays it.
@@ -48,6 +58,14 @@ pub trait Processor: Send + 'static {
     }
     /// Notes a switch that was committed, so that it comes about where it did.
     fn repeat_switch(&mut self, _: Switch) {}
+    /// What its users show; `None` before the first event.
+    fn freeze_insights(&self) -> Option<FrozenInsights> {
+        None
+    }
+    /// What each rule of segments costs, and what it came to.
+    fn rule_costs(&self) -> &[RuleCost] {
+        &[]
+    }
     /// A user's profile as JSON, if the user is known here.
     fn profile(&self, user_id: &str) -> Option<Vec<u8>>;
 }

@@ -1,9 +1,12 @@
 //! What a user looked at and through which channels, by day: repeats of an event change nothing, so that its id need not be remembered.
 
-use std::collections::BTreeMap;
+mod keys;
+#[cfg(test)]
+mod tests;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
+use self::keys::{Keys, MOST_KEYS, make_room};
 use super::super::complaints::Moment;
 use super::super::time::{Day, EventTime};
 
@@ -18,28 +21,79 @@ pub enum Dimension {
     Channel,
 }
 
-/// The days on which something was seen, each with the first time; ascending.
-type Days = Vec<(Day, EventTime)>;
+/// All of them, as rows and [`View`] order them.
+pub const DIMENSIONS: [Dimension; 3] = [Dimension::Item, Dimension::Category, Dimension::Channel];
 
-/// The first view of each day of each item and category, and the first use of each channel.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Views([BTreeMap<Box<str>, Days>; 3]);
+/// What one event says of items, categories and channels, by [`Dimension`]; empty where it says nothing.
+pub type View<'e> = [&'e str; 3];
 
-/// Bytes of a text and its place in a map, as most are.
-const BYTES_OF_A_KEY: usize = 64;
+/// Bits of a number of [`Keys`].
+const KEY_BITS: u32 = 20;
+
+/// The first event of a day that says the same of all dimensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Row {
+    time: EventTime,
+    /// Numbers of keys, the item's in the highest bits, and in the lowest two the day: how many days it is after the UTC day before that of `time`.
+    packed: u64,
+}
+
+impl Row {
+    fn new(numbers: [u32; 3], at: Moment) -> Self {
+        let shift = (at.day.number() - utc_day(at.time) + 1).clamp(0, 3).unsigned_abs();
+        let packed = numbers.into_iter().fold(0, |packed, number| packed << KEY_BITS | u64::from(number));
+        Self { time: at.time, packed: packed << 2 | u64::from(shift) }
+    }
+
+    fn day(self) -> Day {
+        let shift = (self.packed & 3) as i32;
+        Day::from_number(utc_day(self.time) + shift - 1)
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "twenty bits")]
+    fn number(self, dimension: Dimension) -> u32 {
+        let shift = 2 + KEY_BITS * (2 - dimension as u32);
+        (self.packed >> shift) as u32 & MOST_KEYS
+    }
+
+    fn numbers(self) -> [u32; 3] {
+        DIMENSIONS.map(|dimension| self.number(dimension))
+    }
+
+    /// Rows are sorted by this, and no two have the same.
+    fn place(self) -> (Day, [u32; 3]) {
+        (self.day(), self.numbers())
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "an instant has less than 110,000 days")]
+fn utc_day(time: EventTime) -> i32 {
+    time.nanos().div_euclid(86_400_000_000_000) as i32
+}
+
+/// The first event of each day of what was looked at and come through. Takes 16 bytes a row, and each text once.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(from = "Stored<Box<str>>")]
+pub struct Views {
+    keys: Keys,
+    rows: Vec<Row>,
+}
 
 impl Views {
-    /// Notes that something was seen; tells whether that is news.
-    pub fn see(&mut self, dimension: Dimension, key: &str, at: Moment) -> bool {
-        let keys = &mut self.0[dimension as usize];
-        let days = match keys.get_mut(key) {
-            Some(days) => days,
-            None => keys.entry(key.into()).or_default(),
-        };
-        match days.binary_search_by_key(&at.day, |(day, _)| *day) {
-            Ok(known) if days[known].1 <= at.time => return false,
-            Ok(known) => days[known].1 = at.time,
-            Err(place) => days.insert(place, (at.day, at.time)),
+    /// Notes what an event says; tells whether that is news.
+    pub fn see(&mut self, view: View<'_>, at: Moment) -> bool {
+        let numbers = view.map(|text| self.keys.number(text));
+        if numbers == [0; 3] {
+            return false;
+        }
+        let row = Row::new(numbers, at);
+        match self.rows.binary_search_by(|known| known.place().cmp(&row.place())) {
+            Ok(known) if self.rows[known].time <= row.time => return false,
+            Ok(known) => self.rows[known] = row,
+            Err(place) => {
+                make_room(&mut self.rows, 1);
+                self.rows.insert(place, row);
+            }
         }
         true
     }
@@ -47,32 +101,41 @@ impl Views {
     /// Days with a view of each key, from `from` to `through`, added up over the keys.
     #[must_use]
     pub fn seen_between(&self, dimension: Dimension, from: Day, through: Day) -> u64 {
-        self.0[dimension as usize].values().map(|days| days_between(days, from, through)).sum()
+        self.days_of_keys(dimension, from, through).iter().map(|(_, days)| days).sum()
     }
 
     /// How many keys were seen from `from` to `through`.
     #[must_use]
     pub fn keys_between(&self, dimension: Dimension, from: Day, through: Day) -> u64 {
-        self.0[dimension as usize].values().filter(|days| days_between(days, from, through) > 0).count() as u64
+        self.days_of_keys(dimension, from, through).len() as u64
     }
 
     /// The channels used from `from` to `through`, each with how many days.
     pub fn channels_between(&self, from: Day, through: Day) -> impl Iterator<Item = (&str, u64)> {
-        let used = move |days: &Days| days_between(days, from, through);
-        self.0[Dimension::Channel as usize].iter().map(move |(key, days)| (&**key, used(days))).filter(|(_, days)| *days > 0)
+        self.days_of_keys(Dimension::Channel, from, through).into_iter()
     }
 
     /// The key seen on most days from `from` to `through`; of several, the first in the order of their bytes.
     #[must_use]
     pub fn commonest(&self, dimension: Dimension, from: Day, through: Day) -> Option<&str> {
-        let mut commonest: Option<(u64, &str)> = None;
-        for (key, days) in &self.0[dimension as usize] {
-            let count = days_between(days, from, through);
-            if count > commonest.map_or(0, |(most, _)| most) {
-                commonest = Some((count, key));
-            }
-        }
-        commonest.map(|(_, key)| key)
+        let keys = self.days_of_keys(dimension, from, through).into_iter();
+        keys.max_by(|(one, days), (other, more)| days.cmp(more).then_with(|| other.cmp(one))).map(|(key, _)| key)
+    }
+
+    /// The keys seen from `from` to `through`, each with how many days.
+    fn days_of_keys(&self, dimension: Dimension, from: Day, through: Day) -> Vec<(&str, u64)> {
+        let rows = self.rows_between(from, through).iter();
+        let mut seen: Vec<(u32, Day)> = rows.map(|row| (row.number(dimension), row.day())).filter(|(number, _)| *number > 0).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        let same = seen.chunk_by(|(one, _), (other, _)| one == other);
+        same.map(|days| (self.keys.text(days[0].0), days.len() as u64)).collect()
+    }
+
+    fn rows_between(&self, from: Day, through: Day) -> &[Row] {
+        let end = self.rows.partition_point(|row| row.day() <= through);
+        let start = self.rows[..end].partition_point(|row| row.day() < from);
+        &self.rows[start..end]
     }
 
     /// The first view of any of these items or categories, of those on the `lookback` days up to `at` that are later than `after` and before `at`; of each day the
@@ -85,86 +148,102 @@ impl Views {
         at: Moment,
         lookback: i32,
     ) -> Option<EventTime> {
-        let [known_items, known_categories, _] = &self.0;
-        let items = items.iter().filter_map(|item| known_items.get(item));
-        let seen = items.chain(categories.iter().filter_map(|category| known_categories.get(category)));
-        let times = seen.flat_map(|days| {
-            let start = days.partition_point(|(day, _)| *day < at.day - lookback);
-            days[start..].iter().map(|(_, time)| *time).filter(|time| Some(*time) > after && *time < at.time)
-        });
-        times.min()
+        let numbers = |texts: &[Box<str>]| -> Vec<u32> { texts.iter().filter_map(|text| self.keys.find(text)).collect() };
+        let (items, categories) = (numbers(items), numbers(categories));
+        if items.is_empty() && categories.is_empty() {
+            return None;
+        }
+        let rows = &self.rows[self.rows.partition_point(|row| row.day() < at.day - lookback)..];
+        // Of each key and day the first time alone counts, even when that is before `after`.
+        let first = |dimension: Dimension, number: u32| {
+            let of_key = rows.iter().filter(move |row| row.number(dimension) == number);
+            let mut firsts: Vec<(Day, EventTime)> = of_key.map(|row| (row.day(), row.time)).collect();
+            firsts.sort_unstable();
+            firsts.dedup_by_key(|(day, _)| *day);
+            firsts.into_iter().map(|(_, time)| time).filter(|time| Some(*time) > after && *time < at.time).min()
+        };
+        let items = items.into_iter().filter_map(|number| first(Dimension::Item, number));
+        items.chain(categories.into_iter().filter_map(|number| first(Dimension::Category, number))).min()
     }
 
     /// Forgets days of before `day`.
     pub fn forget_before(&mut self, day: Day) {
-        for keys in &mut self.0 {
-            keys.retain(|_, days| {
-                days.retain(|(known, _)| *known >= day);
-                !days.is_empty()
-            });
+        if self.rows.first().is_some_and(|row| row.day() < day) {
+            *self = self.later_than(day - 1);
         }
+    }
+
+    fn later_than(&self, day: Day) -> Self {
+        let mut later = Self::default();
+        for (view, at) in self.resolved().filter(|(_, at)| at.day > day) {
+            later.see(view, at);
+        }
+        later
+    }
+
+    fn resolved(&self) -> impl Iterator<Item = (View<'_>, Moment)> {
+        self.rows.iter().map(|row| (row.numbers().map(|number| self.keys.text(number)), Moment { time: row.time, day: row.day() }))
     }
 
     /// Joins the views of another id of the same user.
     pub fn absorb(&mut self, other: &Self) {
-        for dimension in [Dimension::Item, Dimension::Category, Dimension::Channel] {
-            for (key, days) in &other.0[dimension as usize] {
-                for (day, time) in days {
-                    self.see(dimension, key, Moment { time: *time, day: *day });
-                }
-            }
+        for (view, at) in other.resolved() {
+            self.see(view, at);
         }
     }
 
     /// The part after a day.
     #[must_use]
     pub fn after(&self, day: Day) -> Self {
-        let mut later = self.clone();
-        later.forget_before(day + 1);
-        later
+        self.later_than(day)
     }
 
-    /// Bytes of memory, estimated.
+    /// Bytes of memory beside the value itself.
     #[must_use]
     pub fn approximate_bytes(&self) -> usize {
-        let of = |days: &Days| BYTES_OF_A_KEY + days.capacity() * size_of::<(Day, EventTime)>();
-        self.0.iter().flat_map(BTreeMap::values).map(of).sum()
+        self.keys.bytes() + self.rows.capacity() * size_of::<Row>()
     }
 }
 
-fn days_between(days: &Days, from: Day, through: Day) -> u64 {
-    let end = days.partition_point(|(day, _)| *day <= through);
-    (end - days[..end].partition_point(|(day, _)| *day < from)) as u64
+/// Numbers depend on the order of arrival, what is known does not.
+impl PartialEq for Views {
+    fn eq(&self, other: &Self) -> bool {
+        Stored::of(self) == Stored::of(other)
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(hour: i64) -> Moment {
-        Moment { time: EventTime::from_nanos(hour), day: Day::from_number(i32::try_from(hour.div_euclid(24)).expect("small")) }
+impl Serialize for Views {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Stored::of(self).serialize(serializer)
     }
+}
 
-    #[test]
-    fn the_first_view_of_each_day_is_known_whatever_comes_last() {
-        let mut views = Views::default();
-        let news = [30, 40, 26, 26, 80].map(|hour| views.see(Dimension::Item, "tea", at(hour)));
-        assert_eq!(news, [true, false, true, false, true]);
-        assert!(views.see(Dimension::Item, "cake", at(50)) && views.see(Dimension::Category, "food", at(5)));
-        let (tea, cake): (Box<str>, Box<str>) = ("tea".into(), "cake".into());
-        let first = |items: &[Box<str>], categories: &[Box<str>], after: Option<i64>, hour, lookback| {
-            views.first_of((items, categories), after.map(EventTime::from_nanos), at(hour), lookback).map(EventTime::nanos)
-        };
-        let both = [tea.clone(), cake];
-        assert_eq!(first(&both, &[], None, 90, 9), Some(26));
-        assert_eq!(first(&both, &["food".into()], None, 90, 9), Some(5));
-        assert_eq!(first(&both, &["food".into()], None, 90, 2), Some(26), "the food was seen three days before");
-        assert_eq!(first(&both, &[], Some(26), 90, 9), Some(50), "after the order before");
-        assert_eq!(first(&[tea], &[], None, 26, 9), None, "not before the order");
-        let (from, through) = (Day::from_number(1), Day::from_number(2));
-        assert_eq!(views.seen_between(Dimension::Item, from, through), 2);
-        assert_eq!(views.commonest(Dimension::Item, from, Day::from_number(9)), Some("tea"));
-        assert_eq!(views.commonest(Dimension::Item, from, through), Some("cake"), "of equals the first by name");
-        assert_eq!(views.keys_between(Dimension::Item, from, through), 2);
+/// How views are written: without numbers that depend on the order of arrival, so that equal views are equal bytes.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Stored<K> {
+    /// Sorted.
+    keys: Vec<K>,
+    /// Indices into `keys`, counted from 1, with day and time; sorted.
+    rows: Vec<(Day, [u32; 3], EventTime)>,
+}
+
+impl<'v> Stored<&'v str> {
+    fn of(views: &'v Views) -> Self {
+        let ranks = views.keys.ranks();
+        let stored = |row: &Row| (row.day(), row.numbers().map(|number| ranks[number as usize]), row.time);
+        let mut rows: Vec<_> = views.rows.iter().map(stored).collect();
+        rows.sort_unstable();
+        Self { keys: views.keys.in_order().collect(), rows }
+    }
+}
+
+impl From<Stored<Box<str>>> for Views {
+    fn from(stored: Stored<Box<str>>) -> Self {
+        let mut views = Self::default();
+        for (day, numbers, time) in &stored.rows {
+            let text = |number: u32| (number as usize).checked_sub(1).and_then(|index| stored.keys.get(index)).map_or("", |key| key);
+            views.see(numbers.map(text), Moment { time: *time, day: *day });
+        }
+        views
     }
 }

@@ -35,12 +35,17 @@ pub(super) struct Properties<'s, 'd, 'a> {
     pub(super) record: Record<'d, 'a>,
     /// The object of properties; a row has none, its columns are the properties.
     pub(super) nested: Option<Object<'d, 'a>>,
+    /// What `into` is, where the format has a place of its own for it.
+    pub(super) into: Option<Json<'d, 'a>>,
     pub(super) mapping: &'s InputMapping,
 }
 
 impl<'d, 'a> Properties<'_, 'd, 'a> {
     /// The property called `name` here, wherever the record has it.
     pub(super) fn get(&self, name: &str) -> Option<Json<'d, 'a>> {
+        if let (Some(into), "into") = (self.into, name) {
+            return Some(into);
+        }
         let renamed = self.mapping.properties.get(name);
         if let (Some(location), Record::Json(_)) = (renamed, self.record)
             && location.pointer().is_some()

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::super::json::flat::{Flat, FlatReader, Members};
 use super::super::json::{Document, Json};
-use super::super::mapping::{InputMapping, Location};
+use super::super::mapping::{Format, InputMapping, Location};
 use super::super::number;
 use super::super::timestamp::{self, TimestampUnit};
 use super::super::vocabulary::rules;
@@ -41,6 +41,9 @@ struct Fields<'a> {
 impl Usual {
     /// `None` when something is anywhere else, or called what JSON has to escape.
     pub(super) fn new(mapping: &InputMapping) -> Option<Self> {
+        if mapping.format == Format::Segment {
+            return None;
+        }
         let names = mapping.fields.all().map(Location::written);
         let is_plain = |location: &Location| location.pointer().is_none();
         let is_unescaped = |name: &str| !name.bytes().any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\');
@@ -134,7 +137,7 @@ impl Decoder {
         let document = Document::parse(object.unwrap_or("{}").as_bytes()).ok()?;
         let root = document.root();
         let Json::Object(nested) = root else { return None };
-        let properties = Properties { record: Record::Json(root), nested: Some(nested), mapping: &self.mapping };
+        let properties = Properties { record: Record::Json(root), nested: Some(nested), into: None, mapping: &self.mapping };
         self.check_properties(kind, &properties).ok()?;
         let found = facts::facts(kind, &properties).ok()?;
         Some((found, self.breakdowns(&properties)))

@@ -1,9 +1,12 @@
 //! Insights of groups beyond orders and complaints, as JSON.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::proportion;
 use crate::engine::insights::{AttributeCounts, Groups};
+use crate::model::insights::proportion::Proportion;
 use crate::model::insights::response::interval_of_odds;
 use crate::model::loyalty::occasions::Response;
 
@@ -46,8 +49,19 @@ pub(super) fn attributes(groups: &Groups) -> Value {
 }
 
 pub(super) fn channels(groups: &Groups) -> Value {
-    let one = |(name, (users, days)): (&str, &(u64, u64))| json!({ "channel": name, "users": users, "user_days": days });
-    groups.channels.iter().map(|(name, counts)| one((&**name, counts))).collect()
+    let names: BTreeSet<&str> =
+        groups.channels.keys().chain(groups.channel_exits.keys()).chain(groups.channel_orders.keys()).map(|name| &**name).collect();
+    let orders: u64 = groups.channel_orders.values().sum();
+    let one = |name: &str| {
+        let (users, days) = groups.channels.get(name).copied().unwrap_or_default();
+        let ordered = groups.channel_orders.get(name).copied().unwrap_or_default();
+        json!({
+            "channel": name, "users": users, "user_days": days,
+            "exits": proportion(&groups.channel_exits.get(name).copied().unwrap_or_default()),
+            "orders_90d": ordered, "order_share": Proportion { part: ordered, whole: orders }.share(),
+        })
+    };
+    names.into_iter().map(one).collect()
 }
 
 /// K is invitations per user times their conversion.

@@ -49,6 +49,7 @@ pub struct ProfileRecord<'p> {
     expected_orders_30d: Option<f64>,
     expected_orders_365d: Option<f64>,
     clv_365d: Option<f64>,
+    segments: &'p [String],
     /// The measures of loyalty, which are many, by name.
     #[serde(flatten)]
     loyalty: Map<String, Value>,
@@ -100,6 +101,7 @@ impl<'p> ProfileRecord<'p> {
             expected_orders_30d: outlook.expected_orders_30d,
             expected_orders_365d: outlook.expected_orders_365d,
             clv_365d: outlook.clv_365d,
+            segments: &profile.segments,
             loyalty: loyalty_of(profile),
         }
     }

@@ -7,14 +7,27 @@ use super::loyalty::LOYALTY_FIELDS;
 use super::{CHURN_RISK, COUNT_OR_NULL, Field, PROFILES, RATIO, TRANSITIONS, record};
 use crate::model::loyalty::stage::LifeStage;
 use crate::model::loyalty::states::{ComplaintRisk, LoyaltyKind, LoyaltyStep, LoyaltyType};
+use crate::model::rules::facts::ActionState;
 
 const TRANSITION_FIELDS: &[Field] = &[
     ("schema", Constant(TRANSITIONS), "name and version of this schema"),
     ("user_id", Text, "the user, as key too"),
     (
         "kind",
-        OneOf(&["lifecycle", "loyal", "purchase", "loyalty_type", "loyalty_step", "loyalty_kind", "life_stage", "brand", "complaint_risk"]),
-        "`lifecycle` is the 30-day lifecycle; `loyal` whether the streak of orders reaches purchases.loyal_orders; `purchase` tells of one order; the others are states of loyalty",
+        OneOf(&[
+            "lifecycle",
+            "loyal",
+            "purchase",
+            "loyalty_type",
+            "loyalty_step",
+            "loyalty_kind",
+            "life_stage",
+            "brand",
+            "complaint_risk",
+            "segment",
+            "action",
+        ]),
+        "`lifecycle` is the 30-day lifecycle; `loyal` whether the streak of orders reaches purchases.loyal_orders; `purchase` tells of one order; `segment` of a rule that the user began or ended to fulfil, `action` of what it wants done by its `deadline`; the others are states of loyalty",
     ),
     ("at", OrNull(&Instant), "timestamp of the event that caused it; null when time passing did"),
     ("as_of", Day, "the day that the new state is as of"),
@@ -30,6 +43,10 @@ pub(super) fn transition() -> Value {
     let when = |kind: &str, then: Value| json!({ "if": { "properties": { "kind": { "const": kind } } }, "then": then });
     let or_null = |names: &[&str]| json!({ "enum": names.iter().map(|name| json!(name)).chain([Value::Null]).collect::<Vec<_>>() });
     let loyal = json!({ "enum": [true, false, "true", "false", null] });
+    let mut action = states(json!({ "enum": ["due", "overdue", null] }), json!({ "enum": ActionState::NAMES }));
+    action["required"] = json!(["segment", "deadline"]);
+    action["properties"]["segment"] = json!({ "type": "string", "description": "the segment that asks for it" });
+    action["properties"]["deadline"] = json!({ "type": "string", "format": "date-time", "description": "until when it is in time" });
     schema["allOf"] = json!([
         when("lifecycle", states(lifecycle.clone(), lifecycle)),
         when("loyal", states(loyal.clone(), loyal)),
@@ -39,6 +56,8 @@ pub(super) fn transition() -> Value {
         when("life_stage", states(or_null(LifeStage::NAMES), or_null(LifeStage::NAMES))),
         when("complaint_risk", states(or_null(ComplaintRisk::NAMES), or_null(ComplaintRisk::NAMES))),
         when("brand", states(json!({ "type": ["string", "null"] }), json!({ "type": ["string", "null"] }))),
+        when("segment", states(json!({ "type": ["string", "null"] }), json!({ "type": ["string", "null"] }))),
+        when("action", action),
         when("purchase", states(json!({ "type": "null" }), json!({ "enum": ["first_order", "repeat_order", "order_fell"] }))),
     ]);
     schema["properties"]["from"] = json!({ "description": "the state before; null when there was none" });
@@ -127,6 +146,7 @@ const PROFILE_FIELDS: &[Field] = &[
     ("expected_orders_30d", RATIO, "order days expected in the next 30 days; null without an order"),
     ("expected_orders_365d", RATIO, "order days expected in the next 365 days; null without an order"),
     ("clv_365d", RATIO, "money expected in the next twelve months, with clv.margin and clv.discount_annual; null without an order"),
+    ("segments", Texts, "the segments of [[segments]] that the user is in, in the order of the settings"),
 ];
 
 pub(super) fn profile() -> Value {

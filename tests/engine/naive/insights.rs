@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use stickiness::engine::insights::{Groups, Insights, QUICK_DAYS, STAY_DAYS};
+use stickiness::engine::insights::{Groups, Insights, QUICK_DAYS, STAY_DAYS, Voices};
 use stickiness::model::event::{CostKind, Event, EventType, Facts, SurveyFacts};
 use stickiness::model::money::Money;
 use stickiness::model::time::{Day, EventTime};
@@ -10,7 +10,7 @@ use stickiness::model::time::{Day, EventTime};
 use super::Naive;
 
 impl Naive<'_> {
-    /// Insights at the end of `day`, without types, which depend on the log.
+    /// Insights at the end of `day`, without types and tenure by kind, which depend on the log.
     pub(crate) fn insights(&self, day: Day) -> Insights {
         let mut insights = Insights::default();
         let judged = |at: Day| at + STAY_DAYS <= day && day.days_since(at) <= 120;
@@ -38,6 +38,7 @@ impl Naive<'_> {
                 insights.recovery[group].count(stayed(opened));
             }
             self.add_groups(&mut insights.groups, events, day);
+            self.add_voices(&mut insights.voices, events, day);
             for event in events.iter().filter(|event| judged(self.day(event))) {
                 if let Facts::Survey(facts) = &event.facts
                     && let Some(score) = facts.satisfaction
@@ -47,6 +48,42 @@ impl Naive<'_> {
             }
         }
         insights
+    }
+
+    /// What one user adds to the counts of who is unhappy.
+    fn add_voices(&self, voices: &mut Voices, events: &[&Event<'static>], day: Day) {
+        let age = |event: &Event<'static>| day.days_since(self.day(event));
+        let mut recent: Vec<&&Event<'static>> = events.iter().filter(|event| (0..180).contains(&age(event))).collect();
+        recent.sort_by_key(|event| event.time);
+        let score = |event: &Event<'static>| if let Facts::Survey(facts) = &event.facts { facts.satisfaction } else { None };
+        let complained = |event: &&Event<'static>| event.kind == EventType::ComplaintOpened;
+        if recent.iter().any(|event| event.kind == EventType::QualityIssue || score(event).is_some_and(|score| score <= 2.0)) {
+            voices.unhappy[usize::from(!recent.iter().any(|event| complained(event)))] += 1;
+        }
+        let active = self.active_days(events, "all");
+        let days = |from: Day, through: Day| active.range(from.number()..=through.number()).count() as u64;
+        for (opened, end, _) in self.complaints(events) {
+            if opened + STAY_DAYS <= day && day.days_since(opened) <= 120 {
+                let took = end.map_or(i32::MAX, |end| end.days_since(opened));
+                let habit = &mut voices.habits[usize::from(took <= STAY_DAYS) + usize::from(took <= QUICK_DAYS)];
+                habit.complaints += 1;
+                habit.before += days(opened - STAY_DAYS, opened - 1);
+                habit.after += days(opened + 1, opened + STAY_DAYS);
+            }
+        }
+        let orders = self.orders(events);
+        for failure in recent.iter().filter(|event| event.kind == EventType::QualityIssue && (STAY_DAYS..=120).contains(&age(event))) {
+            let since = |at: Day| at.days_since(self.day(failure));
+            let came = recent.iter().any(|event| complained(event) && (0..=STAY_DAYS).contains(&since(self.day(event))));
+            voices.tolerance[usize::from(came)].count(orders.iter().any(|order| (1..=STAY_DAYS).contains(&since(order.day))));
+        }
+        let ordered: BTreeSet<i32> = orders.iter().map(|order| order.day.number()).collect();
+        let answered = recent.iter().find_map(|event| score(event));
+        if let (Some(first), Some(score)) = (ordered.first(), answered)
+            && (0..180).contains(&(day.number() - first))
+        {
+            voices.second_order.count((score * 1e6) as i64, ordered.len() > 1);
+        }
     }
 
     /// What one user adds to the counts of groups.
@@ -82,15 +119,30 @@ impl Naive<'_> {
                 *groups.pairs.entry(((*category).into(), (*other).into())).or_default() += 1;
             }
         }
+        for order in orders.iter().filter(|order| (0..90).contains(&day.days_since(order.day))) {
+            if let Some(details) = order.facts.details.as_deref().filter(|details| !details.channel.is_empty()) {
+                *groups.channel_orders.entry((*details.channel).into()).or_default() += 1;
+            }
+        }
         let mut channels: BTreeMap<&str, BTreeSet<i32>> = BTreeMap::new();
-        for event in events.iter().filter(|event| within(event, i32::from(self.settings.loyalty.view_days))) {
+        let mut all_days: BTreeMap<&str, BTreeSet<i32>> = BTreeMap::new();
+        let length = i32::from(self.settings.loyalty.view_days).min(60);
+        for event in events.iter().filter(|event| within(event, 2 * length.max(i32::from(self.settings.loyalty.view_days)))) {
             let channel = match &event.facts {
                 Facts::Activity(facts) => &*facts.channel,
                 Facts::Order(facts) => facts.details.as_deref().map_or("", |details| &details.channel),
                 _ => "",
             };
             if !channel.is_empty() {
-                channels.entry(channel).or_default().insert(self.day(event).number());
+                all_days.entry(channel).or_default().insert(day.days_since(self.day(event)));
+                if within(event, i32::from(self.settings.loyalty.view_days)) {
+                    channels.entry(channel).or_default().insert(self.day(event).number());
+                }
+            }
+        }
+        for (channel, ages) in all_days {
+            if ages.range(length..2 * length).next().is_some() {
+                groups.channel_exits.entry(channel.into()).or_default().count(ages.range(..length).next().is_none());
             }
         }
         for (channel, days) in channels {

@@ -1,0 +1,84 @@
+//! The texts that one user's views name, each kept once in one piece of memory and called by a number.
+
+/// The most texts that are kept, so that three of their numbers and a day fit in 64 bits. A user with more within the days that are looked back at is no person.
+pub(super) const MOST_KEYS: u32 = (1 << 20) - 1;
+
+/// Texts by number; numbers start at 1, so that 0 stands for none.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Keys {
+    /// All texts, one after the other.
+    texts: Vec<u8>,
+    /// Where each ends.
+    ends: Vec<u32>,
+    /// Their numbers, sorted by text.
+    sorted: Vec<u32>,
+}
+
+impl Keys {
+    /// The text of a number; empty for 0.
+    pub(super) fn text(&self, number: u32) -> &str {
+        let Some(index) = (number as usize).checked_sub(1) else { return "" };
+        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        std::str::from_utf8(&self.texts[start as usize..self.ends[index] as usize]).unwrap_or_default()
+    }
+
+    /// The number of a text; `None` when it is not known, or empty.
+    pub(super) fn find(&self, text: &str) -> Option<u32> {
+        self.place(text).ok().map(|at| self.sorted[at])
+    }
+
+    /// The number of a text, which is kept from now on; 0 for an empty one, and when there is no room.
+    pub(super) fn number(&mut self, text: &str) -> u32 {
+        if text.is_empty() {
+            return 0;
+        }
+        match self.place(text) {
+            Ok(at) => self.sorted[at],
+            Err(at) => self.insert(at, text),
+        }
+    }
+
+    fn place(&self, text: &str) -> Result<usize, usize> {
+        self.sorted.binary_search_by(|number| self.text(*number).cmp(text))
+    }
+
+    fn insert(&mut self, at: usize, text: &str) -> u32 {
+        let (Ok(end), Ok(number)) = (u32::try_from(self.texts.len() + text.len()), u32::try_from(self.ends.len() + 1)) else { return 0 };
+        if number > MOST_KEYS {
+            return 0;
+        }
+        make_room(&mut self.texts, text.len());
+        self.texts.extend_from_slice(text.as_bytes());
+        make_room(&mut self.ends, 1);
+        self.ends.push(end);
+        make_room(&mut self.sorted, 1);
+        self.sorted.insert(at, number);
+        number
+    }
+
+    /// The texts, sorted.
+    pub(super) fn in_order(&self) -> impl Iterator<Item = &str> {
+        self.sorted.iter().map(|number| self.text(*number))
+    }
+
+    /// By number, the place of its text in [`Keys::in_order`], counted from 1; 0 stays 0.
+    pub(super) fn ranks(&self) -> Vec<u32> {
+        let mut ranks = vec![0; self.sorted.len() + 1];
+        for (rank, number) in (1..).zip(&self.sorted) {
+            ranks[*number as usize] = rank;
+        }
+        ranks
+    }
+
+    /// Bytes of memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.texts.capacity() + (self.ends.capacity() + self.sorted.capacity()) * size_of::<u32>()
+    }
+}
+
+/// Grows by a quarter where a vector would double: there are as many of these as users.
+pub(super) fn make_room<T>(list: &mut Vec<T>, more: usize) {
+    if list.capacity() - list.len() < more {
+        list.reserve_exact(more.max(list.len() / 4).max(8 / size_of::<T>().max(1)));
+    }
+}

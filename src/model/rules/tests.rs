@@ -1,0 +1,123 @@
+use proptest::prelude::*;
+
+use super::compiled::{EventNode, Node, Rules, Span};
+use super::facts::{Mark, RuleFacts};
+use super::judge::Judge;
+use super::*;
+use crate::model::time::EventTime;
+
+fn filter(event: &str) -> EventFilter {
+    EventFilter { types: vec![event.to_owned()], properties: Vec::new() }
+}
+
+fn at_least(count: f64) -> Range {
+    Range { low: Some(End { at: count, included: true }), high: None }
+}
+
+fn time(instant: i64) -> EventTime {
+    EventTime::from_nanos(instant)
+}
+
+fn facts(series: &[&[(i64, i64)]]) -> RuleFacts {
+    let mut facts = RuleFacts::default();
+    for (number, marks) in (0..).zip(series) {
+        for (event, (instant, amount)) in (1..).zip(*marks) {
+            facts.series_mut(number).add(Mark { time: time(*instant), event, amount: amount * 1_000_000 });
+        }
+    }
+    facts
+}
+
+#[test]
+fn ranges_and_properties() {
+    let open = Range { low: Some(End { at: 10.0, included: false }), high: None };
+    assert_eq!([10.0, 10.1].map(|number| open.contains(number)), [false, true]);
+    let closed = Range { low: Some(End { at: 1.0, included: true }), high: Some(End { at: 2.0, included: true }) };
+    assert_eq!([0.9, 1.0, 2.0, 2.1].map(|number| closed.contains(number)), [false, true, true, false]);
+    let test = PropertyTest::In(closed);
+    assert_eq!(["1.5", "3", "no", "NaN", "inf"].map(|text| test.accepts(text)), [true, false, false, false, false]);
+    let filter = EventFilter { types: vec!["activity".into()], properties: vec![("plan".into(), PropertyTest::OneOf(vec!["pro".into()]))] };
+    assert!(filter.accepts("activity", |name| (name == "plan").then_some("pro")));
+    assert!(!filter.accepts("activity", |_| None) && !filter.accepts("signup", |_| Some("pro")));
+}
+
+#[test]
+fn the_same_filter_is_kept_once_and_rules_tell_what_can_change_them() {
+    let count = |window| Condition::Events(EventCondition { events: filter("activity"), sum: None, window, range: at_least(1.0) });
+    let none = Condition::Events(EventCondition {
+        events: filter("order_placed"),
+        sum: None,
+        window: Window::Last(9),
+        range: Range { low: None, high: Some(End { at: 0.0, included: true }) },
+    });
+    let since = Window::Since { anchor: filter("signup"), first: true, within: Some(5) };
+    let rule = |name: &str, when| SegmentRule { name: name.into(), when, on_enter: None };
+    let field = Condition::Field(FieldCondition { field: "orders".into(), test: PropertyTest::In(at_least(2.0)) });
+    let rules = [
+        rule("one", count(Window::Always)),
+        rule("two", Condition::All(vec![count(since), none.clone()])),
+        rule("three", Condition::Any(vec![none, field])),
+    ];
+    let compiled = Rules::new(&rules, 1);
+    assert_eq!(
+        compiled.sources.iter().map(|source| source.filter.types[0].as_str()).collect::<Vec<_>>(),
+        ["activity", "signup", "order_placed"]
+    );
+    let tells: Vec<_> = compiled.rules.iter().map(|rule| (rule.holds_without_events, rule.looks_at_profile)).collect();
+    assert_eq!(tells, [(false, false), (false, false), (true, true)]);
+}
+
+#[test]
+fn a_window_after_an_anchor_ends_with_its_last_instant() {
+    let node = Node::Events(EventNode {
+        series: 0,
+        sums: false,
+        window: Span::Since { anchor: 1, first: true, within: Some(10) },
+        range: at_least(2.0),
+    });
+    let holds = |views: &[(i64, i64)], now| {
+        let facts = facts(&[views, &[(100, 0), (300, 0)]]);
+        Judge { facts: &facts, field: |_: &FieldCondition| false, now: time(now) }.judge(&node).holds
+    };
+    assert!(holds(&[(100, 0), (110, 0)], 110), "both ends belong to it");
+    assert!(!holds(&[(99, 0), (110, 0)], 200) && !holds(&[(100, 0), (111, 0)], 200));
+    assert!(!holds(&[(100, 0), (110, 0)], 109), "not before it has happened");
+    assert!(holds(&[(100, 0), (110, 0)], 999), "once reached, it stays");
+    let facts = facts(&[&[(100, 0), (104, 0), (108, 0)], &[(100, 0)]]);
+    let judge = Judge { facts: &facts, field: |_: &FieldCondition| false, now: time(500) };
+    assert_eq!(judge.since(&node), time(104), "since the event that made it so, however late it is looked at");
+}
+
+proptest! {
+    /// Totals, the next change and since when are those of a look at every single instant.
+    #[test]
+    fn a_window_up_to_now_is_that_of_every_instant(
+        marks in prop::collection::vec((0_i64..60, -3_i64..9), 0..12),
+        length in 1_i64..20,
+        low in -4_i64..8,
+        sums in any::<bool>(),
+        upper in any::<bool>(),
+        now in 0_i64..80,
+    ) {
+        let facts = facts(&[&marks]);
+        let end = Some(End { at: f64::from(i32::try_from(low).expect("small")), included: true });
+        let range = if upper { Range { low: None, high: end } } else { Range { low: end, high: None } };
+        let node = Node::Events(EventNode { series: 0, sums, window: Span::Last(length), range });
+        let holds = |instant: i64| {
+            let inside = marks.iter().filter(|(at, _)| *at <= instant && *at > instant - length);
+            let total: i64 = inside.map(|(_, amount)| if sums { *amount } else { 1 }).sum();
+            if upper { total <= low } else { total >= low }
+        };
+        let judge = Judge { facts: &facts, field: |_: &FieldCondition| false, now: time(now) };
+        let verdict = judge.judge(&node);
+        prop_assert_eq!(verdict.holds, holds(now));
+        let next = verdict.next.map_or(200, EventTime::nanos);
+        prop_assert!(next > now && (now..next).all(|instant| holds(instant) == holds(now)), "nothing changes before the clock says so");
+        if holds(now) {
+            let since = judge.since(&node).nanos();
+            if let Some(before) = (now - length..now).rev().find(|instant| !holds(*instant)) {
+                prop_assert_eq!(since, before + 1);
+            }
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Segments by rules: the article's example with its boundaries, actions, clocks, merges, other rules.
+
+use stickiness::config::Settings;
+use stickiness::engine::settings::EngineSettings;
+use stickiness::model::event::{Event, EventType};
+
+use crate::scenarios::{Bench, day, event, time};
+
+/// The settings that ship as an example.
+const HIGH_QUALITY: &str = include_str!("../../config/examples/high-quality-new-users.toml");
+
+fn settings(text: &str) -> EngineSettings {
+    Settings::read(text, []).unwrap_or_else(|mistakes| panic!("{mistakes}")).engine
+}
+
+fn bench(text: &str) -> Bench {
+    Bench::new(settings(text))
+}
+
+/// A view of a course; `number` tells it from others.
+fn view(number: usize, at: &str) -> Event<'static> {
+    Event {
+        event_id: format!("v{number}").into(),
+        // The properties that the example looks at, in the order of their names.
+        breakdowns: vec![(0, "course".into())],
+        ..event("a", EventType::Activity, at)
+    }
+}
+
+fn said(bench: &mut Bench) -> Vec<String> {
+    let all = bench.said_of_all();
+    all.into_iter().filter(|said| said.contains(" segment ") || said.contains(" action ")).collect()
+}
+
+fn segments(bench: &Bench) -> Vec<String> {
+    bench.engine.profile("a").expect("a user").segments
+}
+
+/// A sign-up, and views of courses after it: the last of them at `last`.
+fn signed_up(views: usize, last: &str) -> Bench {
+    let mut bench = bench(HIGH_QUALITY);
+    bench.take(&event("a", EventType::Signup, "2026-03-01T10:00:00Z"));
+    for number in 1..views {
+        bench.take(&view(number, &format!("2026-03-01T11:00:{number:02}Z")));
+    }
+    bench.take(&view(views, last));
+    bench
+}
+
+#[test]
+fn more_than_ten_views_within_a_day_of_sign_up() {
+    let mut ten = signed_up(10, "2026-03-01T12:00:00Z");
+    ten.take(&view(10, "2026-03-01T12:00:00Z"));
+    assert_eq!((said(&mut ten), segments(&ten)), (vec![], vec![]), "ten are not more than ten, and a repeat is no eleventh");
+    let entered = ["a segment null>high_quality_new_user 2026-03-01 event", "a action null>due 2026-03-01 event"];
+    let mut eleven = signed_up(11, "2026-03-01T12:00:00Z");
+    assert_eq!(said(&mut eleven), entered);
+    assert_eq!(segments(&eleven), ["high_quality_new_user"]);
+    let mut in_time = signed_up(11, "2026-03-02T10:00:00Z");
+    assert_eq!(said(&mut in_time).len(), 2, "24 hours after the sign-up is within a day");
+    let mut too_late = signed_up(11, "2026-03-02T10:00:00.001Z");
+    assert_eq!(said(&mut too_late), Vec::<String>::new(), "a millisecond later is not");
+    let mut late = bench(HIGH_QUALITY);
+    for number in 1..=11 {
+        late.take(&view(number, &format!("2026-03-01T11:00:{number:02}Z")));
+    }
+    late.take(&event("a", EventType::Signup, "2026-03-01T10:00:00Z"));
+    let entered = ["a segment null>high_quality_new_user 2026-03-01 event", "a action null>due 2026-03-01 event"];
+    assert_eq!(said(&mut late), entered, "the sign-up may come last");
+}
+
+#[test]
+fn the_action_is_done_within_a_day_of_entering_or_overdue() {
+    // Entered at 12:00.
+    for (contact, expected) in [
+        ("2026-03-02T12:00:00Z", vec!["a action due>done 2026-03-02 event"]),
+        ("2026-03-02T11:59:59.999Z", vec!["a action due>done 2026-03-02 event"]),
+        ("2026-03-02T12:00:00.001Z", vec!["a action due>overdue 2026-03-02 clock"]),
+    ] {
+        let mut bench = signed_up(11, "2026-03-01T12:00:00Z");
+        said(&mut bench);
+        bench.take(&Event { event_id: "c".into(), ..event("a", EventType::ContactMade, contact) });
+        assert_eq!(said(&mut bench), expected, "{contact}");
+    }
+    let mut bench = signed_up(11, "2026-03-01T12:00:00Z");
+    said(&mut bench);
+    bench.take(&event("b", EventType::Activity, "2026-03-02T12:00:00Z"));
+    assert_eq!(said(&mut bench), Vec::<String>::new(), "the last instant is in time");
+    bench.take(&event("b", EventType::Activity, "2026-03-02T12:00:00.001Z"));
+    assert_eq!(said(&mut bench), ["a action due>overdue 2026-03-02 clock"], "the clock of others tells");
+    bench.take(&event("a", EventType::RewardRedeemed, "2026-03-02T09:00:00Z"));
+    assert_eq!(said(&mut bench), ["a action overdue>done 2026-03-02 event"], "what was in time, and came to be known late");
+    assert_eq!(segments(&bench), ["high_quality_new_user"]);
+}
+
+#[test]
+fn the_deadline_counts_from_the_event_that_made_the_rule_hold() {
+    let mut bench = bench(HIGH_QUALITY);
+    bench.take(&event("a", EventType::Signup, "2026-03-01T10:00:00Z"));
+    for number in 2..=11 {
+        bench.take(&view(number, &format!("2026-03-01T15:00:{number:02}Z")));
+    }
+    bench.take(&view(1, "2026-03-01T11:00:00Z"));
+    let effects = bench.engine.drain_effects();
+    let records = effects.iter().filter_map(|effect| match effect {
+        stickiness::engine::effect::Effect::Transition(transition) => Some(stickiness::wire::records::transition(transition)),
+        _ => None,
+    });
+    let action = records.into_iter().find(|record| record["kind"] == "action").expect("an action");
+    assert_eq!(action["deadline"], "2026-03-02T15:00:11Z", "the eleventh by its own time, not the one that came last");
+    assert_eq!(action["segment"], "high_quality_new_user");
+}
+
+const WINDOWS: &str = r#"
+[[segments]]
+name = "keen"
+when = { count = "activity", over = "2h", at_least = 2 }
+[[segments]]
+name = "silent"
+when = { all = [{ none = "activity", over = "1d" }, { count = "signup" }] }
+[[segments]]
+name = "rich"
+when = { sum = "amount", of = "order_placed", more_than = 99.5 }
+[[segments]]
+name = "steady"
+when = { field = "active_days_7d", at_least = 3 }
+"#;
+
+#[test]
+fn windows_end_by_the_clock_of_events_and_figures_of_profiles_at_closes() {
+    let mut bench = bench(WINDOWS);
+    bench.take(&event("a", EventType::Signup, "2026-03-01T00:00:00Z"));
+    assert_eq!(said(&mut bench), ["a segment null>silent 2026-03-01 event"]);
+    bench.active("a", "2026-03-01T01:00:00Z");
+    bench.active("a", "2026-03-01T02:00:00Z");
+    assert_eq!(said(&mut bench), ["a segment silent>null 2026-03-01 event", "a segment null>keen 2026-03-01 event"]);
+    bench.active("b", "2026-03-01T02:59:59.999Z");
+    assert_eq!(said(&mut bench), Vec::<String>::new());
+    bench.active("b", "2026-03-01T03:00:00Z");
+    assert!(
+        said(&mut bench).contains(&"a segment keen>null 2026-03-01 clock".to_owned()),
+        "two hours after the first of the two it is out"
+    );
+    bench.take(&Event {
+        event_id: "o".into(),
+        breakdowns: vec![(0, "99.5".into())],
+        ..event("a", EventType::OrderPlaced, "2026-03-02T04:00:00Z")
+    });
+    assert_eq!(said(&mut bench), ["b segment keen>null 2026-03-01 clock", "a segment null>silent 2026-03-02 clock"], "b never signed up");
+    bench.take(&Event {
+        event_id: "p".into(),
+        breakdowns: vec![(0, "0.1".into())],
+        ..event("a", EventType::OrderPlaced, "2026-03-02T04:00:01Z")
+    });
+    assert_eq!(said(&mut bench), ["a segment null>rich 2026-03-02 event"]);
+    bench.active("a", "2026-03-03");
+    assert!(said(&mut bench).contains(&"a segment null>steady 2026-03-03 event".to_owned()));
+    bench.engine.close_through(day("2026-03-20"));
+    let closed = said(&mut bench);
+    assert!(closed.contains(&"a segment steady>null 2026-03-08 clock".to_owned()), "{closed:?}");
+}
+
+/// The settings that ship as another example.
+const THANKS: &str = include_str!("../../config/examples/thanks.toml");
+
+#[test]
+fn who_brings_much_is_thanked_once_a_quarter() {
+    let mut bench = bench(THANKS);
+    let thanks = |id: &'static str, at: &str, kind: &'static str| Event {
+        event_id: id.into(),
+        breakdowns: vec![(0, kind.into())],
+        ..event("a", EventType::ContactMade, at)
+    };
+    bench.take(&crate::scenarios::order("a", "1", "2026-01-01", 499));
+    bench.take(&crate::scenarios::order("a", "2", "2026-01-02", 1));
+    assert_eq!(said(&mut bench), ["a segment null>to_be_thanked 2026-01-02 event", "a action null>due 2026-01-02 event"]);
+    bench.take(&thanks("c", "2026-01-05", "offer"));
+    assert_eq!(said(&mut bench), Vec::<String>::new(), "an offer is no thanks");
+    bench.take(&thanks("t", "2026-01-06", "thanks"));
+    assert_eq!(said(&mut bench), ["a segment to_be_thanked>null 2026-01-06 event", "a action due>done 2026-01-06 event"]);
+    bench.engine.close_through(day("2026-05-01"));
+    let later =
+        ["a segment null>to_be_thanked 2026-04-06 clock", "a action null>due 2026-04-06 clock", "a action due>overdue 2026-04-13 clock"];
+    assert_eq!(said(&mut bench), later);
+}
+
+#[test]
+fn one_user_of_two_ids_has_the_events_of_both_and_a_deleted_one_none() {
+    let mut bench = bench(HIGH_QUALITY);
+    bench.take(&event("a", EventType::Signup, "2026-03-01T10:00:00Z"));
+    for number in 1..=11 {
+        let user = if number % 2 == 0 { "a" } else { "b" };
+        bench.take(&Event { user_id: user.into(), ..view(number, &format!("2026-03-01T11:00:{number:02}Z")) });
+    }
+    assert_eq!(said(&mut bench), Vec::<String>::new());
+    let facts = stickiness::model::event::Facts::MergedInto("a".into());
+    bench.take(&Event { facts, ..event("b", EventType::UserMerged, "2026-03-01T12:00:00Z") });
+    let entered = ["a segment null>high_quality_new_user 2026-03-01 merge", "a action null>due 2026-03-01 merge"];
+    assert_eq!(said(&mut bench), entered);
+    assert_eq!(bench.engine.rule_costs()[0].users, 1);
+    bench.take(&event("a", EventType::UserDeleted, "2026-03-01T13:00:00Z"));
+    bench.active("c", "2026-03-09");
+    assert_eq!(said(&mut bench), Vec::<String>::new(), "nothing is due for who is gone");
+    assert_eq!(bench.engine.rule_costs()[0].users, 0);
+}
+
+#[test]
+fn other_rules_keep_what_the_same_filters_know_and_who_is_in_unchanged_segments() {
+    let mut bench = signed_up(11, "2026-03-01T12:00:00Z");
+    said(&mut bench);
+    let more = format!(
+        "{HIGH_QUALITY}\n[[segments]]\nname = \"viewer\"\nwhen = {{ count = \"activity\", where = {{ category = \"course\" }}, at_least = 12 }}\n"
+    );
+    bench.engine.adopt(&settings(&more)).expect("rules may change");
+    assert_eq!(segments(&bench), ["high_quality_new_user"]);
+    bench.take(&view(12, "2026-03-01T13:00:00Z"));
+    assert_eq!(said(&mut bench), ["a segment null>viewer 2026-03-01 event"], "the eleven before are known");
+    bench.engine.adopt(&settings("")).expect("rules may go");
+    assert_eq!(segments(&bench), Vec::<String>::new());
+    bench.active("b", "2026-03-05");
+    assert_eq!(said(&mut bench), Vec::<String>::new(), "what was due for a rule that is gone is due no more");
+    assert!(time("2026-03-05") <= bench.engine.newest_time().expect("events"));
+}
