@@ -3,6 +3,7 @@
 mod client;
 mod fake;
 mod limits;
+mod live;
 mod nonsense;
 mod openmetrics;
 mod page_files;
@@ -130,7 +131,9 @@ fn a_token_guards_v1_alone() {
     for path in ["/", "/page.js", "/healthz", "/readyz", "/metrics"] {
         assert_eq!(running.get(path).status, 200, "{path}");
     }
-    for path in ["/v1", "/v1/metrics", "/v1/segments", "/v1/users/anna", "/v1/partitions", "/v1/nothing"] {
+    for path in
+        ["/v1", "/v1/metrics", "/v1/live", "/v1/state", "/v1/segments", "/v1/users/anna", "/v1/alerts", "/v1/dead-letters", "/v1/nothing"]
+    {
         for headers in [
             "",
             "Authorization: Bearer\r\n",
