@@ -45,7 +45,7 @@ export async function serve(program, args, { env = {}, address = /(http:\/\/[\d.
 }
 
 /** The page over made-up figures, in a state of the service that the example names. */
-export const example = (sample = "", token) => serve("examples/page", token ? ["0", token] : ["0"], { env: { SAMPLE: sample } });
+export const example = (sample = "", token, port = "0") => serve("examples/page", token ? [port, token] : [port], { env: { SAMPLE: sample } });
 
 export const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"] });
 
@@ -69,7 +69,8 @@ async function fromDisk(route) {
   const names = { "/": "index.html", "/page/vendor/uPlot.js": "vendor/uPlot.esm.js", "/page/vendor/uPlot.css": "vendor/uPlot.min.css" };
   const file = names[path] ?? path.replace(/^\/page\//, "").replace(/^\//, "");
   const kind = { html: "text/html", js: "text/javascript", css: "text/css", svg: "image/svg+xml" }[file.split(".").at(-1)];
-  const answer = await fetch(route.request().url());
+  const answer = await fetch(route.request().url()).catch(() => null);
+  if (!answer) return route.abort();
   const policy = answer.headers.get("content-security-policy");
   await route.fulfill({ body: readFileSync(`${root}src/io/http/page/${file}`), contentType: kind, headers: policy ? { "content-security-policy": policy } : {} });
 }

@@ -74,7 +74,7 @@ test("texts stay texts, and a thousand segments are found", async () => {
     assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, "long names do not make the page wide");
     assert.match(await page.title(), /stickiness$/);
     await page.evaluate(() => (location.hash = "panel=risk"));
-    await page.getByRole("button", { name: "Copy Alerts as CSV" }).click();
+    await page.getByRole("button", { name: "Copy CSV of Alerts" }).click();
     const csv = await page.evaluate(() => navigator.clipboard.readText());
     assert.ok(csv.includes("'=HYPERLINK") && !/(^|,)"?=/m.test(csv), csv);
     isQuiet(problems.filter((problem) => !problem.includes("status of 414")));
@@ -128,6 +128,11 @@ test("the service goes away and comes back", async () => {
   assert.equal(await page.locator("#state-name").textContent(), "No answer");
   await page.evaluate(() => (location.hash = "panel=habit"));
   assert.ok(await page.locator("#panel canvas").first().isVisible(), "what was known stays");
+  const again = await example("", undefined, new URL(service.url).port);
+  await panelIsThere(page, "habit");
+  assert.ok(await page.locator("#notice").isHidden());
+  await page.waitForFunction(() => /as they change/.test(document.getElementById("state").title), null, { timeout: 30000 });
   isQuiet(problems);
   await close();
+  await again.stop();
 });

@@ -5,6 +5,7 @@
 #[path = "fake.rs"]
 mod fake;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -48,5 +49,6 @@ async fn grow(view: &Fake, today: Day) {
             record[field] = json!(record[field].as_u64().unwrap_or_default() + 1);
         }
         view.put("all", today, &record.to_string());
+        view.observations().count_outcomes(&BTreeMap::from([("accepted", 7)]));
     }
 }

@@ -22,9 +22,9 @@ export class Card {
   }
 
   addTools(isDrawnAsTable) {
-    this.toggle = make("button", { type: "button", class: "tool", "aria-pressed": "false", "aria-label": `${this.title} as a table` }, "Table");
+    this.toggle = make("button", { type: "button", class: "tool", "aria-pressed": "false", "aria-label": `Table of ${this.title}` }, "Table");
     this.toggle.addEventListener("click", () => this.turn());
-    const copying = make("button", { type: "button", class: "tool", "aria-label": `Copy ${this.title} as CSV` }, "Copy CSV");
+    const copying = make("button", { type: "button", class: "tool", "aria-label": `Copy CSV of ${this.title}` }, "Copy CSV");
     copying.addEventListener("click", async () => {
       try {
         await copy(csv(this.data()));

@@ -20,7 +20,8 @@ export class Chart {
     this.element = make("div", { class: "chart" }, this.legend, this.plot);
     this.plot.addEventListener("keydown", (event) => this.key(event));
     this.plot.addEventListener("click", () => this.onPick && this.at !== null && this.onPick(this.xs[this.at]));
-    new ResizeObserver(() => this.resize()).observe(this.plot);
+    this.sizes = new ResizeObserver(() => this.resize());
+    this.sizes.observe(this.plot);
     all.add(this);
   }
 
@@ -103,6 +104,13 @@ export class Chart {
     const points = { show: isLonely || one.points === true, size: 6, fill: colour, stroke: colour };
     if (type === "edge") return { stroke: "transparent", width: 0, points: { show: false } };
     return { stroke: colour, width: 2, points, dash: type === "open" ? [3, 4] : one.dash, fill: type === "area" ? alpha(colour, 0.1) : undefined, paths: one.steps ? uPlot.paths.stepped({ align: 1 }) : undefined };
+  }
+
+  /** Gives up what the browser keeps for it. */
+  destroy() {
+    all.delete(this);
+    this.sizes.disconnect();
+    this.drawn?.destroy();
   }
 
   rebuild() {

@@ -19,6 +19,7 @@ const KINDS = {
   decimal: (value) => oneDigit.format(value),
   ratio: (value) => twoDigits.format(value),
   money: (value) => (Math.abs(value) >= 1e6 ? short.format(value) : whole.format(Math.round(value))),
+  amount: (value) => twoDigits.format(value),
   points: (value) => oneDigit.format(value),
   days: (value) => `${plain.format(value)} d`,
   milliseconds: (value) => (value >= 1000 ? `${oneDigit.format(value / 1000)} s` : `${value < 10 ? oneDigit.format(value) : whole.format(Math.round(value))} ms`),
@@ -60,6 +61,6 @@ export const plural = (count, one, many = `${one}s`) => `${whole.format(count)} 
 
 /** The name of a field in words. */
 export function fieldName(field) {
-  const words = field.replace(/_(\d+)d$/, " in $1 days").replace(/_s_mean$/, " mean, seconds").replaceAll("_", " ");
+  const words = field.replace(/_(\d+)d$/, " in $1 days").replace(/_s_mean$/, " mean, seconds").replace(/^p_alive/, "alive").replace(/^clv/, "value").replaceAll("_", " ");
   return words[0].toUpperCase() + words.slice(1);
 }

@@ -44,6 +44,8 @@ const model = { records: new Map(), days: [], day: null, record: null, state: nu
 for (const name of Object.keys(QUESTIONS)) model[name] = { data: null, reason: null, at: -Infinity };
 let lost = null;
 let unfollow = () => {};
+/** Panels that were shown, with what draws them. */
+const built = new Map();
 let drawPanel = null;
 let panelName = null;
 
@@ -152,9 +154,13 @@ function draw() {
 
 function enter(name) {
   panelName = name;
-  const root = make("div", { class: "cards" });
+  if (!built.has(name)) {
+    const root = make("div", { class: "cards" });
+    built.set(name, { root, draw: PANELS[name].build(root) });
+  }
+  const { root, draw } = built.get(name);
   $("panel").replaceChildren(root);
-  drawPanel = PANELS[name].build(root);
+  drawPanel = draw;
   setText($("panel-title"), PANELS[name].title);
   document.title = `${PANELS[name].title} · stickiness`;
   for (const link of $("panels").querySelectorAll("a")) {

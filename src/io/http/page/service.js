@@ -80,9 +80,10 @@ export function watchToken(onToken) {
 
 /** Splits a stream into events `{name, data}`. */
 async function* events(stream) {
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
-  for await (const piece of stream.pipeThrough(new TextDecoderStream())) {
-    text += piece;
+  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+    text += piece.value;
     let end;
     while ((end = text.indexOf("\n\n")) >= 0) {
       const lines = text.slice(0, end).split("\n");

@@ -114,7 +114,7 @@ class DeadLetters {
     this.letters = deadLetters.data ?? [];
     if (this.card.refuse(deadLetters.data ? (this.letters.length ? null : "Every record that was read was an event.") : (deadLetters.reason ?? "Asking…"))) return;
     this.card.draw(plural(this.letters.length, "sample"));
-    putWhenNew(this.card.body, JSON.stringify(this.letters), () => make("ul", { class: "letters" }, ...this.letters.map(letterOf)));
+    putWhenNew(this.card.body, JSON.stringify(this.letters), () => make("div", { class: "scroll tall", tabindex: "0", role: "region", "aria-label": "Dead letters" }, make("ul", { class: "letters" }, ...this.letters.map(letterOf))));
   }
 
   table() {

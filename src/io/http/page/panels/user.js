@@ -11,6 +11,7 @@ import { term } from "../definitions.js";
 export const title = "User";
 
 const SHARES = new Set(["brand_share", "discount_share", "reward_share", "assisted_share", "full_price_share", "margin_share", "customer_share", "own_view_share", "referral_conversion", "contact_response_rate", "risk_activity", "risk_purchase", "p_alive_activity", "p_alive_purchase"]);
+const MONEY = new Set(["revenue", "mean_order_value", "monetary_mean", "clv_365d", "saving_mean", "cost_acquire", "cost_retain", "cost_serve", "reward_amount", "competitor_spend"]);
 const HEAD = [
   ["lifecycle_30d", "Lifecycle"], ["risk_level", "Level of risk", "risk"], ["active_days_30d", "Active days of 30", "histogram"], ["orders", "Orders"], ["revenue", "Revenue"],
   ["clv_365d", "Value of a year", "clv_365d"], ["loyalty_type", "Type", "types"], ["attitude", "Attitude", "attitude"], ["behaviour", "Behaviour", "behaviour"],
@@ -37,12 +38,12 @@ export function build(root) {
 
 class LookUp {
   constructor(place) {
-    Object.assign(this, { place, id: "" });
+    Object.assign(this, { place, id: "", charts: [] });
   }
 
   async find(id) {
     this.id = id;
-    if (id === "") return this.place.replaceChildren();
+    if (id === "") return this.replace([]);
     try {
       const profile = await ask(`v1/users/${encodeURIComponent(id)}`);
       if (this.id === id) this.draw(profile);
@@ -54,12 +55,19 @@ class LookUp {
   }
 
   tell(text) {
-    this.place.replaceChildren(make("p", { class: "card full wrong" }, text));
+    this.replace([make("p", { class: "card full wrong" }, text)]);
   }
 
   draw(profile) {
-    const cards = [headOf(profile), mapOf(profile), ordersOf(profile), ...explanations(profile), restOf(profile)];
-    this.place.replaceChildren(...cards.filter(Boolean));
+    const charts = [];
+    const cards = [headOf(profile), mapOf(profile), ordersOf(profile), ...explanations(profile, charts), restOf(profile)];
+    this.replace(cards.filter(Boolean), charts);
+  }
+
+  replace(cards, charts = []) {
+    for (const chart of this.charts) chart.destroy();
+    this.charts = charts;
+    this.place.replaceChildren(...cards);
   }
 }
 
@@ -95,25 +103,25 @@ function mapOf(profile) {
 
 function ordersOf(profile) {
   const orders = profile.recent?.orders ?? [];
-  const data = () => ({ columns: [{ name: "Placed", kind: "text" }, { name: "Order", kind: "text" }, { name: "Amount", kind: "ratio" }], rows: orders.toReversed().map((order) => [order.timestamp, order.order_id ?? "without an id", order.amount]) });
+  const data = () => ({ columns: [{ name: "Placed", kind: "text" }, { name: "Order", kind: "text" }, { name: "Amount", kind: "amount" }], rows: orders.toReversed().map((order) => [order.timestamp, order.order_id ?? "without an id", order.amount]) });
   const card = new Card({ title: "Orders", define: "orders", size: "half", isTable: true, data });
   if (!card.refuse(profile.orders ? null : "No order stands.")) {
     const older = profile.orders - orders.length;
-    card.draw(`${show("count", profile.orders)} in all, ${show("ratio", profile.revenue)} net of returns; in a row: ${profile.streak}${profile.loyal ? ", a loyal buyer" : ""}.${older > 0 ? ` ${show("count", older)} older ones are kept as totals.` : ""}`);
+    card.draw(`${show("count", profile.orders)} in all, ${show("amount", profile.revenue)} net of returns; in a row: ${profile.streak}${profile.loyal ? ", a loyal buyer" : ""}.${older > 0 ? ` ${show("count", older)} older ones are kept as totals.` : ""}`);
     putWhenNew(card.body, JSON.stringify(orders), () => scrolling(data(), "Orders"));
   }
   return card.element;
 }
 
 /** Why the level is what it is, by process, with the curve of the risk to come. */
-function explanations(profile) {
+function explanations(profile, charts) {
   return [["activity", "Risk of no activity"], ["purchase", "Risk of no order"]].flatMap(([process, name]) => {
     const told = profile.explain?.[process];
-    return told ? [explanationOf(told, name)] : [];
+    return told ? [explanationOf(told, name, charts)] : [];
   });
 }
 
-function explanationOf(told, name) {
+function explanationOf(told, name, charts) {
   const xs = (told.curve ?? []).map((_, ahead) => ahead);
   const card = new Card({ title: name, define: "curve", size: "half", data: () => ({ columns: [{ name: "Days ahead", kind: "count" }, { name: "Risk", kind: "share" }], rows: xs.map((ahead) => [ahead, told.curve[ahead]]) }) });
   const head = make("p", { class: "level" }, make("span", { class: `badge ${told.level}` }, told.level), ` ${show("share", told.risk)} within ${told.horizon_days} days · alive ${show("share", told.p_alive)} · ${plain.format(told.days_seen)} days seen`);
@@ -121,6 +129,7 @@ function explanationOf(told, name) {
   card.body.append(head);
   if (xs.length) {
     const chart = new Chart({ label: `${name}, if nothing more is heard`, height: 160, xKind: "number", xName: "days from now:", yKind: "share" });
+    charts.push(chart);
     card.body.append(chart.element);
     chart.show({ xs, range: [0, 1], chosen: 0, series: [{ name: "risk if silent", colour: "--high", type: "area", values: told.curve }], marks: (told.if_silent ?? []).map((change) => change.in_days) });
   }
@@ -141,6 +150,7 @@ function restOf(profile) {
 function valueText(field, value) {
   if (value === null) return "–";
   if (typeof value === "boolean") return value ? "yes" : "no";
+  if (typeof value === "number" && MONEY.has(field)) return show("amount", value);
   if (typeof value === "number") return SHARES.has(field) ? show("share", value) : plain.format(value);
   return String(value);
 }
