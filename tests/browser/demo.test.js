@@ -2,11 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PANELS, isQuiet, launch, open, panelIsThere, serve } from "./start.js";
+import { PANELS, demo, isQuiet, launch, open, panelIsThere } from "./start.js";
 
 test("every panel over the demo", { timeout: 90000 }, async () => {
-  const args = ["demo", "--listen", "127.0.0.1:0", "--users", "800", "--days", "70", "--events", "30000"];
-  const [service, browser] = await Promise.all([serve("stickiness", args, { address: /The page: (http:\S+)/, ready: /events of history are in/ }), launch()]);
+  const [service, browser] = await Promise.all([demo("--users", "800", "--days", "70", "--events", "30000"), launch()]);
   // A service without insights answers 404, which the browser notes on the console.
   const { page, problems, close } = await open(browser, service.url, { insights: null, expected: /status of 404.*v1\/insights$/ });
   for (const name of PANELS) {

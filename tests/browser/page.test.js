@@ -127,7 +127,7 @@ test("by keyboard alone", async () => {
   await press("ArrowLeft");
   await press("ArrowLeft");
   const told = await plot.getAttribute("aria-valuetext");
-  assert.match(told, /\d{4}: DAU \/ MAU [\d.]+ %, DAU \/ WAU [\d.]+ %$/);
+  assert.match(told, /\d{4}: DAU \/ MAU [\d.]+\s%, DAU \/ WAU [\d.]+\s%$/);
   await press("Enter");
   const day = new URL(page.url()).hash.match(/day=([\d-]+)/)[1];
   const words = await page.locator("#day-name").textContent();

@@ -12,7 +12,7 @@ const built = process.env.STICKINESS_BUILT ?? `${root}target/debug`;
 const fromSources = process.env.STICKINESS_PAGE_FROM_SOURCES === "1";
 
 /** What groups show, of generated events: the example tells none. */
-export const INSIGHTS = JSON.parse(readFileSync(`${root}tests/http/fake/insights.json`, "utf8"));
+export const INSIGHTS = { ...JSON.parse(readFileSync(`${root}tests/http/fake/insights.json`, "utf8")), as_of: new Date().toISOString().slice(0, 10) };
 export const WIDE = { width: 1600, height: 1000 };
 export const NARROW = { width: 360, height: 740 };
 
@@ -46,6 +46,9 @@ export async function serve(program, args, { env = {}, address = /(http:\/\/[\d.
 
 /** The page over made-up figures, in a state of the service that the example names. */
 export const example = (sample = "", token, port = "0") => serve("examples/page", token ? [port, token] : [port], { env: { SAMPLE: sample } });
+
+/** The real service on an embedded broker, when its history of generated events is in. */
+export const demo = (...args) => serve("stickiness", ["demo", "--listen", "127.0.0.1:0", ...args], { address: /The page: (http:\S+)/, ready: /events of history are in/ });
 
 export const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"] });
 

@@ -38,8 +38,8 @@ function change(kind, value, past, record, before) {
   const difference = value - past;
   const sign = difference > 0 ? "+" : difference < 0 ? "−" : "±";
   const size = Math.abs(difference);
-  if (kind === "share") return `${sign}${show("points", size * 100)} pt on the week before`;
-  if ((kind === "count" || kind === "money") && past > 0) return `${sign}${show("points", (size / past) * 100)} % on the week before`;
+  if (kind === "share") return `${sign}${show("points", size * 100)}\u00a0pt on the week before`;
+  if ((kind === "count" || kind === "money") && past > 0) return `${sign}${show("points", (size / past) * 100)}\u00a0% on the week before`;
   return `${sign}${show(kind, size)} on the week before`;
 }
 

@@ -15,18 +15,18 @@ const formats = {
 
 const KINDS = {
   count: (value) => whole.format(value),
-  share: (value) => `${oneDigit.format(value * 100)} %`,
+  share: (value) => `${oneDigit.format(value * 100)}\u00a0%`,
   decimal: (value) => oneDigit.format(value),
   ratio: (value) => twoDigits.format(value),
   money: (value) => (Math.abs(value) >= 1e6 ? short.format(value) : whole.format(Math.round(value))),
   amount: (value) => twoDigits.format(value),
   points: (value) => oneDigit.format(value),
-  days: (value) => `${plain.format(value)} d`,
-  milliseconds: (value) => (value >= 1000 ? `${oneDigit.format(value / 1000)} s` : `${value < 10 ? oneDigit.format(value) : whole.format(Math.round(value))} ms`),
+  days: (value) => `${plain.format(value)}\u00a0d`,
+  milliseconds: (value) => (value >= 1000 ? `${oneDigit.format(value / 1000)}\u00a0s` : `${value < 10 ? oneDigit.format(value) : whole.format(Math.round(value))}\u00a0ms`),
   bytes: (value) => {
     const steps = [[1 << 30, "GiB"], [1 << 20, "MiB"], [1 << 10, "KiB"]];
     const [size, unit] = steps.find(([size]) => value >= size) ?? [1, "B"];
-    return `${size === 1 ? whole.format(value) : oneDigit.format(value / size)} ${unit}`;
+    return `${size === 1 ? whole.format(value) : oneDigit.format(value / size)}\u00a0${unit}`;
   },
   text: (value) => String(value),
 };
@@ -36,7 +36,7 @@ export const show = (kind, value) => (typeof value === "number" && Number.isFini
 
 /** A value on an axis, where there is less room. */
 export function onAxis(kind, value) {
-  if (kind === "share") return `${plain.format(value * 100)} %`;
+  if (kind === "share") return `${plain.format(value * 100)}\u00a0%`;
   return Math.abs(value) >= 10000 ? short.format(value) : plain.format(value);
 }
 
@@ -54,7 +54,7 @@ export function ago(seconds) {
 export function lasting(seconds) {
   const steps = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
   const [size, unit] = steps.find(([size]) => seconds >= size) ?? steps[3];
-  return `${Math.round(seconds / size)} ${unit}`;
+  return `${Math.round(seconds / size)}\u00a0${unit}`;
 }
 
 export const plural = (count, one, many = `${one}s`) => `${whole.format(count)} ${count === 1 ? one : many}`;

@@ -23,14 +23,14 @@ export function build(root) {
     define: "dau_mau_ratio",
     size: "half",
     yKind: "share",
-    height: 240,
+    height: 264,
     series: [{ name: "DAU / MAU", field: "dau_mau_ratio", colour: "--c1", type: "area" }, { name: "DAU / WAU", field: "dau_wau_ratio", colour: "--c2" }],
   });
   const users = new DayChart({
     title: "Active users",
     define: "mau_30d",
     size: "half",
-    height: 240,
+    height: 264,
     series: [
       { name: "MAU", field: "mau_30d", colour: "--c1", type: "area" },
       { name: "WAU", field: "wau_7d", colour: "--c2" },
@@ -46,7 +46,7 @@ export function build(root) {
 class Histogram {
   constructor() {
     this.card = new Card({ title: "Active days of 30", define: "histogram", size: "full", data: () => this.table() });
-    this.chart = new Chart({ label: "Users by active days", height: 190, xKind: "number", xName: "days active:" });
+    this.chart = new Chart({ label: "Users by active days", height: 224, xKind: "number", xName: "days active:" });
     this.card.body.append(this.chart.element);
   }
 

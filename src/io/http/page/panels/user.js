@@ -10,6 +10,8 @@ import { term } from "../definitions.js";
 
 export const title = "User";
 
+/** Days of the map: 27 weeks, which the service remembers of everyone. */
+const HALF_A_YEAR = 189;
 const SHARES = new Set(["brand_share", "discount_share", "reward_share", "assisted_share", "full_price_share", "margin_share", "customer_share", "own_view_share", "referral_conversion", "contact_response_rate", "risk_activity", "risk_purchase", "p_alive_activity", "p_alive_purchase"]);
 const MONEY = new Set(["revenue", "mean_order_value", "monetary_mean", "clv_365d", "saving_mean", "cost_acquire", "cost_retain", "cost_serve", "reward_amount", "competitor_spend"]);
 const HEAD = [
@@ -84,20 +86,22 @@ function mapOf(profile) {
   const active = new Set(recent.active_days);
   const orders = new Set((recent.orders ?? []).map((order) => order.day));
   const last = numberOf(profile.as_of);
-  const first = Math.max(numberOf(recent.from), last - 191);
+  const known = Math.max(numberOf(recent.from), last - HALF_A_YEAR + 1);
+  const first = last - HALF_A_YEAR + 1;
   // Mondays begin a column; 1970-01-01 was a Thursday.
   const squares = Array.from({ length: (first + 3) % 7 }, () => make("span", { class: "blank" }));
   for (let number = first; number <= last; number += 1) {
     const day = dayOf(number);
-    const state = orders.has(day) ? "order" : active.has(day) ? "active" : "";
-    squares.push(make("span", { class: `square ${state}`, title: `${named("short", day)}${state === "order" ? ": an order" : state === "active" ? ": active" : ""}` }));
+    const state = orders.has(day) ? "order" : active.has(day) ? "active" : number < known ? "before" : "";
+    if (state === "before") squares.push(make("span", { class: "square before" }));
+    else squares.push(make("span", { class: `square ${state}`, title: `${named("short", day)}${state === "order" ? ": an order" : state === "active" ? ": active" : ""}` }));
   }
   const card = new Card({ title: "Day by day", define: "active_map", size: "half", data: () => ({ columns: [{ name: "Active day", kind: "text" }, { name: "Order", kind: "text" }], rows: [...active].sort().reverse().map((day) => [day, orders.has(day) ? "order" : ""]) }) });
-  const count = [...active].filter((day) => numberOf(day) >= first).length;
-  const map = make("div", { class: "map", role: "img", "aria-label": `Active on ${count} of the ${last - first + 1} days from ${named("short", dayOf(first))} to ${named("short", profile.as_of)}` }, ...squares);
+  const count = [...active].filter((day) => numberOf(day) >= known).length;
+  const map = make("div", { class: "map", role: "img", "aria-label": `Active on ${count} of the ${last - known + 1} days from ${named("short", dayOf(known))} to ${named("short", profile.as_of)}` }, ...squares);
   const legend = make("p", { class: "legend" }, make("span", { class: "key" }, make("span", { class: "square active" }), " active"), make("span", { class: "key" }, make("span", { class: "square order" }), " with an order"));
   card.body.append(make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Day by day" }, map), legend);
-  card.draw(`${count} of the ${last - first + 1} days from ${named("short", dayOf(first))} on. Weeks are columns, from Monday down.`);
+  card.draw(`${count} of the ${last - known + 1} days from ${named("short", dayOf(known))} on. Weeks are columns, from Monday down.`);
   return card.element;
 }
 
