@@ -68,6 +68,8 @@ test("texts stay texts, and a thousand segments are found", async () => {
     await visitAll(page, "hostile");
     await page.evaluate(() => (location.hash = "panel=risk"));
     await page.locator(".alerts", { hasText: "onerror" }).waitFor();
+    await page.locator(".alerts h4", { hasText: "__proto__ in __proto__" }).waitFor();
+    assert.ok(!(await page.locator("#panel").textContent()).includes("[object"));
     await page.locator(".alerts a", { hasText: "javascript:" }).first().click();
     await panelIsThere(page, "growth");
     assert.equal(await page.evaluate(() => document.querySelectorAll("#panel img, #panel script, #panel svg, img[src=x]").length), 0);
@@ -135,4 +137,17 @@ test("the service goes away and comes back", async () => {
   isQuiet(problems);
   await close();
   await again.stop();
+});
+
+test("a segment that the service refuses", async () => {
+  const service = await example();
+  const { page, problems, close } = await open(browser, service.url, { hash: `#segment=${encodeURIComponent(`name=${"long".repeat(2000)}`)}`, expected: /status of 414/ });
+  await page.getByRole("heading", { name: "No figures" }).waitFor();
+  await page.locator("#notice", { hasText: /path and query are 8\d+ bytes long/ }).waitFor();
+  await page.locator("#segment").selectOption("all");
+  await panelIsThere(page, "habit");
+  assert.ok(await page.locator("#notice").isHidden());
+  isQuiet(problems);
+  await close();
+  await service.stop();
 });

@@ -72,8 +72,9 @@ const tell = {
     setText($("notice"), `No new figures since ${lost.toLocaleTimeString()}: ${what}. Still trying.`);
     $("notice").hidden = false;
     $("state").dataset.state = "gone";
-    setText($("state-name"), "No answer");
-    setText($("nothing-why"), "The service does not answer.");
+    setText($("state-name"), error instanceof Refused ? "No figures" : "No answer");
+    tellNothing("No figures", `${what[0].toUpperCase()}${what.slice(1)}.`);
+    schedule();
   },
 };
 
@@ -81,9 +82,14 @@ function found() {
   if (lost) {
     lost = null;
     $("notice").hidden = true;
-    setText($("nothing-why"), "Figures appear here, within a second or two, as soon as the first event is in an input topic.");
   }
+  tellNothing("Nothing is counted yet", "Figures appear here, within a second or two, as soon as the first event is in an input topic.");
   schedule();
+}
+
+function tellNothing(title, why) {
+  setText($("nothing-title"), title);
+  setText($("nothing-why"), why);
 }
 
 function followSegment() {

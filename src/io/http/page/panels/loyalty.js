@@ -14,7 +14,7 @@ const QUADRANTS = [
   { name: "Low attitude, low behaviour", types: [["disloyal", "Disloyal", "neither"]] },
   { name: "Low attitude, high behaviour", types: [["inertia", "Inertia", "come from habit"], ["mercenary", "Mercenary", "come for rewards"]] },
 ];
-const NAMES = Object.fromEntries(QUADRANTS.flatMap((quadrant) => quadrant.types.map(([type, name]) => [type, name])));
+const NAMES = new Map(QUADRANTS.flatMap((quadrant) => quadrant.types.map(([type, name]) => [type, name])));
 
 export function build(root) {
   const matrix = new Matrix();
@@ -46,7 +46,7 @@ class Matrix {
 
   grid() {
     const of = (type) => this.types.find((one) => one.loyalty_type === type) ?? { users: 0, orders: 0, revenue: 0 };
-    const most = Math.max(1, ...Object.keys(NAMES).map((type) => of(type).users));
+    const most = Math.max(1, ...[...NAMES.keys()].map((type) => of(type).users));
     const one = ([type, name, note]) => {
       const { users, revenue } = of(type);
       const share = this.typed ? ` · ${show("share", users / this.typed)}` : "";
@@ -60,7 +60,7 @@ class Matrix {
 
   table() {
     const columns = [{ name: "Type", kind: "text" }, { name: "Users", kind: "count" }, { name: "Orders", kind: "count" }, { name: "Revenue", kind: "money" }];
-    return { columns, rows: this.types.map((one) => [NAMES[one.loyalty_type] ?? "no type yet", one.users, one.orders, one.revenue]) };
+    return { columns, rows: this.types.map((one) => [NAMES.get(one.loyalty_type) ?? "no type yet", one.users, one.orders, one.revenue]) };
   }
 }
 

@@ -16,7 +16,7 @@ const FIGURES = [
   { label: "Loyal buyers", field: "loyal_buyers", kind: "count" },
   { label: "Revenue of the top fifth", field: "top20_revenue_share", kind: "share" },
 ];
-const STEPS = { first_to_second: ["first to second order", "--c1"], second_to_third: ["second to third order", "--c4"] };
+const STEPS = new Map([["first_to_second", ["first to second order", "--c1"]], ["second_to_third", ["second to third order", "--c4"]]]);
 
 export function build(root) {
   const figures = new Figures(FIGURES, "Purchases");
@@ -60,15 +60,15 @@ class Funnel {
   }
 
   draw({ insights }) {
-    this.steps = insights.data?.funnel ?? [];
+    this.steps = (insights.data?.funnel ?? []).filter((step) => STEPS.has(step.step));
     const without = this.steps.some((step) => step.users > 0) ? null : "Nobody has ordered yet.";
     if (this.card.refuse(withoutInsights(insights) ?? without)) return;
-    const told = (step) => `${show("count", step.converted)} of ${show("count", step.users)} went from ${STEPS[step.step][0]}${step.median_days === null ? "" : `, half of all within ${step.median_days} days`}`;
+    const told = (step) => `${show("count", step.converted)} of ${show("count", step.users)} went from ${STEPS.get(step.step)[0]}${step.median_days === null ? "" : `, half of all within ${step.median_days} days`}`;
     this.card.draw(`${this.steps.map(told).join("; ")}. As of ${insights.data.as_of}.`);
     const last = Math.max(1, ...this.steps.flatMap((step) => step.curve.map((point) => point.days)));
     const xs = Array.from({ length: last + 1 }, (_, day) => day);
     const series = this.steps.map((step) => {
-      const [name, colour] = STEPS[step.step];
+      const [name, colour] = STEPS.get(step.step);
       const of = (field) => stepped(xs, step.curve, field);
       return { name, colour, type: "line", steps: true, values: of("share"), low: of("low"), high: of("high") };
     });
@@ -77,7 +77,7 @@ class Funnel {
 
   table() {
     const columns = [{ name: "Step", kind: "text" }, { name: "Days", kind: "count" }, { name: "Could", kind: "count" }, { name: "Did", kind: "count" }, { name: "Share", kind: "share" }, { name: "Low", kind: "share" }, { name: "High", kind: "share" }];
-    const row = (step) => (point) => [STEPS[step.step][0], point.days, point.at_risk, point.converted, point.share, point.low, point.high];
+    const row = (step) => (point) => [STEPS.get(step.step)[0], point.days, point.at_risk, point.converted, point.share, point.low, point.high];
     return { columns, rows: this.steps.flatMap((step) => step.curve.map(row(step))) };
   }
 }

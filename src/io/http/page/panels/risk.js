@@ -95,12 +95,12 @@ class Alerts {
   }
 }
 
-const NAMES = { churn_spike: "Churn spike", return_deficit: "Fewer return than expected" };
+const NAMES = new Map([["churn_spike", "Churn spike"], ["return_deficit", "Fewer return than expected"]]);
 
 function alertOf(alert) {
   const labels = alert.labels ?? {};
   const level = labels.level ? `, ${labels.level}` : "";
-  const head = make("h4", {}, make("span", { class: `badge ${alert.status === "firing" ? alert.severity : "over"}` }, alert.status === "firing" ? alert.severity : "over"), ` ${NAMES[alert.name] ?? alert.name}`, make("span", { class: "quiet" }, ` in ${labels.segment === "all" ? "all users" : labels.segment}${level}`));
+  const head = make("h4", {}, make("span", { class: `badge ${alert.status === "firing" ? alert.severity : "over"}` }, alert.status === "firing" ? alert.severity : "over"), " ", make("bdi", {}, NAMES.get(alert.name) ?? alert.name), make("span", { class: "quiet" }, ` in ${labels.segment === "all" ? "all users" : labels.segment}${level}`));
   const end = alert.ends_at ? ` to ${alert.ends_at.slice(0, 10)}` : "";
   const upper = typeof alert.upper === "number" ? `, alarm above ${show("count", alert.upper)}` : "";
   const figures = `${show("count", alert.observed)} observed, ${show("decimal", alert.expected)} expected${upper}, of ${show("count", alert.at_risk)} users who could; p = ${probability(alert.p_value)}`;
@@ -109,7 +109,7 @@ function alertOf(alert) {
     event.preventDefault();
     go({ day: alert.day });
   });
-  return make("li", {}, head, make("p", {}, alert.summary), make("p", { class: "quiet" }, `${alert.starts_at.slice(0, 10)}${end} · `, day, `: ${figures}`), ...drivers(alert));
+  return make("li", {}, head, make("p", {}, make("bdi", {}, alert.summary)), make("p", { class: "quiet" }, `${alert.starts_at.slice(0, 10)}${end} · `, day, `: ${figures}`), ...drivers(alert));
 }
 
 const probability = (p) => (typeof p !== "number" ? "–" : p < 0.001 ? p.toExponential(1) : p.toPrecision(2));
