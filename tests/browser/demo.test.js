@@ -24,7 +24,14 @@ test("every panel over the demo", { timeout: 90000 }, async () => {
   await page.evaluate(() => (location.hash = "panel=service"));
   const counted = page.locator(".figure", { hasText: "Records counted" }).locator(".value");
   const first = await counted.textContent();
-  await page.waitForFunction((first) => [...document.querySelectorAll(".figure")].some((figure) => figure.textContent.startsWith("Records counted") && !figure.textContent.includes(first)), first, { timeout: 10000 });
+  await page.waitForFunction(
+    (first) =>
+      [...document.querySelectorAll(".figure")].some(
+        (figure) => figure.textContent.startsWith("Records counted") && !figure.textContent.includes(first),
+      ),
+    first,
+    { timeout: 10000 },
+  );
   assert.match(await page.locator("#panel table").nth(1).textContent(), /live/);
   await page.locator("#segment").selectOption({ index: 1 });
   await page.evaluate(() => (location.hash = `${location.hash.replace("panel=service", "panel=habit")}`));

@@ -24,7 +24,14 @@ const CARDS = {
   growth: ["Growth accounting", "Retention by first day", "30-day retention", "Quick ratio by day"],
   risk: ["Levels of risk", "Users by level of risk", "Changes of level", "Alerts"],
   loyalty: ["Behaviour × attitude", "Loyal buyers", "Why users left"],
-  purchases: ["Orders", "Repeat purchase rate", "Repeat-purchase funnel", "Revenue by share of buyers", "Recency × frequency", "Revenue of the top fifth"],
+  purchases: [
+    "Orders",
+    "Repeat purchase rate",
+    "Repeat-purchase funnel",
+    "Revenue by share of buyers",
+    "Recency × frequency",
+    "Revenue of the top fifth",
+  ],
   satisfaction: ["Satisfaction and staying", "Complaint recovery", "NPS by day", "Complaints by day"],
   user: ["anna", "Day by day", "Orders", "Risk of no activity", "Risk of no order", "Everything known"],
   service: ["While you watch", "What became of records", "Partitions", "Dead letters"],
@@ -37,7 +44,9 @@ async function findings(page) {
   await cdp.send("Runtime.evaluate", { expression: axe });
   const { violations } = await page.evaluate(() => globalThis.axe.run({ resultTypes: ["violations"] }));
   const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-  return serious.map((found) => `${found.id}: ${found.help}\n${found.nodes.map((node) => `  ${node.html.slice(0, 160)} ${node.failureSummary}`).join("\n")}`);
+  return serious.map(
+    (found) => `${found.id}: ${found.help}\n${found.nodes.map((node) => `  ${node.html.slice(0, 160)} ${node.failureSummary}`).join("\n")}`,
+  );
 }
 
 /** The series of the panel's charts that have a value and no pixel of their colour, or nearly of it. */
@@ -60,7 +69,12 @@ const undrawn = (page) =>
     }),
   );
 
-for (const [size, scheme] of [[WIDE, "light"], [WIDE, "dark"], [NARROW, "light"], [NARROW, "dark"]]) {
+for (const [size, scheme] of [
+  [WIDE, "light"],
+  [WIDE, "dark"],
+  [NARROW, "light"],
+  [NARROW, "dark"],
+]) {
   test(`every panel at ${size.width} px, ${scheme}`, async () => {
     const { page, problems, close } = await open(browser, service.url, { size, scheme });
     for (const name of PANELS) {
@@ -69,7 +83,9 @@ for (const [size, scheme] of [[WIDE, "light"], [WIDE, "dark"], [NARROW, "light"]
       const titles = page.locator("#panel .card h3");
       await page.waitForFunction((count) => document.querySelectorAll("#panel .card h3").length >= count, CARDS[name].length);
       assert.deepEqual(await titles.allTextContents(), CARDS[name], name);
-      await page.waitForFunction(() => !document.querySelector("#panel .empty"), null, { timeout: 15000 }).catch(async () => assert.fail(`${name}: ${await page.locator("#panel .empty").first().textContent()}`));
+      await page
+        .waitForFunction(() => !document.querySelector("#panel .empty"), null, { timeout: 15000 })
+        .catch(async () => assert.fail(`${name}: ${await page.locator("#panel .empty").first().textContent()}`));
       await page.waitForTimeout(100);
       assert.deepEqual(await undrawn(page), [], `${name}: series that are not drawn`);
       assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), size.width, `${name} is as wide as the window`);
@@ -86,7 +102,14 @@ test("figures come by themselves", async () => {
   await panelIsThere(page, "habit");
   const dau = page.locator(".figure", { hasText: /^DAU\d/ }).locator(".value");
   const first = await dau.textContent();
-  await page.waitForFunction((first) => [...document.querySelectorAll(".figure")].some((figure) => /^DAU\d/.test(figure.textContent) && figure.querySelector(".value").textContent !== first), first, { timeout: 5000 });
+  await page.waitForFunction(
+    (first) =>
+      [...document.querySelectorAll(".figure")].some(
+        (figure) => /^DAU\d/.test(figure.textContent) && figure.querySelector(".value").textContent !== first,
+      ),
+    first,
+    { timeout: 5000 },
+  );
   assert.match(await page.locator("#state").getAttribute("title"), /as they change/);
   isQuiet(problems);
   await close();
@@ -108,7 +131,10 @@ test("by keyboard alone", async () => {
   const { page, problems, close } = await open(browser, service.url);
   await panelIsThere(page, "habit");
   const press = (key) => page.keyboard.press(key);
-  const focused = () => page.evaluate(() => document.activeElement.textContent.trim() || document.activeElement.getAttribute("aria-label") || document.activeElement.id);
+  const focused = () =>
+    page.evaluate(
+      () => document.activeElement.textContent.trim() || document.activeElement.getAttribute("aria-label") || document.activeElement.id,
+    );
   await press("Tab");
   assert.equal(await focused(), "Skip to the figures");
   await press("Enter");
@@ -150,7 +176,10 @@ test("a table and its copy are what is drawn", async () => {
   await panelIsThere(page, "purchases");
   await page.getByRole("button", { name: "Copy CSV of Revenue by share of buyers" }).click();
   const text = await page.evaluate(() => navigator.clipboard.readText());
-  assert.deepEqual(text.split(/\r?\n/).slice(0, 2), ["Top share of buyers,Buyers,Revenue,Share of revenue", "0.1,104,186982.37,0.48513445497827445"]);
+  assert.deepEqual(text.split(/\r?\n/).slice(0, 2), [
+    "Top share of buyers,Buyers,Revenue,Share of revenue",
+    "0.1,104,186982.37,0.48513445497827445",
+  ]);
   await page.getByRole("button", { name: "Copy CSV of Orders" }).click();
   const lines = (await page.evaluate(() => navigator.clipboard.readText())).trim().split(/\r?\n/);
   assert.equal(lines[0], "Day,Repeat,First,State");
@@ -194,7 +223,11 @@ test("what is told of all users alone says so in a segment", async () => {
 test("users are looked up", async () => {
   const { page, problems, close } = await open(browser, service.url, { hash: "#panel=user", expected: /status of (404|503|421)/ });
   await panelIsThere(page, "user");
-  for (const [id, told] of [["nobody", "There is no user “nobody”."], ["busy", "No answer about “busy”: the user's partition does not answer now"], ["elsewhere", "is with another process of the group"]]) {
+  for (const [id, told] of [
+    ["nobody", "There is no user “nobody”."],
+    ["busy", "No answer about “busy”: the user's partition does not answer now"],
+    ["elsewhere", "is with another process of the group"],
+  ]) {
     await page.getByLabel("User id").fill(id);
     await page.keyboard.press("Enter");
     await page.locator("#user", { hasText: told }).waitFor();

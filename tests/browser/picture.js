@@ -13,7 +13,14 @@ const PICTURES = [
   ["growth-narrow", "demo", "growth", "light", NARROW],
   ["habit-narrow-dark", "demo", "habit", "dark", NARROW],
 ];
-const EVERY = PANELS.flatMap((panel) => [["light", WIDE], ["dark", WIDE], ["light", NARROW], ["dark", NARROW]].map(([scheme, size]) => [`${panel}-${scheme}-${size.width}`, "example", panel, scheme, size]));
+const EVERY = PANELS.flatMap((panel) =>
+  [
+    ["light", WIDE],
+    ["dark", WIDE],
+    ["light", NARROW],
+    ["dark", NARROW],
+  ].map(([scheme, size]) => [`${panel}-${scheme}-${size.width}`, "example", panel, scheme, size]),
+);
 
 mkdirSync(folder, { recursive: true });
 const wanted = every ? EVERY : PICTURES;
@@ -21,7 +28,12 @@ const services = { example: await example(), demo: every ? null : await demo() }
 const browser = await launch();
 const USER = { example: "anna", demo: services.demo && (await someone(services.demo.url)) };
 for (const [name, over, panel, scheme, size] of wanted) {
-  const { page, close } = await open(browser, services[over].url, { scheme, size, hash: `#panel=${panel}${panel === "user" ? `&user=${USER[over]}` : ""}`, deviceScaleFactor: 1 });
+  const { page, close } = await open(browser, services[over].url, {
+    scheme,
+    size,
+    hash: `#panel=${panel}${panel === "user" ? `&user=${USER[over]}` : ""}`,
+    deviceScaleFactor: 1,
+  });
   await panelIsThere(page, panel);
   await page.waitForTimeout(panel === "service" ? 5000 : 1200);
   await page.screenshot({ path: `${folder}/${name}.png`, fullPage: Boolean(every) });

@@ -12,7 +12,10 @@ const built = process.env.STICKINESS_BUILT ?? `${root}target/debug`;
 const fromSources = process.env.STICKINESS_PAGE_FROM_SOURCES === "1";
 
 /** What groups show, of generated events: the example tells none. */
-export const INSIGHTS = { ...JSON.parse(readFileSync(`${root}tests/http/fake/insights.json`, "utf8")), as_of: new Date().toISOString().slice(0, 10) };
+export const INSIGHTS = {
+  ...JSON.parse(readFileSync(`${root}tests/http/fake/insights.json`, "utf8")),
+  as_of: new Date().toISOString().slice(0, 10),
+};
 export const WIDE = { width: 1600, height: 1000 };
 export const NARROW = { width: 360, height: 740 };
 
@@ -45,21 +48,40 @@ export async function serve(program, args, { env = {}, address = /(http:\/\/[\d.
 }
 
 /** The page over made-up figures, in a state of the service that the example names. */
-export const example = (sample = "", token, port = "0") => serve("examples/page", token ? [port, token] : [port], { env: { SAMPLE: sample } });
+export const example = (sample = "", token, port = "0") =>
+  serve("examples/page", token ? [port, token] : [port], { env: { SAMPLE: sample } });
 
 /** The real service on an embedded broker, when its history of generated events is in. */
-export const demo = (...args) => serve("stickiness", ["demo", "--listen", "127.0.0.1:0", ...args], { address: /The page: (http:\S+)/, ready: /events of history are in/ });
+export const demo = (...args) =>
+  serve("stickiness", ["demo", "--listen", "127.0.0.1:0", ...args], { address: /The page: (http:\S+)/, ready: /events of history are in/ });
 
-export const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"] });
+export const launch = () =>
+  chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"],
+  });
 
 /** A page that notes errors; `problems` is what it noted, but for the failed answers that `expected` matches. */
-export async function open(browser, url, { size = WIDE, scheme = "light", hash = "", expected = /^$/, insights = INSIGHTS, ...options } = {}) {
-  const context = await browser.newContext({ viewport: size, colorScheme: scheme, locale: "en-GB", permissions: ["clipboard-read", "clipboard-write"], ...options });
+export async function open(
+  browser,
+  url,
+  { size = WIDE, scheme = "light", hash = "", expected = /^$/, insights = INSIGHTS, ...options } = {},
+) {
+  const context = await browser.newContext({
+    viewport: size,
+    colorScheme: scheme,
+    locale: "en-GB",
+    permissions: ["clipboard-read", "clipboard-write"],
+    ...options,
+  });
   const page = await context.newPage();
   const problems = [];
   const note = (text) => expected.test(text) || problems.push(text);
   page.on("pageerror", (error) => note(`error: ${error.message}`));
-  page.on("console", (message) => ["error", "warning"].includes(message.type()) && note(`${message.type()}: ${message.text()} ${message.location().url}`));
+  page.on(
+    "console",
+    (message) => ["error", "warning"].includes(message.type()) && note(`${message.type()}: ${message.text()} ${message.location().url}`),
+  );
   page.on("request", (request) => request.url().startsWith(url) || note(`asks others: ${request.url()}`));
   if (insights) await page.route(/\/v1\/insights$/, (route) => route.fulfill({ json: insights }));
   if (fromSources) await page.route(/\/(page\/.*|page\.js|page\.css|icon\.svg|)$/, (route) => fromDisk(route));
@@ -75,7 +97,11 @@ async function fromDisk(route) {
   const answer = await fetch(route.request().url()).catch(() => null);
   if (!answer) return route.abort();
   const policy = answer.headers.get("content-security-policy");
-  await route.fulfill({ body: readFileSync(`${root}src/io/http/page/${file}`), contentType: kind, headers: policy ? { "content-security-policy": policy } : {} });
+  await route.fulfill({
+    body: readFileSync(`${root}src/io/http/page/${file}`),
+    contentType: kind,
+    headers: policy ? { "content-security-policy": policy } : {},
+  });
 }
 
 export const PANELS = ["habit", "growth", "risk", "loyalty", "purchases", "satisfaction", "user", "service"];

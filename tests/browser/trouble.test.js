@@ -48,7 +48,15 @@ test("no insights and no alerts", async () => {
 test("texts stay texts, and a thousand segments are found", async () => {
   const service = await example("hostile");
   const reasons = { "<img src=x onerror=\"document.title='owned'\">": 3, ["long".repeat(500)]: 2, __proto__: 1 };
-  const insights = { ...INSIGHTS, funnel: [], satisfaction: { stay_days: 30, curve: [], breakpoints: null }, pareto: { buyers: 0, curve: [] }, rfm: null, types: [], departures: { reasons, competitors: {}, won_back: { part: 0, users: 0, share: null } } };
+  const insights = {
+    ...INSIGHTS,
+    funnel: [],
+    satisfaction: { stay_days: 30, curve: [], breakpoints: null },
+    pareto: { buyers: 0, curve: [] },
+    rfm: null,
+    types: [],
+    departures: { reasons, competitors: {}, won_back: { part: 0, users: 0, share: null } },
+  };
   for (const size of [undefined, NARROW]) {
     const { page, problems, close } = await open(browser, service.url, { insights, size });
     await page.locator("#segment-filter").waitFor();
@@ -56,14 +64,19 @@ test("texts stay texts, and a thousand segments are found", async () => {
     await page.locator("#segment-filter").fill("land 77");
     assert.equal(await page.locator("#segment option").count(), 1 + 11, "all users, 77 and 770 to 779");
     await page.locator("#segment-filter").fill("owned");
-    const odd = await page.locator("#segment option").evaluateAll((options) => options.map((option) => option.value).filter((value) => value !== "all"));
+    const odd = await page
+      .locator("#segment option")
+      .evaluateAll((options) => options.map((option) => option.value).filter((value) => value !== "all"));
     assert.equal(odd.length, 4);
     for (const segment of odd) {
       await page.locator("#segment").selectOption(segment);
       await page.waitForFunction(() => document.querySelectorAll("#panel canvas").length > 0);
     }
     await page.locator("#segment-filter").fill("");
-    await page.locator("#segment").selectOption(`name=${"long".repeat(2000)}`).catch(() => {});
+    await page
+      .locator("#segment")
+      .selectOption(`name=${"long".repeat(2000)}`)
+      .catch(() => {});
     await page.locator("#segment").selectOption("all");
     await visitAll(page, "hostile");
     await page.evaluate(() => (location.hash = "panel=risk"));
@@ -73,7 +86,11 @@ test("texts stay texts, and a thousand segments are found", async () => {
     await page.locator(".alerts a", { hasText: "javascript:" }).first().click();
     await panelIsThere(page, "growth");
     assert.equal(await page.evaluate(() => document.querySelectorAll("#panel img, #panel script, #panel svg, img[src=x]").length), 0);
-    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, "long names do not make the page wide");
+    assert.equal(
+      await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth),
+      true,
+      "long names do not make the page wide",
+    );
     assert.match(await page.title(), /stickiness$/);
     await page.evaluate(() => (location.hash = "panel=risk"));
     await page.getByRole("button", { name: "Copy CSV of Alerts" }).click();
@@ -87,7 +104,13 @@ test("texts stay texts, and a thousand segments are found", async () => {
 
 test("addresses that were made up", async () => {
   const service = await example();
-  for (const hash of ["#panel=constructor", "#panel=__proto__&range=x&window=9&day=never", "#range=-5&segment=%00", "#%%%", "#day=2026-02-30&user=%FF&panel=user"]) {
+  for (const hash of [
+    "#panel=constructor",
+    "#panel=__proto__&range=x&window=9&day=never",
+    "#range=-5&segment=%00",
+    "#%%%",
+    "#day=2026-02-30&user=%FF&panel=user",
+  ]) {
     const { page, problems, close } = await open(browser, service.url, { hash, expected: /status of 404/ });
     await page.waitForFunction(() => document.getElementById("state").dataset.state === "live");
     await page.waitForTimeout(300);
@@ -123,7 +146,10 @@ test("the token is asked for once", async () => {
 
 test("the service goes away and comes back", async () => {
   const service = await example();
-  const { page, problems, close } = await open(browser, service.url, { hash: "#panel=service", expected: /ERR_|Failed to fetch|Failed to load/ });
+  const { page, problems, close } = await open(browser, service.url, {
+    hash: "#panel=service",
+    expected: /ERR_|Failed to fetch|Failed to load/,
+  });
   await panelIsThere(page, "service");
   await service.stop();
   await page.locator("#notice", { hasText: "the service does not answer. Still trying." }).waitFor();
@@ -141,7 +167,10 @@ test("the service goes away and comes back", async () => {
 
 test("a segment that the service refuses", async () => {
   const service = await example();
-  const { page, problems, close } = await open(browser, service.url, { hash: `#segment=${encodeURIComponent(`name=${"long".repeat(2000)}`)}`, expected: /status of 414/ });
+  const { page, problems, close } = await open(browser, service.url, {
+    hash: `#segment=${encodeURIComponent(`name=${"long".repeat(2000)}`)}`,
+    expected: /status of 414/,
+  });
   await page.getByRole("heading", { name: "No figures" }).waitFor();
   await page.locator("#notice", { hasText: /path and query are 8\d+ bytes long/ }).waitFor();
   await page.locator("#segment").selectOption("all");

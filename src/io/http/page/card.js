@@ -17,12 +17,23 @@ export class Card {
     this.place = make("div", { class: "as-table", hidden: true });
     this.tools = make("div", { class: "tools" });
     const heading = make("h3", { id }, define ? term(title, define) : title);
-    this.element = make("section", { class: `card ${size}`, "aria-labelledby": id }, make("header", {}, heading, this.tools), this.about, this.body, this.place);
+    this.element = make(
+      "section",
+      { class: `card ${size}`, "aria-labelledby": id },
+      make("header", {}, heading, this.tools),
+      this.about,
+      this.body,
+      this.place,
+    );
     if (data) this.addTools(isTable);
   }
 
   addTools(isDrawnAsTable) {
-    this.toggle = make("button", { type: "button", class: "tool", "aria-pressed": "false", "aria-label": `Table of ${this.title}` }, "Table");
+    this.toggle = make(
+      "button",
+      { type: "button", class: "tool", "aria-pressed": "false", "aria-label": `Table of ${this.title}` },
+      "Table",
+    );
     this.toggle.addEventListener("click", () => this.turn());
     const copying = make("button", { type: "button", class: "tool", "aria-label": `Copy CSV of ${this.title}` }, "Copy CSV");
     copying.addEventListener("click", async () => {

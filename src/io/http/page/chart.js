@@ -16,7 +16,12 @@ export class Chart {
   constructor({ label, height = 220, xKind = "day", xName = "", yKind = "count", onPick }) {
     Object.assign(this, { label, height, xKind, xName, yKind, onPick, at: null });
     this.legend = make("p", { class: "legend" });
-    this.plot = make("div", { class: "plot", tabindex: "0", role: "slider", "aria-label": `${label}. Arrow keys move through it${onPick ? ", Enter chooses the day" : ""}.` });
+    this.plot = make("div", {
+      class: "plot",
+      tabindex: "0",
+      role: "slider",
+      "aria-label": `${label}. Arrow keys move through it${onPick ? ", Enter chooses the day" : ""}.`,
+    });
     this.element = make("div", { class: "chart" }, this.legend, this.plot);
     this.plot.addEventListener("keydown", (event) => this.key(event));
     this.plot.addEventListener("click", () => this.onPick && this.at !== null && this.onPick(this.xs[this.at]));
@@ -37,7 +42,10 @@ export class Chart {
       this.shape = shape;
       this.rebuild();
     } else {
-      this.drawn.setData(this.columns.map((column) => column.values), true);
+      this.drawn.setData(
+        this.columns.map((column) => column.values),
+        true,
+      );
     }
     this.tell();
   }
@@ -46,29 +54,42 @@ export class Chart {
   lay() {
     const columns = [{ values: this.xs }];
     const [ups, downs] = [this.xs.map(() => 0), this.xs.map(() => 0)];
-    const bars = this.series.filter((one) => one.type === "bar").map((one) => {
-      const values = one.values.map((value, index) => {
-        if (typeof value !== "number") return null;
-        const sums = value < 0 ? downs : ups;
-        sums[index] += value;
-        return sums[index];
+    const bars = this.series
+      .filter((one) => one.type === "bar")
+      .map((one) => {
+        const values = one.values.map((value, index) => {
+          if (typeof value !== "number") return null;
+          const sums = value < 0 ? downs : ups;
+          sums[index] += value;
+          return sums[index];
+        });
+        return { values, one, type: "bar" };
       });
-      return { values, one, type: "bar" };
-    });
     columns.push(...bars.reverse());
     for (const one of this.series.filter((series) => series.type !== "bar")) {
       if (one.low) columns.push({ values: one.high, one, type: "edge" }, { values: one.low, one, type: "edge" });
       const isOpen = (index) => Boolean(this.open[index]);
       const beginsOpen = (index) => isOpen(index) || isOpen(index + 1);
       columns.push({ values: one.values.map((value, index) => (isOpen(index) ? null : value)), one, type: one.type });
-      if (this.open.some(Boolean)) columns.push({ values: one.values.map((value, index) => (beginsOpen(index) ? value : null)), one, type: "open" });
+      if (this.open.some(Boolean))
+        columns.push({ values: one.values.map((value, index) => (beginsOpen(index) ? value : null)), one, type: "open" });
     }
     return columns;
   }
 
   options() {
-    const bands = this.columns.flatMap(({ one, type }, index) => (type === "edge" && this.columns[index + 1]?.type === "edge" && this.columns[index + 1].one === one ? [{ series: [index, index + 1], fill: alpha(style(one.colour), 0.16) }] : []));
-    const axis = { stroke: () => style("--quiet"), font: font(), ticks: { show: false, size: 0 }, gap: 6, grid: { stroke: () => style("--grid"), width: 1 } };
+    const bands = this.columns.flatMap(({ one, type }, index) =>
+      type === "edge" && this.columns[index + 1]?.type === "edge" && this.columns[index + 1].one === one
+        ? [{ series: [index, index + 1], fill: alpha(style(one.colour), 0.16) }]
+        : [],
+    );
+    const axis = {
+      stroke: () => style("--quiet"),
+      font: font(),
+      ticks: { show: false, size: 0 },
+      gap: 6,
+      grid: { stroke: () => style("--grid"), width: 1 },
+    };
     const hasBars = this.columns.some((column) => column.type === "bar");
     return {
       width: Math.max(60, this.plot.clientWidth),
@@ -76,14 +97,33 @@ export class Chart {
       padding: [8, 16, 0, 0],
       legend: { show: false },
       select: { show: false },
-      cursor: { drag: { x: false, y: false, setScale: false }, y: false, points: { size: 8 }, sync: this.xKind === "day" ? { key: "days", setSeries: false, scales: ["x", null] } : undefined },
+      cursor: {
+        drag: { x: false, y: false, setScale: false },
+        y: false,
+        points: { size: 8 },
+        sync: this.xKind === "day" ? { key: "days", setSeries: false, scales: ["x", null] } : undefined,
+      },
       scales: {
         x: { time: false, range: (_, low, high) => (hasBars || low === high ? [low - 0.6, high + 0.6] : [low, high]) },
         y: { range: (_, low, high) => this.range ?? reach(low, high) },
       },
       axes: [
-        { ...axis, grid: { show: false }, size: 24, gap: 6, space: 76, incrs: this.xKind === "day" ? [1, 2, 7, 14, 28, 56, 91, 182, 364, 728] : undefined, values: (_, ticks) => ticks.map((tick) => this.xTick(tick)) },
-        { ...axis, size: (_, values) => 14 + 6.6 * Math.max(2, ...(values ?? []).map((value) => value.length)), space: 40, values: (_, ticks) => ticks.map((tick) => onAxis(this.yKind, Math.abs(tick))), incrs: this.yKind === "count" ? whole() : undefined },
+        {
+          ...axis,
+          grid: { show: false },
+          size: 24,
+          gap: 6,
+          space: 76,
+          incrs: this.xKind === "day" ? [1, 2, 7, 14, 28, 56, 91, 182, 364, 728] : undefined,
+          values: (_, ticks) => ticks.map((tick) => this.xTick(tick)),
+        },
+        {
+          ...axis,
+          size: (_, values) => 14 + 6.6 * Math.max(2, ...(values ?? []).map((value) => value.length)),
+          space: 40,
+          values: (_, ticks) => ticks.map((tick) => onAxis(this.yKind, Math.abs(tick))),
+          incrs: this.yKind === "count" ? whole() : undefined,
+        },
       ],
       series: this.columns.map((column, index) => (index === 0 ? {} : this.line(column))),
       bands,
@@ -99,11 +139,19 @@ export class Chart {
 
   line({ one, type }) {
     const colour = style(one.colour);
-    if (type === "bar") return { stroke: colour, fill: colour, width: 0, paths: uPlot.paths.bars({ size: [0.74, 44] }), points: { show: false } };
+    if (type === "bar")
+      return { stroke: colour, fill: colour, width: 0, paths: uPlot.paths.bars({ size: [0.74, 44] }), points: { show: false } };
     const isLonely = one.values.filter((value) => typeof value === "number").length < 3;
     const points = { show: isLonely || one.points === true, size: 6, fill: colour, stroke: colour };
     if (type === "edge") return { stroke: "transparent", width: 0, points: { show: false } };
-    return { stroke: colour, width: 2, points, dash: type === "open" ? [3, 4] : one.dash, fill: type === "area" ? alpha(colour, 0.1) : undefined, paths: one.steps ? uPlot.paths.stepped({ align: 1 }) : undefined };
+    return {
+      stroke: colour,
+      width: 2,
+      points,
+      dash: type === "open" ? [3, 4] : one.dash,
+      fill: type === "area" ? alpha(colour, 0.1) : undefined,
+      paths: one.steps ? uPlot.paths.stepped({ align: 1 }) : undefined,
+    };
   }
 
   /** Gives up what the browser keeps for it. */
@@ -118,7 +166,11 @@ export class Chart {
     this.drawn?.destroy();
     this.drawn = undefined;
     if (this.plot.clientWidth === 0) return;
-    this.drawn = new uPlot(this.options(), this.columns.map((column) => column.values), this.plot);
+    this.drawn = new uPlot(
+      this.options(),
+      this.columns.map((column) => column.values),
+      this.plot,
+    );
   }
 
   resize() {
@@ -188,12 +240,22 @@ export class Chart {
 
   tell() {
     const at = this.told();
-    const when = at < 0 ? "" : this.xKind === "day" ? named("short", dayOf(this.xs[at])) + (this.open[at] ? ", provisional" : "") : `${this.xName} ${this.xs[at]}`;
-    const told = this.series.map((one) => [one, at < 0 ? "" : show(one.kind ?? this.yKind, typeof one.values[at] === "number" ? Math.abs(one.values[at]) : null)]);
+    const when =
+      at < 0
+        ? ""
+        : this.xKind === "day"
+          ? named("short", dayOf(this.xs[at])) + (this.open[at] ? ", provisional" : "")
+          : `${this.xName} ${this.xs[at]}`;
+    const told = this.series.map((one) => [
+      one,
+      at < 0 ? "" : show(one.kind ?? this.yKind, typeof one.values[at] === "number" ? Math.abs(one.values[at]) : null),
+    ]);
     const signature = told.map(([one]) => one.name + one.colour).join();
     if (signature !== this.signature) {
       this.signature = signature;
-      const keys = told.map(([one]) => make("span", { class: "key" }, make("span", { class: `swatch ${one.colour.slice(2)}` }), `${one.name} `, make("b")));
+      const keys = told.map(([one]) =>
+        make("span", { class: "key" }, make("span", { class: `swatch ${one.colour.slice(2)}` }), `${one.name} `, make("b")),
+      );
       this.legend.replaceChildren(...keys, make("span", { class: "when" }));
     }
     const values = this.legend.querySelectorAll("b");
@@ -217,7 +279,12 @@ function whole() {
 
 /** A colour of six hexadecimal digits that lets through what is under it. */
 function alpha(colour, share) {
-  return /^#[0-9a-f]{6}$/i.test(colour) ? colour + Math.round(share * 255).toString(16).padStart(2, "0") : colour;
+  return /^#[0-9a-f]{6}$/i.test(colour)
+    ? colour +
+        Math.round(share * 255)
+          .toString(16)
+          .padStart(2, "0")
+    : colour;
 }
 
 /** Days without a gap from the first to the last of some records, with what each has: for charts, which know no missing days. */
@@ -229,6 +296,7 @@ export function byDay(records, days) {
   return {
     xs,
     open: found.map((record) => record !== undefined && !record.final),
-    at: (value) => found.map((record) => (record === undefined ? null : (typeof value === "function" ? value(record) : record[value]) ?? null)),
+    at: (value) =>
+      found.map((record) => (record === undefined ? null : ((typeof value === "function" ? value(record) : record[value]) ?? null))),
   };
 }

@@ -12,7 +12,13 @@ export class Figures {
   constructor(figures, title) {
     this.figures = figures.map((figure) => {
       const [value, change] = [make("dd", { class: "value" }), make("dd", { class: "change" })];
-      const element = make("div", { class: `figure ${figure.size ?? ""}` }, make("dt", {}, term(figure.label, figure.define ?? figure.field)), value, change);
+      const element = make(
+        "div",
+        { class: `figure ${figure.size ?? ""}` },
+        make("dt", {}, term(figure.label, figure.define ?? figure.field)),
+        value,
+        change,
+      );
       return { ...figure, value, change, element };
     });
     this.element = make("dl", { class: "figures card full", "aria-label": title }, ...this.figures.map((figure) => figure.element));
@@ -74,7 +80,11 @@ export class DayChart {
 
   table() {
     const series = this.wanted(this.model);
-    const columns = [{ name: "Day", kind: "text" }, ...series.map((one) => ({ name: one.name, kind: one.kind ?? this.yKind })), { name: "State", kind: "text" }];
+    const columns = [
+      { name: "Day", kind: "text" },
+      ...series.map((one) => ({ name: one.name, kind: one.kind ?? this.yKind })),
+      { name: "State", kind: "text" },
+    ];
     const rows = this.model.days.toReversed().map((day) => {
       const record = this.model.records.get(day);
       const of = ({ field }) => (typeof field === "function" ? field(record) : record[field]) ?? null;

@@ -22,9 +22,16 @@ const KINDS = {
   amount: (value) => twoDigits.format(value),
   points: (value) => oneDigit.format(value),
   days: (value) => `${plain.format(value)}\u00a0d`,
-  milliseconds: (value) => (value >= 1000 ? `${oneDigit.format(value / 1000)}\u00a0s` : `${value < 10 ? oneDigit.format(value) : whole.format(Math.round(value))}\u00a0ms`),
+  milliseconds: (value) =>
+    value >= 1000
+      ? `${oneDigit.format(value / 1000)}\u00a0s`
+      : `${value < 10 ? oneDigit.format(value) : whole.format(Math.round(value))}\u00a0ms`,
   bytes: (value) => {
-    const steps = [[1 << 30, "GiB"], [1 << 20, "MiB"], [1 << 10, "KiB"]];
+    const steps = [
+      [1 << 30, "GiB"],
+      [1 << 20, "MiB"],
+      [1 << 10, "KiB"],
+    ];
     const [size, unit] = steps.find(([size]) => value >= size) ?? [1, "B"];
     return `${size === 1 ? whole.format(value) : oneDigit.format(value / size)}\u00a0${unit}`;
   },
@@ -32,7 +39,8 @@ const KINDS = {
 };
 
 /** A value as text; a dash where nothing is known. */
-export const show = (kind, value) => (typeof value === "number" && Number.isFinite(value) ? KINDS[kind](value) : typeof value === "string" ? value : "–");
+export const show = (kind, value) =>
+  typeof value === "number" && Number.isFinite(value) ? KINDS[kind](value) : typeof value === "string" ? value : "–";
 
 /** A value on an axis, where there is less room. */
 export function onAxis(kind, value) {
@@ -52,7 +60,12 @@ export function ago(seconds) {
 }
 
 export function lasting(seconds) {
-  const steps = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+  const steps = [
+    [86400, "d"],
+    [3600, "h"],
+    [60, "min"],
+    [1, "s"],
+  ];
   const [size, unit] = steps.find(([size]) => seconds >= size) ?? steps[3];
   return `${Math.round(seconds / size)}\u00a0${unit}`;
 }
@@ -61,6 +74,11 @@ export const plural = (count, one, many = `${one}s`) => `${whole.format(count)} 
 
 /** The name of a field in words. */
 export function fieldName(field) {
-  const words = field.replace(/_(\d+)d$/, " in $1 days").replace(/_s_mean$/, " mean, seconds").replace(/^p_alive/, "alive").replace(/^clv/, "value").replaceAll("_", " ");
+  const words = field
+    .replace(/_(\d+)d$/, " in $1 days")
+    .replace(/_s_mean$/, " mean, seconds")
+    .replace(/^p_alive/, "alive")
+    .replace(/^clv/, "value")
+    .replaceAll("_", " ");
   return words[0].toUpperCase() + words.slice(1);
 }

@@ -28,7 +28,11 @@ const PANELS = {
 /** What panels ask for beside the stream: where, how often, and what it means when it is not there. */
 const QUESTIONS = {
   alerts: { path: "v1/alerts", seconds: 15 },
-  insights: { path: "v1/insights", seconds: 60, missing: "Not available: this service does not tell insights. `stickiness insights` counts them from files." },
+  insights: {
+    path: "v1/insights",
+    seconds: 60,
+    missing: "Not available: this service does not tell insights. `stickiness insights` counts them from files.",
+  },
   partitions: { path: "v1/partitions", seconds: 3 },
   deadLetters: { path: "v1/dead-letters", seconds: 5 },
 };
@@ -103,7 +107,9 @@ async function askSegments() {
   try {
     model.segments = await ask("v1/segments");
     drawSegments();
-  } catch { /* the stream tells what is wrong */ }
+  } catch {
+    /* the stream tells what is wrong */
+  }
 }
 
 async function answerQuestion(name) {
@@ -114,7 +120,8 @@ async function answerQuestion(name) {
   } catch (error) {
     if (error.status === 401) model[name].at = -Infinity;
     // What was known stays: that the service is gone is told above.
-    else if (error instanceof Refused) Object.assign(model[name], { data: null, reason: error.status === 404 && missing ? missing : `Not available: ${error.message}` });
+    else if (error instanceof Refused)
+      Object.assign(model[name], { data: null, reason: error.status === 404 && missing ? missing : `Not available: ${error.message}` });
     else model[name].reason ??= "Not available: the service does not answer";
   }
   schedule();
@@ -152,7 +159,7 @@ function draw() {
   drawDay(days);
   for (const input of $("range").querySelectorAll("input")) input.checked = input.value === range;
   const isEmpty = Boolean(PANELS[name].days) && !model.day;
-  $("nothing").hidden = !isEmpty || model.state === null && !lost;
+  $("nothing").hidden = !isEmpty || (model.state === null && !lost);
   $("panel").hidden = isEmpty;
   if (!isEmpty) drawPanel(model);
   for (const link of $("panels").querySelectorAll("a")) link.setAttribute("href", linkTo({ panel: link.dataset.panel }));
@@ -184,7 +191,8 @@ function drawState() {
   if (!state || lost) return;
   $("state").dataset.state = state.ready ? "live" : "restoring";
   setText($("state-name"), state.ready ? "Live" : "Restoring");
-  $("state").title = model.how === "live" ? "Figures come as they change." : "Figures are asked for every two seconds: there is no stream now.";
+  $("state").title =
+    model.how === "live" ? "Figures come as they change." : "Figures are asked for every two seconds: there is no stream now.";
   const parts = state.ready ? [] : ["figures may be incomplete"];
   if (typeof state.lag === "number") parts.push(state.lag === 0 ? "nothing waiting" : `${plural(state.lag, "record")} behind`);
   if (state.watermark.newest) parts.push(`newest event ${ago((Date.parse(state.now) - Date.parse(state.watermark.newest)) / 1000)}`);
@@ -203,7 +211,9 @@ function drawDay(days) {
   const isFinal = model.record.final;
   setText($("day-state"), isFinal ? "final" : "provisional");
   $("day-state").className = isFinal ? "badge done" : "badge open";
-  $("day-state").title = isFinal ? "Every partition has closed this day. Late events still publish a new revision." : "Not every partition has closed this day: its figures still grow.";
+  $("day-state").title = isFinal
+    ? "Every partition has closed this day. Late events still publish a new revision."
+    : "Not every partition has closed this day: its figures still grow.";
   $("day-before").disabled = model.day === days[0];
   $("day-after").disabled = $("day-newest").disabled = model.day === days.at(-1);
 }
@@ -218,10 +228,12 @@ function drawSegments() {
   const listed = known.filter((name) => name === segment || name === "all" || name.toLowerCase().includes(wanted));
   if ([...select.options].map((option) => option.value).join("\n") !== listed.join("\n")) {
     const groups = Map.groupBy(listed, (name) => (name === "all" ? "" : name.split("=", 1)[0]));
-    select.replaceChildren(...[...groups].flatMap(([property, names]) => {
-      const options = names.map((name) => new Option(name === "all" ? "All users" : name.slice(property.length + 1) || "(empty)", name));
-      return property === "" ? options : [make("optgroup", { label: property }, ...options)];
-    }));
+    select.replaceChildren(
+      ...[...groups].flatMap(([property, names]) => {
+        const options = names.map((name) => new Option(name === "all" ? "All users" : name.slice(property.length + 1) || "(empty)", name));
+        return property === "" ? options : [make("optgroup", { label: property }, ...options)];
+      }),
+    );
   }
   select.value = segment;
   select.title = segment === "all" ? "" : segment;
@@ -235,7 +247,11 @@ function step(by) {
   go({ day: at === days.length - 1 ? "" : days[at] });
 }
 
-$("panels").append(...Object.entries(PANELS).map(([name, panel]) => make("li", {}, make("a", { "data-panel": name, href: linkTo({ panel: name }) }, panel.title))));
+$("panels").append(
+  ...Object.entries(PANELS).map(([name, panel]) =>
+    make("li", {}, make("a", { "data-panel": name, href: linkTo({ panel: name }) }, panel.title)),
+  ),
+);
 watchTerms();
 watchToken(() => followSegment());
 onChange((now, before) => {

@@ -30,7 +30,9 @@ async function answered(response, token) {
   let message = `status ${response.status}`;
   try {
     message = JSON.parse(await response.text()).error ?? message;
-  } catch { /* not from the service itself, such as a proxy's page */ }
+  } catch {
+    /* not from the service itself, such as a proxy's page */
+  }
   throw new Refused(response.status, message);
 }
 
@@ -88,7 +90,11 @@ async function* events(stream) {
     while ((end = text.indexOf("\n\n")) >= 0) {
       const lines = text.slice(0, end).split("\n");
       text = text.slice(end + 2);
-      const of = (field) => lines.filter((line) => line.startsWith(`${field}: `)).map((line) => line.slice(field.length + 2)).join("\n");
+      const of = (field) =>
+        lines
+          .filter((line) => line.startsWith(`${field}: `))
+          .map((line) => line.slice(field.length + 2))
+          .join("\n");
       if (of("data")) yield { name: of("event"), data: of("data") };
     }
   }

@@ -28,7 +28,11 @@ export function putWhenNew(element, signature, children) {
 
 /** A table of `{columns: [{name, kind}], rows: [[value]]}`; the first column names the row. */
 export function table({ columns, rows }, caption) {
-  const head = make("tr", {}, ...columns.map((column, index) => make("th", { scope: "col", class: index > 0 && isNumber(column) ? "number" : null }, column.name)));
+  const head = make(
+    "tr",
+    {},
+    ...columns.map((column, index) => make("th", { scope: "col", class: index > 0 && isNumber(column) ? "number" : null }, column.name)),
+  );
   const cell = (value, index) => {
     const column = columns[index];
     const text = show(column.kind, value);

@@ -8,7 +8,12 @@ import { make, putWhenNew } from "../table.js";
 
 export const title = "Growth & retention";
 
-const STATES = [["New", "new", "--c1", 1], ["Retained", "retained", "--c2", 1], ["Resurrected", "resurrected", "--c4", 1], ["Dormant", "dormant", "--c5", -1]];
+const STATES = [
+  ["New", "new", "--c1", 1],
+  ["Retained", "retained", "--c2", 1],
+  ["Resurrected", "resurrected", "--c4", 1],
+  ["Dormant", "dormant", "--c5", -1],
+];
 const fieldOf = (state) => `${state}_${shown().window}d`;
 /** Days after the first that the records tell of. */
 const AFTER = [1, 3, 7, 14, 30];
@@ -19,12 +24,23 @@ export function build(root) {
   const windows = choices({
     legend: "Days compared",
     name: "window",
-    options: [["1", "Day"], ["7", "7 days"], ["30", "30 days"]],
+    options: [
+      ["1", "Day"],
+      ["7", "7 days"],
+      ["30", "30 days"],
+    ],
     chosen: () => shown().window,
     onChoose: (window) => go({ window }),
   });
   const lifecycle = STATES.map(([label, state]) => ({ label, of: () => fieldOf(state), define: state, kind: "count" }));
-  const figures = new Figures([...lifecycle, { label: "Retention", field: "retention_rate_30d", kind: "share" }, { label: "Quick ratio", field: "quick_ratio_30d", kind: "ratio" }], "Growth");
+  const figures = new Figures(
+    [
+      ...lifecycle,
+      { label: "Retention", field: "retention_rate_30d", kind: "share" },
+      { label: "Quick ratio", field: "quick_ratio_30d", kind: "ratio" },
+    ],
+    "Growth",
+  );
   const growth = new DayChart({
     title: "Growth accounting",
     define: "growth",
@@ -65,27 +81,54 @@ class Triangle {
   draw(model) {
     this.cohorts = cohortsOf(model);
     if (this.card.refuse(this.cohorts.length ? null : "No user began in these days.")) return;
-    const told = this.cohorts[0].isWeek ? "Each row is the week in which users were first active." : "Each row is the day on which users were first active.";
+    const told = this.cohorts[0].isWeek
+      ? "Each row is the week in which users were first active."
+      : "Each row is the day on which users were first active.";
     this.card.draw(`${told} Shares count only users whose day has come, provisional days left out.`);
     putWhenNew(this.card.body, JSON.stringify(this.cohorts), () => this.grid());
   }
 
   grid() {
-    const head = make("tr", {}, make("th", { scope: "col" }, this.cohorts[0].isWeek ? "Week of" : "Day"), make("th", { scope: "col", class: "number" }, "New users"), ...AFTER.map((after) => make("th", { scope: "col", class: "number" }, `Day ${after}`)));
+    const head = make(
+      "tr",
+      {},
+      make("th", { scope: "col" }, this.cohorts[0].isWeek ? "Week of" : "Day"),
+      make("th", { scope: "col", class: "number" }, "New users"),
+      ...AFTER.map((after) => make("th", { scope: "col", class: "number" }, `Day ${after}`)),
+    );
     const cell = ({ cohort, returned }) => {
       if (!cohort) return make("td", { class: "number none" }, "");
       const share = returned / cohort;
       return make("td", { class: `number heat h${heat(share)}`, title: `${returned} of ${cohort} users` }, show("share", share));
     };
-    const rows = this.cohorts.map((one) => make("tr", {}, make("th", { scope: "row" }, named("short", one.first)), make("td", { class: "number" }, show("count", one.users)), ...one.after.map(cell)));
+    const rows = this.cohorts.map((one) =>
+      make(
+        "tr",
+        {},
+        make("th", { scope: "row" }, named("short", one.first)),
+        make("td", { class: "number" }, show("count", one.users)),
+        ...one.after.map(cell),
+      ),
+    );
     const caption = make("caption", { class: "hidden" }, "Share of users active again so many days after their first");
-    return make("div", { class: "scroll tall", tabindex: "0", role: "region", "aria-label": "Retention by first day" }, make("table", { class: "grid" }, caption, make("thead", {}, head), make("tbody", {}, ...rows)));
+    return make(
+      "div",
+      { class: "scroll tall", tabindex: "0", role: "region", "aria-label": "Retention by first day" },
+      make("table", { class: "grid" }, caption, make("thead", {}, head), make("tbody", {}, ...rows)),
+    );
   }
 
   table() {
-    const columns = [{ name: this.cohorts[0].isWeek ? "Week of" : "Day", kind: "text" }, { name: "New users", kind: "count" }];
-    for (const after of AFTER) columns.push({ name: `Counted on day ${after}`, kind: "count" }, { name: `Back on day ${after}`, kind: "count" });
-    return { columns, rows: this.cohorts.map((one) => [one.first, one.users, ...one.after.flatMap(({ cohort, returned }) => [cohort, returned])]) };
+    const columns = [
+      { name: this.cohorts[0].isWeek ? "Week of" : "Day", kind: "text" },
+      { name: "New users", kind: "count" },
+    ];
+    for (const after of AFTER)
+      columns.push({ name: `Counted on day ${after}`, kind: "count" }, { name: `Back on day ${after}`, kind: "count" });
+    return {
+      columns,
+      rows: this.cohorts.map((one) => [one.first, one.users, ...one.after.flatMap(({ cohort, returned }) => [cohort, returned])]),
+    };
   }
 }
 

@@ -24,7 +24,10 @@ export function build(root) {
     size: "half",
     yKind: "share",
     height: 264,
-    series: [{ name: "DAU / MAU", field: "dau_mau_ratio", colour: "--c1", type: "area" }, { name: "DAU / WAU", field: "dau_wau_ratio", colour: "--c2" }],
+    series: [
+      { name: "DAU / MAU", field: "dau_mau_ratio", colour: "--c1", type: "area" },
+      { name: "DAU / WAU", field: "dau_wau_ratio", colour: "--c2" },
+    ],
   });
   const users = new DayChart({
     title: "Active users",
@@ -57,11 +60,19 @@ class Histogram {
     const often = this.counts.slice(14).reduce((sum, count) => sum + count, 0);
     const share = users > 0 ? ` ${show("share", often / users)} of the active users came on 15 days or more.` : "";
     this.card.draw(`The 30 days that end with ${named("short", model.day)}.${share}`);
-    this.chart.show({ xs: this.counts.map((_, index) => index + 1), series: [{ name: "users", colour: "--c1", type: "bar", values: this.counts }] });
+    this.chart.show({
+      xs: this.counts.map((_, index) => index + 1),
+      series: [{ name: "users", colour: "--c1", type: "bar", values: this.counts }],
+    });
   }
 
   table() {
-    return { columns: [{ name: "Active days", kind: "count" }, { name: "Users", kind: "count" }], rows: this.counts.map((count, index) => [index + 1, count]) };
+    return {
+      columns: [
+        { name: "Active days", kind: "count" },
+        { name: "Users", kind: "count" },
+      ],
+      rows: this.counts.map((count, index) => [index + 1, count]),
+    };
   }
 }
-

@@ -10,9 +10,21 @@ export const title = "Loyalty";
 /** Quadrants of the matrix, attitude from high to low, behaviour from low to high. */
 const QUADRANTS = [
   { name: "High attitude, low behaviour", types: [["latent", "Latent", "like it, and hardly buy"]] },
-  { name: "High attitude, high behaviour", types: [["fanatic", "Fanatic", "and speak for it"], ["committed", "Committed", "like it, and come"]] },
+  {
+    name: "High attitude, high behaviour",
+    types: [
+      ["fanatic", "Fanatic", "and speak for it"],
+      ["committed", "Committed", "like it, and come"],
+    ],
+  },
   { name: "Low attitude, low behaviour", types: [["disloyal", "Disloyal", "neither"]] },
-  { name: "Low attitude, high behaviour", types: [["inertia", "Inertia", "come from habit"], ["mercenary", "Mercenary", "come for rewards"]] },
+  {
+    name: "Low attitude, high behaviour",
+    types: [
+      ["inertia", "Inertia", "come from habit"],
+      ["mercenary", "Mercenary", "come for rewards"],
+    ],
+  },
 ];
 const NAMES = new Map(QUADRANTS.flatMap((quadrant) => quadrant.types.map(([type, name]) => [type, name])));
 
@@ -52,14 +64,33 @@ class Matrix {
       const share = this.typed ? ` · ${show("share", users / this.typed)}` : "";
       const bar = make("span", { class: "fill" });
       bar.style.width = `${(100 * users) / most}%`;
-      return make("li", {}, make("strong", {}, name), make("span", { class: "quiet" }, ` ${note}`), make("span", { class: "track", "aria-hidden": "true" }, bar), make("span", { class: "told" }, `${show("count", users)} users${share}`, make("span", { class: "quiet" }, ` · revenue ${show("money", revenue)}`)));
+      return make(
+        "li",
+        {},
+        make("strong", {}, name),
+        make("span", { class: "quiet" }, ` ${note}`),
+        make("span", { class: "track", "aria-hidden": "true" }, bar),
+        make(
+          "span",
+          { class: "told" },
+          `${show("count", users)} users${share}`,
+          make("span", { class: "quiet" }, ` · revenue ${show("money", revenue)}`),
+        ),
+      );
     };
-    const quadrants = QUADRANTS.map((quadrant) => make("div", { class: "quadrant" }, make("h4", {}, quadrant.name), make("ul", {}, ...quadrant.types.map(one))));
+    const quadrants = QUADRANTS.map((quadrant) =>
+      make("div", { class: "quadrant" }, make("h4", {}, quadrant.name), make("ul", {}, ...quadrant.types.map(one))),
+    );
     return make("div", { class: "matrix" }, ...quadrants);
   }
 
   table() {
-    const columns = [{ name: "Type", kind: "text" }, { name: "Users", kind: "count" }, { name: "Orders", kind: "count" }, { name: "Revenue", kind: "money" }];
+    const columns = [
+      { name: "Type", kind: "text" },
+      { name: "Users", kind: "count" },
+      { name: "Orders", kind: "count" },
+      { name: "Revenue", kind: "money" },
+    ];
     return { columns, rows: this.types.map((one) => [NAMES.get(one.loyalty_type) ?? "no type yet", one.users, one.orders, one.revenue]) };
   }
 }
@@ -80,11 +111,21 @@ class Departures {
   }
 
   table() {
-    return { columns: [{ name: "Reason or competitor", kind: "text" }, { name: "What", kind: "text" }, { name: "Users", kind: "count" }], rows: this.rows };
+    return {
+      columns: [
+        { name: "Reason or competitor", kind: "text" },
+        { name: "What", kind: "text" },
+        { name: "Users", kind: "count" },
+      ],
+      rows: this.rows,
+    };
   }
 }
 
-const ranked = (counts, what) => Object.entries(counts).map(([name, count]) => [name, what, count]).sort((one, other) => other[2] - one[2]);
+const ranked = (counts, what) =>
+  Object.entries(counts)
+    .map(([name, count]) => [name, what, count])
+    .sort((one, other) => other[2] - one[2]);
 
 function bars(rows) {
   const most = Math.max(1, ...rows.map(([, , count]) => count));
@@ -92,7 +133,13 @@ function bars(rows) {
     const told = name === "" ? "not said" : name;
     const bar = make("span", { class: "fill" });
     bar.style.width = `${(100 * count) / most}%`;
-    return make("li", {}, make("span", { class: "name" }, told, make("span", { class: "quiet" }, ` ${what}`)), make("span", { class: "track", "aria-hidden": "true" }, bar), make("span", { class: "told" }, show("count", count)));
+    return make(
+      "li",
+      {},
+      make("span", { class: "name" }, told, make("span", { class: "quiet" }, ` ${what}`)),
+      make("span", { class: "track", "aria-hidden": "true" }, bar),
+      make("span", { class: "told" }, show("count", count)),
+    );
   };
   return make("ul", { class: "bars" }, ...rows.map(row));
 }

@@ -16,7 +16,10 @@ const FIGURES = [
   { label: "Loyal buyers", field: "loyal_buyers", kind: "count" },
   { label: "Revenue of the top fifth", field: "top20_revenue_share", kind: "share" },
 ];
-const STEPS = new Map([["first_to_second", ["first to second order", "--c1"]], ["second_to_third", ["second to third order", "--c4"]]]);
+const STEPS = new Map([
+  ["first_to_second", ["first to second order", "--c1"]],
+  ["second_to_third", ["second to third order", "--c4"]],
+]);
 
 export function build(root) {
   const figures = new Figures(FIGURES, "Purchases");
@@ -47,7 +50,15 @@ export function build(root) {
     refuse: onlyForAll,
   });
   const parts = [new Funnel(), new Pareto(), new Rfm()];
-  root.append(figures.element, orders.element, repeats.element, parts[0].card.element, parts[1].card.element, parts[2].card.element, top.element);
+  root.append(
+    figures.element,
+    orders.element,
+    repeats.element,
+    parts[0].card.element,
+    parts[1].card.element,
+    parts[2].card.element,
+    top.element,
+  );
   return (model) => [figures, orders, repeats, top, ...parts].forEach((part) => part.draw(model));
 }
 
@@ -55,7 +66,13 @@ export function build(root) {
 class Funnel {
   constructor() {
     this.card = new Card({ title: "Repeat-purchase funnel", define: "funnel", size: "half", data: () => this.table() });
-    this.chart = new Chart({ label: "Share who ordered again by days", height: 240, xKind: "number", xName: "within days:", yKind: "share" });
+    this.chart = new Chart({
+      label: "Share who ordered again by days",
+      height: 240,
+      xKind: "number",
+      xName: "within days:",
+      yKind: "share",
+    });
     this.card.body.append(this.chart.element);
   }
 
@@ -63,7 +80,8 @@ class Funnel {
     this.steps = (insights.data?.funnel ?? []).filter((step) => STEPS.has(step.step));
     const without = this.steps.some((step) => step.users > 0) ? null : "Nobody has ordered yet.";
     if (this.card.refuse(withoutInsights(insights) ?? without)) return;
-    const told = (step) => `${show("count", step.converted)} of ${show("count", step.users)} went from ${STEPS.get(step.step)[0]}${step.median_days === null ? "" : `, half of all within ${step.median_days} days`}`;
+    const told = (step) =>
+      `${show("count", step.converted)} of ${show("count", step.users)} went from ${STEPS.get(step.step)[0]}${step.median_days === null ? "" : `, half of all within ${step.median_days} days`}`;
     this.card.draw(`${this.steps.map(told).join("; ")}. As of ${insights.data.as_of}.`);
     const last = Math.max(1, ...this.steps.flatMap((step) => step.curve.map((point) => point.days)));
     const xs = Array.from({ length: last + 1 }, (_, day) => day);
@@ -76,8 +94,24 @@ class Funnel {
   }
 
   table() {
-    const columns = [{ name: "Step", kind: "text" }, { name: "Days", kind: "count" }, { name: "Could", kind: "count" }, { name: "Did", kind: "count" }, { name: "Share", kind: "share" }, { name: "Low", kind: "share" }, { name: "High", kind: "share" }];
-    const row = (step) => (point) => [STEPS.get(step.step)[0], point.days, point.at_risk, point.converted, point.share, point.low, point.high];
+    const columns = [
+      { name: "Step", kind: "text" },
+      { name: "Days", kind: "count" },
+      { name: "Could", kind: "count" },
+      { name: "Did", kind: "count" },
+      { name: "Share", kind: "share" },
+      { name: "Low", kind: "share" },
+      { name: "High", kind: "share" },
+    ];
+    const row = (step) => (point) => [
+      STEPS.get(step.step)[0],
+      point.days,
+      point.at_risk,
+      point.converted,
+      point.share,
+      point.low,
+      point.high,
+    ];
     return { columns, rows: this.steps.flatMap((step) => step.curve.map(row(step))) };
   }
 }
@@ -96,7 +130,13 @@ function stepped(xs, curve, field) {
 class Pareto {
   constructor() {
     this.card = new Card({ title: "Revenue by share of buyers", define: "pareto", size: "half", data: () => this.table() });
-    this.chart = new Chart({ label: "Share of revenue by share of buyers", height: 240, xKind: "number", xName: "top % of buyers:", yKind: "share" });
+    this.chart = new Chart({
+      label: "Share of revenue by share of buyers",
+      height: 240,
+      xKind: "number",
+      xName: "top % of buyers:",
+      yKind: "share",
+    });
     this.card.body.append(this.chart.element);
   }
 
@@ -117,7 +157,12 @@ class Pareto {
   }
 
   table() {
-    const columns = [{ name: "Top share of buyers", kind: "share" }, { name: "Buyers", kind: "count" }, { name: "Revenue", kind: "money" }, { name: "Share of revenue", kind: "share" }];
+    const columns = [
+      { name: "Top share of buyers", kind: "share" },
+      { name: "Buyers", kind: "count" },
+      { name: "Revenue", kind: "money" },
+      { name: "Share of revenue", kind: "share" },
+    ];
     return { columns, rows: this.points.map((point) => [point.top_share, point.buyers, point.revenue, point.revenue_share]) };
   }
 }
@@ -139,15 +184,39 @@ class Rfm {
   grid() {
     const most = Math.max(1, ...this.cells.map((cell) => cell.users));
     const at = (recency, frequency) => this.cells.find((cell) => cell.recency === recency && cell.frequency === frequency);
-    const cell = (found) => make("td", { class: `number heat h${Math.round((11 * Math.sqrt(found?.users ?? 0)) / Math.sqrt(most))}` }, show("count", found?.users ?? 0), make("small", {}, show("money", found?.revenue ?? 0)));
-    const row = (frequency) => make("tr", {}, make("th", { scope: "row" }, `Frequency ${frequency}`), ...[1, 2, 3, 4, 5].map((recency) => cell(at(recency, frequency))));
-    const head = make("tr", {}, make("td", {}), ...[1, 2, 3, 4, 5].map((recency) => make("th", { scope: "col", class: "number" }, `Recency ${recency}`)));
+    const cell = (found) =>
+      make(
+        "td",
+        { class: `number heat h${Math.round((11 * Math.sqrt(found?.users ?? 0)) / Math.sqrt(most))}` },
+        show("count", found?.users ?? 0),
+        make("small", {}, show("money", found?.revenue ?? 0)),
+      );
+    const row = (frequency) =>
+      make(
+        "tr",
+        {},
+        make("th", { scope: "row" }, `Frequency ${frequency}`),
+        ...[1, 2, 3, 4, 5].map((recency) => cell(at(recency, frequency))),
+      );
+    const head = make(
+      "tr",
+      {},
+      make("td", {}),
+      ...[1, 2, 3, 4, 5].map((recency) => make("th", { scope: "col", class: "number" }, `Recency ${recency}`)),
+    );
     const caption = make("caption", { class: "hidden" }, "Buyers by fifths of recency and frequency");
-    return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Recency by frequency" }, make("table", { class: "grid rfm" }, caption, make("thead", {}, head), make("tbody", {}, ...[5, 4, 3, 2, 1].map(row))));
+    return make(
+      "div",
+      { class: "scroll", tabindex: "0", role: "region", "aria-label": "Recency by frequency" },
+      make("table", { class: "grid rfm" }, caption, make("thead", {}, head), make("tbody", {}, ...[5, 4, 3, 2, 1].map(row))),
+    );
   }
 
   table() {
     const columns = ["Recency", "Frequency", "Users", "Orders"].map((name) => ({ name, kind: "count" }));
-    return { columns: [...columns, { name: "Revenue", kind: "money" }], rows: this.cells.map((cell) => [cell.recency, cell.frequency, cell.users, cell.orders, cell.revenue]) };
+    return {
+      columns: [...columns, { name: "Revenue", kind: "money" }],
+      rows: this.cells.map((cell) => [cell.recency, cell.frequency, cell.users, cell.orders, cell.revenue]),
+    };
   }
 }

@@ -12,16 +12,63 @@ export const title = "User";
 
 /** Days of the map: 27 weeks, which the service remembers of everyone. */
 const HALF_A_YEAR = 189;
-const SHARES = new Set(["brand_share", "discount_share", "reward_share", "assisted_share", "full_price_share", "margin_share", "customer_share", "own_view_share", "referral_conversion", "contact_response_rate", "risk_activity", "risk_purchase", "p_alive_activity", "p_alive_purchase"]);
-const MONEY = new Set(["revenue", "mean_order_value", "monetary_mean", "clv_365d", "saving_mean", "cost_acquire", "cost_retain", "cost_serve", "reward_amount", "competitor_spend"]);
+const SHARES = new Set([
+  "brand_share",
+  "discount_share",
+  "reward_share",
+  "assisted_share",
+  "full_price_share",
+  "margin_share",
+  "customer_share",
+  "own_view_share",
+  "referral_conversion",
+  "contact_response_rate",
+  "risk_activity",
+  "risk_purchase",
+  "p_alive_activity",
+  "p_alive_purchase",
+]);
+const MONEY = new Set([
+  "revenue",
+  "mean_order_value",
+  "monetary_mean",
+  "clv_365d",
+  "saving_mean",
+  "cost_acquire",
+  "cost_retain",
+  "cost_serve",
+  "reward_amount",
+  "competitor_spend",
+]);
 const HEAD = [
-  ["lifecycle_30d", "Lifecycle"], ["risk_level", "Level of risk", "risk"], ["active_days_30d", "Active days of 30", "histogram"], ["orders", "Orders"], ["revenue", "Revenue"],
-  ["clv_365d", "Value of a year", "clv_365d"], ["loyalty_type", "Type", "types"], ["attitude", "Attitude", "attitude"], ["behaviour", "Behaviour", "behaviour"],
+  ["lifecycle_30d", "Lifecycle"],
+  ["risk_level", "Level of risk", "risk"],
+  ["active_days_30d", "Active days of 30", "histogram"],
+  ["orders", "Orders"],
+  ["revenue", "Revenue"],
+  ["clv_365d", "Value of a year", "clv_365d"],
+  ["loyalty_type", "Type", "types"],
+  ["attitude", "Attitude", "attitude"],
+  ["behaviour", "Behaviour", "behaviour"],
 ];
 
 export function build(root) {
-  const input = make("input", { id: "user-id", name: "id", required: true, maxlength: "256", autocomplete: "off", autocapitalize: "off", spellcheck: "false" });
-  const form = make("form", { id: "user-form", class: "card full" }, make("label", { for: "user-id" }, "User id"), input, make("button", { class: "main" }, "Look up"));
+  const input = make("input", {
+    id: "user-id",
+    name: "id",
+    required: true,
+    maxlength: "256",
+    autocomplete: "off",
+    autocapitalize: "off",
+    spellcheck: "false",
+  });
+  const form = make(
+    "form",
+    { id: "user-form", class: "card full" },
+    make("label", { for: "user-id" }, "User id"),
+    input,
+    make("button", { class: "main" }, "Look up"),
+  );
   const place = make("div", { id: "user", class: "cards full", "aria-live": "polite" });
   root.append(form, place);
   const look = new LookUp(place);
@@ -74,9 +121,24 @@ class LookUp {
 }
 
 function headOf(profile) {
-  const figures = HEAD.filter(([field]) => profile[field] !== undefined && profile[field] !== null).map(([field, name, define]) => make("div", { class: "figure small" }, make("dt", {}, define ? term(name, define) : name), make("dd", { class: "value" }, valueText(field, profile[field]))));
-  const since = profile.first_active_day ? `first active ${named("short", profile.first_active_day)}, last ${named("short", profile.last_active_day)}` : "never active";
-  return make("section", { class: "card full", "aria-labelledby": "user-name" }, make("h3", { id: "user-name", class: "user-name" }, profile.user_id), make("p", { class: "about" }, `As of ${named("short", profile.as_of)}; ${since}.`), make("dl", { class: "figures plain" }, ...figures));
+  const figures = HEAD.filter(([field]) => profile[field] !== undefined && profile[field] !== null).map(([field, name, define]) =>
+    make(
+      "div",
+      { class: "figure small" },
+      make("dt", {}, define ? term(name, define) : name),
+      make("dd", { class: "value" }, valueText(field, profile[field])),
+    ),
+  );
+  const since = profile.first_active_day
+    ? `first active ${named("short", profile.first_active_day)}, last ${named("short", profile.last_active_day)}`
+    : "never active";
+  return make(
+    "section",
+    { class: "card full", "aria-labelledby": "user-name" },
+    make("h3", { id: "user-name", class: "user-name" }, profile.user_id),
+    make("p", { class: "about" }, `As of ${named("short", profile.as_of)}; ${since}.`),
+    make("dl", { class: "figures plain" }, ...figures),
+  );
 }
 
 /** Half a year as squares, a column a week. */
@@ -94,12 +156,45 @@ function mapOf(profile) {
     const day = dayOf(number);
     const state = orders.has(day) ? "order" : active.has(day) ? "active" : number < known ? "before" : "";
     if (state === "before") squares.push(make("span", { class: "square before" }));
-    else squares.push(make("span", { class: `square ${state}`, title: `${named("short", day)}${state === "order" ? ": an order" : state === "active" ? ": active" : ""}` }));
+    else
+      squares.push(
+        make("span", {
+          class: `square ${state}`,
+          title: `${named("short", day)}${state === "order" ? ": an order" : state === "active" ? ": active" : ""}`,
+        }),
+      );
   }
-  const card = new Card({ title: "Day by day", define: "active_map", size: "half", data: () => ({ columns: [{ name: "Active day", kind: "text" }, { name: "Order", kind: "text" }], rows: [...active].sort().reverse().map((day) => [day, orders.has(day) ? "order" : ""]) }) });
+  const card = new Card({
+    title: "Day by day",
+    define: "active_map",
+    size: "half",
+    data: () => ({
+      columns: [
+        { name: "Active day", kind: "text" },
+        { name: "Order", kind: "text" },
+      ],
+      rows: [...active]
+        .sort()
+        .reverse()
+        .map((day) => [day, orders.has(day) ? "order" : ""]),
+    }),
+  });
   const count = [...active].filter((day) => numberOf(day) >= known).length;
-  const map = make("div", { class: "map", role: "img", "aria-label": `Active on ${count} of the ${last - known + 1} days from ${named("short", dayOf(known))} to ${named("short", profile.as_of)}` }, ...squares);
-  const legend = make("p", { class: "legend" }, make("span", { class: "key" }, make("span", { class: "square active" }), " active"), make("span", { class: "key" }, make("span", { class: "square order" }), " with an order"));
+  const map = make(
+    "div",
+    {
+      class: "map",
+      role: "img",
+      "aria-label": `Active on ${count} of the ${last - known + 1} days from ${named("short", dayOf(known))} to ${named("short", profile.as_of)}`,
+    },
+    ...squares,
+  );
+  const legend = make(
+    "p",
+    { class: "legend" },
+    make("span", { class: "key" }, make("span", { class: "square active" }), " active"),
+    make("span", { class: "key" }, make("span", { class: "square order" }), " with an order"),
+  );
   card.body.append(make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Day by day" }, map), legend);
   card.draw(`${count} of the ${last - known + 1} days from ${named("short", dayOf(known))} on. Weeks are columns, from Monday down.`);
   return card.element;
@@ -107,11 +202,20 @@ function mapOf(profile) {
 
 function ordersOf(profile) {
   const orders = profile.recent?.orders ?? [];
-  const data = () => ({ columns: [{ name: "Placed", kind: "text" }, { name: "Order", kind: "text" }, { name: "Amount", kind: "amount" }], rows: orders.toReversed().map((order) => [order.timestamp, order.order_id ?? "without an id", order.amount]) });
+  const data = () => ({
+    columns: [
+      { name: "Placed", kind: "text" },
+      { name: "Order", kind: "text" },
+      { name: "Amount", kind: "amount" },
+    ],
+    rows: orders.toReversed().map((order) => [order.timestamp, order.order_id ?? "without an id", order.amount]),
+  });
   const card = new Card({ title: "Orders", define: "orders", size: "half", isTable: true, data });
   if (!card.refuse(profile.orders ? null : "No order stands.")) {
     const older = profile.orders - orders.length;
-    card.draw(`${show("count", profile.orders)} in all, ${show("amount", profile.revenue)} net of returns; in a row: ${profile.streak}${profile.loyal ? ", a loyal buyer" : ""}.${older > 0 ? ` ${show("count", older)} older ones are kept as totals.` : ""}`);
+    card.draw(
+      `${show("count", profile.orders)} in all, ${show("amount", profile.revenue)} net of returns; in a row: ${profile.streak}${profile.loyal ? ", a loyal buyer" : ""}.${older > 0 ? ` ${show("count", older)} older ones are kept as totals.` : ""}`,
+    );
     putWhenNew(card.body, JSON.stringify(orders), () => scrolling(data(), "Orders"));
   }
   return card.element;
@@ -119,7 +223,10 @@ function ordersOf(profile) {
 
 /** Why the level is what it is, by process, with the curve of the risk to come. */
 function explanations(profile, charts) {
-  return [["activity", "Risk of no activity"], ["purchase", "Risk of no order"]].flatMap(([process, name]) => {
+  return [
+    ["activity", "Risk of no activity"],
+    ["purchase", "Risk of no order"],
+  ].flatMap(([process, name]) => {
     const told = profile.explain?.[process];
     return told ? [explanationOf(told, name, charts)] : [];
   });
@@ -127,26 +234,80 @@ function explanations(profile, charts) {
 
 function explanationOf(told, name, charts) {
   const xs = (told.curve ?? []).map((_, ahead) => ahead);
-  const card = new Card({ title: name, define: "curve", size: "half", data: () => ({ columns: [{ name: "Days ahead", kind: "count" }, { name: "Risk", kind: "share" }], rows: xs.map((ahead) => [ahead, told.curve[ahead]]) }) });
-  const head = make("p", { class: "level" }, make("span", { class: `badge ${told.level}` }, told.level), ` ${show("share", told.risk)} within ${told.horizon_days} days · alive ${show("share", told.p_alive)} · ${plain.format(told.days_seen)} days seen`);
-  const list = (title, words, kind) => (words?.length ? [make("div", {}, make("h4", {}, title), make("ul", { class: `words ${kind}` }, ...words.map((word) => make("li", {}, word))))] : []);
+  const card = new Card({
+    title: name,
+    define: "curve",
+    size: "half",
+    data: () => ({
+      columns: [
+        { name: "Days ahead", kind: "count" },
+        { name: "Risk", kind: "share" },
+      ],
+      rows: xs.map((ahead) => [ahead, told.curve[ahead]]),
+    }),
+  });
+  const head = make(
+    "p",
+    { class: "level" },
+    make("span", { class: `badge ${told.level}` }, told.level),
+    ` ${show("share", told.risk)} within ${told.horizon_days} days · alive ${show("share", told.p_alive)} · ${plain.format(told.days_seen)} days seen`,
+  );
+  const list = (title, words, kind) =>
+    words?.length
+      ? [make("div", {}, make("h4", {}, title), make("ul", { class: `words ${kind}` }, ...words.map((word) => make("li", {}, word))))]
+      : [];
   card.body.append(head);
   if (xs.length) {
-    const chart = new Chart({ label: `${name}, if nothing more is heard`, height: 160, xKind: "number", xName: "days from now:", yKind: "share" });
+    const chart = new Chart({
+      label: `${name}, if nothing more is heard`,
+      height: 160,
+      xKind: "number",
+      xName: "days from now:",
+      yKind: "share",
+    });
     charts.push(chart);
     card.body.append(chart.element);
-    chart.show({ xs, range: [0, 1], chosen: 0, series: [{ name: "risk if silent", colour: "--high", type: "area", values: told.curve }], marks: (told.if_silent ?? []).map((change) => change.in_days) });
+    chart.show({
+      xs,
+      range: [0, 1],
+      chosen: 0,
+      series: [{ name: "risk if silent", colour: "--high", type: "area", values: told.curve }],
+      marks: (told.if_silent ?? []).map((change) => change.in_days),
+    });
   }
-  card.body.append(make("div", { class: "why" }, ...list("Why", told.reasons, "reasons"), ...list("Raises it", told.raises, "raises"), ...list("Lowers it", told.lowers, "lowers")));
+  card.body.append(
+    make(
+      "div",
+      { class: "why" },
+      ...list("Why", told.reasons, "reasons"),
+      ...list("Raises it", told.raises, "raises"),
+      ...list("Lowers it", told.lowers, "lowers"),
+    ),
+  );
   card.draw(`As of ${named("short", told.as_of)}, by model ${told.model_id}.`);
   return card.element;
 }
 
 function restOf(profile) {
   const known = new Set(["schema", "user_id", "explain", "recent", "as_of"]);
-  const rows = Object.entries(profile).filter(([field, value]) => !known.has(field) && value !== null && typeof value !== "object").map(([field, value]) => [fieldName(field), valueText(field, value)]);
-  const card = new Card({ title: "Everything known", size: "full", isTable: true, data: () => ({ columns: [{ name: "Field", kind: "text" }, { name: "Value", kind: "text" }], rows }) });
-  card.body.append(make("dl", { class: "fields" }, ...rows.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value)))));
+  const rows = Object.entries(profile)
+    .filter(([field, value]) => !known.has(field) && value !== null && typeof value !== "object")
+    .map(([field, value]) => [fieldName(field), valueText(field, value)]);
+  const card = new Card({
+    title: "Everything known",
+    size: "full",
+    isTable: true,
+    data: () => ({
+      columns: [
+        { name: "Field", kind: "text" },
+        { name: "Value", kind: "text" },
+      ],
+      rows,
+    }),
+  });
+  card.body.append(
+    make("dl", { class: "fields" }, ...rows.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value)))),
+  );
   card.draw();
   return card.element;
 }
