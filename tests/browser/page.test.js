@@ -235,6 +235,7 @@ test("users are looked up", async () => {
   await page.getByLabel("User id").fill("a/b ?#你");
   await page.getByRole("button", { name: "Look up" }).click();
   await page.getByRole("heading", { name: "a/b ?#你" }).waitFor();
+  assert.equal(await page.locator("#announcement").textContent(), "User a/b ?#你: retained, risk low.");
   assert.match(await page.getByRole("img", { name: /^Active on/ }).getAttribute("aria-label"), /^Active on \d+ of the 120 days/);
   assert.match(await page.locator("#user").textContent(), /15 more silent days reach medium/);
   isQuiet(problems);

@@ -61,12 +61,8 @@ export const launch = () =>
     args: ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"],
   });
 
-/** A page that notes errors; `problems` is what it noted, but for the failed answers that `expected` matches. */
-export async function open(
-  browser,
-  url,
-  { size = WIDE, scheme = "light", hash = "", expected = /^$/, insights = INSIGHTS, ...options } = {},
-) {
+/** A page that notes errors; `insights` are told instead of the service's, which is asked itself with null; `problems` is what it noted, but for the failed answers that `expected` matches. */
+export async function open(browser, url, { size = WIDE, scheme = "light", hash = "", expected = /^$/, insights, ...options } = {}) {
   const context = await browser.newContext({
     viewport: size,
     colorScheme: scheme,
@@ -83,10 +79,18 @@ export async function open(
     (message) => ["error", "warning"].includes(message.type()) && note(`${message.type()}: ${message.text()} ${message.location().url}`),
   );
   page.on("request", (request) => request.url().startsWith(url) || note(`asks others: ${request.url()}`));
-  if (insights) await page.route(/\/v1\/insights$/, (route) => route.fulfill({ json: insights }));
+  if (insights !== null) await page.route(/\/v1\/insights$/, (route) => answerInsights(route, insights));
   if (fromSources) await page.route(/\/(page\/.*|page\.js|page\.css|icon\.svg|)$/, (route) => fromDisk(route));
   await page.goto(url + hash);
   return { page, problems, close: () => context.close() };
+}
+
+/** Answers with what is given, else as the service does, else, where it tells no insights, with those of generated events. */
+async function answerInsights(route, given) {
+  if (given) return route.fulfill({ json: given });
+  const answer = await route.fetch().catch(() => null);
+  if (!answer) return route.abort();
+  return answer.status() === 404 ? route.fulfill({ json: INSIGHTS }) : route.fulfill({ response: answer });
 }
 
 async function fromDisk(route) {

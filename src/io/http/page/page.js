@@ -1,6 +1,7 @@
 // The page at `/`: follows the service and shows one panel at a time. Values become text, never markup.
 
 import { go, linkTo, onChange, shown } from "./page/address.js";
+import { announce } from "./page/card.js";
 import { watchTerms } from "./page/definitions.js";
 import { ago, named, numberOf, plural } from "./page/numbers.js";
 import { Refused, ask, follow, watchToken } from "./page/service.js";
@@ -176,6 +177,7 @@ function enter(name) {
   drawPanel = draw;
   setText($("panel-title"), PANELS[name].title);
   document.title = `${PANELS[name].title} · stickiness`;
+  announce(PANELS[name].title);
   for (const link of $("panels").querySelectorAll("a")) {
     if (link.dataset.panel === name) {
       link.setAttribute("aria-current", "page");

@@ -82,13 +82,11 @@ class Rates {
   draw({ history }) {
     if (this.card.refuse(history.length > 1 ? null : "Wait for a few seconds.")) return;
     const now = history.at(-1).at;
-    this.points = history
-      .slice(1)
-      .map((point, index) => ({
-        at: Math.round((point.at - now) / 1000),
-        rate: (1000 * (point.counted - history[index].counted)) / Math.max(1, point.at - history[index].at),
-        lag: point.lag,
-      }));
+    this.points = history.slice(1).map((point, index) => ({
+      at: Math.round((point.at - now) / 1000),
+      rate: (1000 * (point.counted - history[index].counted)) / Math.max(1, point.at - history[index].at),
+      lag: point.lag,
+    }));
     this.card.draw(`The last ${Math.round((now - history[0].at) / 1000)} seconds.`);
     const xs = this.points.map((point) => point.at);
     this.rate.show({

@@ -1,7 +1,7 @@
 // One user: the days, the orders, the risk and what explains it, and everything else that the profile tells.
 
 import { go, shown } from "../address.js";
-import { Card } from "../card.js";
+import { Card, announce } from "../card.js";
 import { Chart } from "../chart.js";
 import { dayOf, fieldName, named, numberOf, plain, show } from "../numbers.js";
 import { ask } from "../service.js";
@@ -69,7 +69,7 @@ export function build(root) {
     input,
     make("button", { class: "main" }, "Look up"),
   );
-  const place = make("div", { id: "user", class: "cards full", "aria-live": "polite" });
+  const place = make("div", { id: "user", class: "cards full" });
   root.append(form, place);
   const look = new LookUp(place);
   form.addEventListener("submit", (event) => {
@@ -98,12 +98,13 @@ class LookUp {
       if (this.id === id) this.draw(profile);
     } catch (error) {
       if (this.id === id) this.tell(error.status === 404 ? `There is no user “${id}”.` : `No answer about “${id}”: ${error.message}`);
-      // After a token is entered, or when the service is back, the next drawing asks again.
-      if (error.status !== 404) this.id = error.status === 401 ? "" : id;
+      // When the token is entered, the next drawing asks again.
+      if (error.status === 401) this.id = "";
     }
   }
 
   tell(text) {
+    announce(text);
     this.replace([make("p", { class: "card full wrong" }, text)]);
   }
 
@@ -111,6 +112,7 @@ class LookUp {
     const charts = [];
     const cards = [headOf(profile), mapOf(profile), ordersOf(profile), ...explanations(profile, charts), restOf(profile)];
     this.replace(cards.filter(Boolean), charts);
+    announce(`User ${profile.user_id}: ${profile.lifecycle_30d}, risk ${profile.risk_level ?? "not known"}.`);
   }
 
   replace(cards, charts = []) {
