@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds everything, fetches the Kafka broker that the tests start, and runs all tests, formatting and lints included.
-# Needs: Rust, a C compiler, make and perl to build; Java 17 and Maven for the broker; Alertmanager, which root gets by apt-get. Says what is missing.
+# Needs: Rust, a C compiler, make and perl to build; Java 17 and Maven for the broker; Alertmanager and Chromium, which root gets by apt-get; Node 20 and npm
+# for the page. Says what is missing.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -23,6 +24,13 @@ if ! command -v prometheus-alertmanager >/dev/null 2>&1 && [[ "$(id -u)" == 0 ]]
     echo "installing prometheus-alertmanager for the tests of alerts" >&2
     { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus-alertmanager; } >&2 || true
 fi
+if ! command -v chromium >/dev/null 2>&1 && [[ "$(id -u)" == 0 ]] && command -v apt-get >/dev/null 2>&1; then
+    echo "installing chromium for the tests of the page" >&2
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } >&2 || true
+fi
+need chromium "apt-get install chromium, as root; the tests of the page look at it in there"
+need node "apt-get install nodejs, version 20 or later"
+need npm "apt-get install npm"
 need prometheus-alertmanager "apt-get install prometheus-alertmanager, as root; the tests of alerts start it"
 [[ "$missing" == 0 ]] || exit 1
 for component in fmt clippy; do
@@ -50,4 +58,6 @@ fi
 cargo deny --locked check --hide-inclusion-graph licenses bans sources
 step "tests"
 STICKINESS_REQUIRE_ALERTMANAGER=1 cargo test --locked
+step "the page in a browser"
+tests/browser/run
 step "done"

@@ -25,6 +25,7 @@ pub mod partition;
 pub mod population;
 pub mod predictions;
 pub mod profile;
+pub mod recent;
 pub mod refits;
 pub mod resharding;
 pub mod risk;

@@ -18,7 +18,7 @@ use crate::io::aggregation::{self, MetricsBoard};
 use crate::io::clock::Stopwatch;
 use crate::io::counting::EngineProcessors;
 use crate::io::forwarding::{Forwarders, forwarding_group, log_topic};
-use crate::io::http::{Days, UserAnswer, View};
+use crate::io::http::{Changes, Days, UserAnswer, View};
 use crate::io::kafka::connection::{Connection, RefusedProperties};
 use crate::io::kafka::probe::ProbeError;
 use crate::io::kafka::topics::TopicError;
@@ -254,7 +254,7 @@ impl Service {
             Stage::new(&common, engines, &kafka.group_id, &counted_topic(&common.settings), Arc::clone(&common.observations), true)?;
         service.start_stage(threads, &engines)?;
         for input in kafka.inputs.iter().filter(|_| kafka.repartition) {
-            let observations = Arc::<Observations>::default();
+            let observations = Arc::new(Observations::beside(&common.observations));
             service.forwarding.push((input.clone(), Arc::clone(&observations)));
             let group_id = forwarding_group(&kafka.group_id, input);
             let forwarders = Stage::new(&common, Forwarders::new(&common.settings, input), &group_id, input, observations, false)?;
@@ -338,8 +338,17 @@ impl View for ServiceView {
         records.into_iter().map(|record| record.to_string().into()).collect()
     }
 
+    fn changes(&self, segment: &str, since: u64) -> Changes {
+        let (number, records) = self.0.board.changes(segment, since);
+        Changes { number, records: records.into_iter().map(|record| record.to_string().into()).collect() }
+    }
+
     fn segments(&self) -> Vec<String> {
         self.0.board.segments()
+    }
+
+    fn alerts(&self) -> Vec<Arc<str>> {
+        self.0.board.alerts().into_iter().map(|record| record.to_string().into()).collect()
     }
 
     fn user(&self, id: &str) -> UserAnswer {

@@ -12,6 +12,7 @@ pub mod mapping;
 pub mod model;
 pub mod number;
 pub mod partials;
+pub mod recent;
 pub mod records;
 pub mod schema;
 pub mod snapshot;

@@ -11,6 +11,8 @@ use crate::model::time::Day;
 
 /// Days that are looked at for changes to come. A silent user has four at most; only one who moved here from a partition that is ahead has more.
 const MOST_DAYS: usize = 64;
+/// Days ahead that the risk of a silent user is told for, one by one.
+const CURVE_DAYS: i32 = 90;
 
 /// What would be said of a process at the end of a day.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,6 +48,8 @@ pub struct Explanation {
     pub model_id: Arc<str>,
     /// The levels to come if nothing more is heard of the user, each with the first day at whose end it holds.
     pub if_silent: Vec<Forecast>,
+    /// The risk at the end of `as_of` and of each of the 90 days after it, if nothing more is heard of the user.
+    pub curve: Vec<f64>,
     /// What a day of the process on the day after `as_of` gives.
     pub if_seen: Forecast,
     /// The level once no complaint is open; `None` when a complaint does not decide it.
@@ -79,9 +83,16 @@ impl PartitionEngine {
             reasons: churn.reasons(kind, &judged, as_of),
             model_id: Arc::clone(&self.model_ids[index]),
             if_silent: self.if_silent(kind, habit, (as_of, judged.level)),
+            curve: (0..=CURVE_DAYS).map_while(|ahead| self.risk_on(kind, habit, as_of + ahead)).collect(),
             if_seen: self.if_seen(kind, habit, as_of + 1),
             if_resolved: Some(without).filter(|without| *without != judged.level),
         })
+    }
+
+    /// The risk at the end of `day` if nothing more is heard of the user.
+    fn risk_on(&self, kind: ProcessKind, habit: &Habit, day: Day) -> Option<f64> {
+        let known = Known::of(kind, habit, day);
+        Some(self.churn.judge(kind, known.seen?, known.circumstances, day).risk)
     }
 
     /// The changes to come from a level on a day if nothing more is heard of the user.

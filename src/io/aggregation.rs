@@ -4,13 +4,14 @@
 //! the metrics that were published and everything that the partitions told, and publishes what differs.
 
 mod alerting;
+mod board;
 mod histories;
 mod scoring;
 
 use std::collections::BTreeMap;
 use std::hash::BuildHasher as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -37,6 +38,7 @@ use crate::wire::model::PublishedModel;
 use crate::wire::partials::{self, Told};
 use crate::wire::records;
 use alerting::Alerting;
+pub use board::MetricsBoard;
 
 /// How long a batch is waited for.
 const WAIT: Duration = Duration::from_millis(50);
@@ -68,35 +70,6 @@ pub enum AggregationError {
     TimeZone(#[from] UnknownTimeZone),
 }
 
-/// The newest metrics, by segment, then day as text: what the HTTP side shows. Where another process aggregates, they come from the
-/// topic that it publishes to.
-#[derive(Debug, Default)]
-pub struct MetricsBoard(RwLock<BTreeMap<String, BTreeMap<String, Arc<Value>>>>);
-
-impl MetricsBoard {
-    /// The records of a segment with days from `from` to `to`, both included, in the order of the days.
-    #[must_use]
-    pub fn metrics(&self, segment: &str, from: &str, to: &str) -> Vec<Arc<Value>> {
-        let board = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let days = board.get(segment).into_iter().flatten();
-        days.filter(|(day, _)| (from..=to).contains(&day.as_str())).map(|(_, record)| Arc::clone(record)).collect()
-    }
-
-    /// The segments that have records, `all` first.
-    #[must_use]
-    pub fn segments(&self) -> Vec<String> {
-        let board = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let breakdowns = board.keys().filter(|segment| *segment != ALL).cloned();
-        board.contains_key(ALL).then(|| ALL.to_owned()).into_iter().chain(breakdowns).collect()
-    }
-
-    fn put(&self, record: Value) {
-        let (Some(segment), Some(day)) = (record["segment"].as_str(), record["day"].as_str()) else { return };
-        let (segment, day) = (segment.to_owned(), day.to_owned());
-        self.0.write().unwrap_or_else(PoisonError::into_inner).entry(segment).or_default().insert(day, Arc::new(record));
-    }
-}
-
 /// Runs for election, and aggregates when elected, until `stop`. What the partitions have told by then is published before it ends.
 pub fn run(
     settings: &Settings,
@@ -109,7 +82,10 @@ pub fn run(
     pulse.wait_for("the brokers, to run for election");
     let topic = election_topic(&settings.kafka.group_id);
     let mut member = GroupConsumer::join(connection, &topic, &topic, 1)?;
-    let follow = || TopicReader::start(connection, &topic, &settings.topics.metrics).map(|metrics| Role::Follows(Box::new(metrics)));
+    let follow = || {
+        let read = |published: &str| TopicReader::start(connection, &topic, published);
+        Ok::<_, ConsumeError>(Role::Follows(Box::new((read(&settings.topics.metrics)?, read(&settings.topics.alerts)?))))
+    };
     let mut role = follow()?;
     let mut follower = ModelFollower::start(connection, &topic, &model_topic(&settings.kafka.group_id))?;
     while !stop.load(Ordering::Relaxed) {
@@ -136,8 +112,9 @@ pub fn run(
         follower.follow(models, observations)?;
         match &mut role {
             Role::Aggregates(session) => session.step(observations, pulse)?,
-            Role::Follows(metrics) => {
-                metrics.read(WAIT, |record| show(record, board))?;
+            Role::Follows(published) => {
+                published.0.read(WAIT, |record| show(record, board))?;
+                published.1.read(Duration::ZERO, |record| show_alert(record, board))?;
             }
         }
     }
@@ -149,8 +126,8 @@ pub fn run(
 
 /// What this process does about metrics.
 enum Role<'s> {
-    /// Another process aggregates; what it publishes is read, to be shown here as well.
-    Follows(Box<TopicReader>),
+    /// Another process aggregates; the metrics and alerts that it publishes are read, to be shown here as well.
+    Follows(Box<(TopicReader, TopicReader)>),
     /// This one does.
     Aggregates(Box<Session<'s>>),
 }
@@ -159,6 +136,13 @@ enum Role<'s> {
 fn show(record: &Record<'_>, board: &MetricsBoard) {
     if let Some(Ok(value)) = record.payload.map(serde_json::from_slice) {
         board.put(value);
+    }
+}
+
+/// Puts a published alert on the board.
+fn show_alert(record: &Record<'_>, board: &MetricsBoard) {
+    if let (Some(key), Some(Ok(value))) = (record.key, record.payload.map(serde_json::from_slice)) {
+        board.put_alert(&String::from_utf8_lossy(key), value);
     }
 }
 
@@ -211,7 +195,10 @@ impl<'s> Session<'s> {
                 alerting.note_final(day);
             }
         })?;
-        read_all(connection, &group_id, &settings.topics.alerts, |record| alerting.note(record))?;
+        read_all(connection, &group_id, &settings.topics.alerts, |record| {
+            alerting.note(record);
+            show_alert(record, board);
+        })?;
         let partials = TopicReader::start(connection, &group_id, &partials_topic(&settings.kafka.group_id))?;
         let aggregator = Aggregator::new(partials.partitions());
         let model_topic = model_topic(&settings.kafka.group_id);
@@ -340,6 +327,9 @@ impl<'s> Session<'s> {
         for (key, published, value) in changed {
             self.published.insert(key, published);
             self.board.put(value);
+        }
+        for (key, value) in &alerts {
+            self.board.put_alert(key, value.clone());
         }
         self.alerting.committed(alerts);
         Ok(())

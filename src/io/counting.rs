@@ -27,7 +27,7 @@ use crate::model::time::{Calendar, EventTime, UnknownTimeZone};
 use crate::wire::decode::Decoder;
 use crate::wire::envelope::{Envelope, Forwarded};
 use crate::wire::partials::{self, Told};
-use crate::wire::{explanation, records, snapshot};
+use crate::wire::{explanation, recent, records, snapshot};
 
 const TRANSITIONS: TopicIndex = TopicIndex(0);
 const PROFILES: TopicIndex = TopicIndex(1);
@@ -292,6 +292,7 @@ impl Processor for EngineProcessor {
     fn profile(&self, user_id: &str) -> Option<Vec<u8>> {
         let mut answer = records::profile(&self.engine.profile(user_id)?);
         answer["explain"] = explanation::explain(&self.engine.explain(user_id));
+        answer["recent"] = self.engine.recent(user_id).map_or(serde_json::Value::Null, |recent| recent::recent(&recent));
         serde_json::to_vec(&answer).ok()
     }
 }

@@ -9,10 +9,12 @@ mod connections;
 mod guard;
 mod health;
 mod insights;
+mod live;
 mod openmetrics;
 mod page;
 mod patience;
 mod query;
+mod state;
 
 use std::future::Future;
 use std::io;
@@ -24,8 +26,10 @@ use axum::Router;
 use axum::middleware;
 use axum::routing::get;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use self::guard::Guard;
+use self::live::Streams;
 use crate::config::HttpSettings;
 use crate::io::observations::Observations;
 use crate::model::time::Day;
@@ -39,11 +43,18 @@ pub trait View: Send + Sync + 'static {
     /// (`stickiness.metrics.v1`). Nothing for a segment that has no records. Called off the async threads.
     fn metrics(&self, segment: &str, days: Days) -> Vec<Arc<str>>;
 
+    /// The records of a segment that changed after an answer with the number `since`, all of them for 0, oldest day first. Called off the async threads.
+    fn changes(&self, segment: &str, since: u64) -> Changes;
+
     /// The segments that have records, `all` first.
     fn segments(&self) -> Vec<String>;
 
     /// What is known of a user. Called off the async threads: it may block, but not much longer than a second.
     fn user(&self, id: &str) -> UserAnswer;
+
+    /// Alerts that were raised, each as JSON text (`stickiness.alerts.v1`): those that fire first, then the newest. There is a bound to how many.
+    /// Called off the async threads.
+    fn alerts(&self) -> Vec<Arc<str>>;
 
     /// What groups of users show, those of this process (`stickiness.insights.v1`); `None` while that cannot be told. Called off the async threads: it may block for some
     /// seconds where there are many users.
@@ -68,6 +79,15 @@ impl Days {
     pub fn contains(&self, day: Day) -> bool {
         self.from.is_none_or(|from| from <= day) && self.to.is_none_or(|to| day <= to)
     }
+}
+
+/// What changed in a segment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Grows with every change of any segment; to be asked with next.
+    pub number: u64,
+    /// The records, oldest day first, each as JSON text (`stickiness.metrics.v1`).
+    pub records: Vec<Arc<str>>,
 }
 
 /// What a [`View`] knows of a user.
@@ -100,6 +120,12 @@ pub struct Limits {
     pub stall_time: Duration,
     /// How long answers in progress may take after the shutdown.
     pub drain_time: Duration,
+    /// Streams of `/v1/live` at once. Each holds a connection, so that there must be fewer than those.
+    pub streams: usize,
+    /// How long a stream may last; whoever wants more opens another.
+    pub stream_time: Duration,
+    /// How often a stream looks for what changed.
+    pub stream_pace: Duration,
 }
 
 impl Default for Limits {
@@ -112,6 +138,9 @@ impl Default for Limits {
             answer_time: Duration::from_secs(10),
             stall_time: Duration::from_secs(20),
             drain_time: Duration::from_secs(5),
+            streams: 64,
+            stream_time: Duration::from_secs(15 * 60),
+            stream_pace: Duration::from_secs(1),
         }
     }
 }
@@ -143,6 +172,7 @@ pub struct Server {
     address: SocketAddr,
     router: Router,
     limits: Limits,
+    leave: watch::Sender<bool>,
 }
 
 impl Server {
@@ -155,8 +185,10 @@ impl Server {
     pub async fn bind_with(settings: &HttpSettings, limits: Limits, view: Arc<dyn View>) -> Result<Self, HttpError> {
         let listener = Self::listen(settings).await?;
         let address = listener.local_addr().map_err(|source| HttpError::Listen { address: settings.listen, source })?;
-        let router = router(Guard::new(settings.token.as_ref(), limits), view);
-        Ok(Self { listener, address, router, limits })
+        let leave = watch::Sender::new(false);
+        let streams = Streams::new(limits, leave.subscribe());
+        let router = router(Guard::new(settings.token.as_ref(), limits), streams, view);
+        Ok(Self { listener, address, router, limits, leave })
     }
 
     /// Takes the address alone, which tells whether it can be taken. Needs a tokio runtime.
@@ -176,14 +208,14 @@ impl Server {
 
     /// Serves until `shutdown`, then lets answers in progress end.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        connections::serve(self.listener, self.router, self.limits, shutdown).await;
+        connections::serve(self.listener, self.router, self.limits, self.leave, shutdown).await;
     }
 }
 
 /// All routes. Only those below `/v1` are behind the token.
-fn router(guard: Guard, view: Arc<dyn View>) -> Router {
+fn router(guard: Guard, streams: Streams, view: Arc<dyn View>) -> Router {
     let guard = Arc::new(guard);
-    let api = api::routes().layer(middleware::from_fn_with_state(Arc::clone(&guard), guard::admit));
+    let api = api::routes(streams).layer(middleware::from_fn_with_state(Arc::clone(&guard), guard::admit));
     Router::new()
         .merge(page::routes())
         .route("/healthz", get(health::healthz))

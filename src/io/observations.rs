@@ -1,10 +1,13 @@
 //! What the service observes of itself, for whoever renders it: counters, gauges of partitions, distributions of durations.
 
+mod dead_letters;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub use dead_letters::{DeadLetter, DeadLetters};
 use hdrhistogram::Histogram;
 
 use super::alertmanager::AlertmanagerCounts;
@@ -154,6 +157,8 @@ pub struct Observations {
     firing: Mutex<FiringAlerts>,
     /// What was said of alerts.
     alerts: Mutex<AlertReadings>,
+    /// Samples of what was no event.
+    pub dead_letters: Arc<DeadLetters>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -161,6 +166,12 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Observations {
+    /// Observations of their own, whose dead letters are kept with those of `other`.
+    #[must_use]
+    pub fn beside(other: &Self) -> Self {
+        Self { dead_letters: Arc::clone(&other.dead_letters), ..Self::default() }
+    }
+
     /// Counts records by outcome.
     pub fn count_outcomes(&self, counts: &BTreeMap<&'static str, u64>) {
         let mut outcomes = locked(&self.outcomes);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::time::Day;
 
 /// Days that a set remembers, counted back from its newest.
-const SPAN: i32 = 192;
+pub const SPAN: i32 = 192;
 /// The bit of the newest day, in the last word.
 const NEWEST: u32 = 1 << 31;
 

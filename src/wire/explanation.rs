@@ -31,6 +31,7 @@ fn process(explanation: &Explanation) -> Value {
         "lowers": lowers,
         "next": silent.first(),
         "if_silent": silent,
+        "curve": explanation.curve,
         "if_seen_tomorrow": forecast_from(explanation, &explanation.if_seen),
         "if_resolved": explanation.if_resolved.map(|level| json!({ "level": level.name() })),
         "model_id": &*explanation.model_id,

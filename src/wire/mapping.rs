@@ -16,9 +16,9 @@ pub enum Format {
     Json,
     /// Comma-separated values with a header row (files only).
     Csv,
-    /// Calls of the Segment spec, as RudderStack's: `track`, `page`, `screen`, `identify`, `group`, `alias`.
+    /// Calls of the Segment spec, as `RudderStack`'s: `track`, `page`, `screen`, `identify`, `group`, `alias`.
     Segment,
-    /// CloudEvents 1.0 in structured mode: JSON objects with `id`, `subject`, `type`, `time`, `data`.
+    /// `CloudEvents` 1.0 in structured mode: JSON objects with `id`, `subject`, `type`, `time`, `data`.
     CloudEvents,
 }
 

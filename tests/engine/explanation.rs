@@ -136,6 +136,13 @@ fn a_level_is_explained_in_words_and_numbers() {
     let activity = &told["activity"];
     assert_eq!((&activity["level"], &activity["as_of"], &activity["days_seen"]), (&json!("low"), &json!("2026-01-31"), &json!(31)));
     assert_eq!(activity["next"], activity["if_silent"][0]);
+    let curve: Vec<f64> = activity["curve"].as_array().expect("a list").iter().filter_map(Value::as_f64).collect();
+    assert_eq!((curve.len(), Some(curve[0])), (91, activity["risk"].as_f64()), "today and 90 days more");
+    assert!(curve.windows(2).all(|pair| pair[0] <= pair[1]), "silence makes it no better: {curve:?}");
+    for forecast in activity["if_silent"].as_array().expect("a list") {
+        let ahead = usize::try_from(forecast["in_days"].as_u64().expect("days")).expect("few");
+        assert_eq!(curve.get(ahead).copied(), forecast["risk"].as_f64().filter(|_| ahead <= 90), "{forecast}");
+    }
     let words = |side: &str| activity[side].as_array().expect("a list").iter().map(ToString::to_string).collect::<Vec<_>>();
     let next = activity["next"]["in_days"].as_i64().expect("days");
     assert!(words("raises")[0].contains(&format!("{next} more silent days reach")) || activity["next"]["by_complaint"] == true);
@@ -150,4 +157,29 @@ fn a_level_is_explained_in_words_and_numbers() {
     assert_eq!((&told["activity"]["level"], &told["activity"]["if_resolved"]), (&json!("medium"), &json!({"level": "low"})), "{told}");
     assert!(told["activity"]["lowers"].to_string().contains("once no complaint is open it is low"), "{told}");
     assert_eq!(explain(&bench.engine.explain("nobody")), json!({"activity": null, "purchase": null}));
+}
+
+#[test]
+fn the_latest_days_and_orders_of_a_user() {
+    let mut bench = Bench::new(EngineSettings::default());
+    bench.active("a", "2026-01-01");
+    bench.active("a", "2026-01-03");
+    bench.take(&order("a", "o1", "2026-01-05", 10));
+    bench.take(&order("a", "o2", "2026-01-05", 20));
+    let told = |bench: &Bench| bench.engine.recent("a").map(|recent| stickiness::wire::recent::recent(&recent)).expect("known");
+    let recent = told(&bench);
+    assert_eq!((&recent["from"], &recent["active_days"]), (&json!("2026-01-01"), &json!(["2026-01-01", "2026-01-03", "2026-01-05"])));
+    let orders = |recent: &Value| -> Vec<(Value, Value)> {
+        let listed = recent["orders"].as_array().expect("a list").iter();
+        listed.map(|order| (order["order_id"].clone(), order["amount"].clone())).collect()
+    };
+    assert_eq!(orders(&recent), [(json!("o1"), json!(10.0)), (json!("o2"), json!(20.0))]);
+    bench.active("a", "2026-08-01");
+    let later = told(&bench);
+    assert_eq!(later["from"], json!("2026-01-22"), "192 days are remembered");
+    assert_eq!(later["active_days"], json!(["2026-08-01"]));
+    bench.take(&order("a", "o3", "2026-08-02", 30));
+    let later = told(&bench);
+    assert_eq!(orders(&later), [(json!("o3"), json!(30.0))], "orders that cannot be returned any more are kept as totals alone");
+    assert_eq!(bench.engine.recent("nobody"), None);
 }

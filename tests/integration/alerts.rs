@@ -1,5 +1,6 @@
 //! Alerts of the running service, of an exodus that was planted: on their topic once, whatever dies, and in a real Alertmanager.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use stickiness::io::clock::Stopwatch;
 use stickiness::model::partition::partition_of;
 
@@ -111,6 +112,17 @@ impl Bench {
     }
 }
 
+/// What `/v1/alerts` tells.
+fn by_fingerprint(process: &Process) -> BTreeMap<String, Value> {
+    let alerts = process.answer("/v1/alerts");
+    newest(alerts.as_ref().and_then(Value::as_array).map_or(&[], Vec::as_slice))
+}
+
+/// The last record of each alert.
+fn newest(alerts: &[Value]) -> BTreeMap<String, Value> {
+    alerts.iter().map(|alert| (alert["fingerprint"].to_string(), alert.clone())).collect()
+}
+
 /// The lines of events before a day of March 2026.
 fn before(lines: &[Line], day: i64) -> &[Line] {
     let end = 1_772_323_200_000 + (day - 1) * 86_400_000;
@@ -125,6 +137,8 @@ fn an_exodus_raises_an_alert_on_the_topic_and_in_alertmanager() {
     let bench = Bench::new("alerts-exodus", &url.unwrap_or_default());
     let all = events();
     let lines = before(&all, 17);
+    let odd = Input { partition: 0, key: "odd", value: "no event", timestamp_ms: lines[0].1 };
+    produce(&bench.bootstrap, &bench.group.name, [odd]);
     bench.fill(lines);
     let mut process = bench.group.start();
     bench.wait_until_final(&mut process, "2026-03-15");
@@ -133,6 +147,16 @@ fn an_exodus_raises_an_alert_on_the_topic_and_in_alertmanager() {
     assert_eq!(published, bench.replayed(lines), "what a replay of the same log writes");
     let firing = r#"stickiness_alerts_firing{name="return_deficit",severity="critical"}"#;
     assert_eq!(process.metric(firing), Some(2.0), "all, and the web that fired before it");
+    let letters = process.answer("/v1/dead-letters").expect("an answer");
+    assert_eq!((&letters[0]["reason"], &letters[0]["value"], &letters[0]["key"]), (&json!("malformed"), &json!("no event"), &json!("odd")));
+    assert_eq!(by_fingerprint(&process), newest(&published), "the one that aggregates shows them");
+    let follower = bench.group.start();
+    let stopwatch = Stopwatch::start();
+    while by_fingerprint(&follower) != newest(&published) {
+        assert!(stopwatch.elapsed() < PATIENCE, "the other one shows the same\n{}", follower.log());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    follower.terminate();
     if let Some(alertmanager) = &alertmanager {
         let stopwatch = Stopwatch::start();
         let is_told = |alert: &Value| alert["labels"]["alertname"] == "return_deficit" && alert["labels"]["segment"] == "all";

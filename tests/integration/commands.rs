@@ -62,6 +62,7 @@ fn a_user_is_asked_of_the_running_service() {
     let profile: Value = serde_json::from_slice(&found.stdout).unwrap_or_else(|_| panic!("{}\n{}", said(&found), process.log()));
     assert_eq!((profile["user_id"].as_str(), profile["active_days"].as_u64()), (Some("a/b"), Some(1)));
     assert_eq!(profile["explain"]["activity"]["reasons"], serde_json::json!(["seen on one day only"]));
+    assert_eq!(profile["recent"], serde_json::json!({"from": "2026-01-01", "active_days": ["2026-01-01"], "orders": []}));
     let mut explain = group.command("user");
     explain.args(["--address", address, "--explain", "a/b"]);
     let told = String::from_utf8(output(explain).stdout).expect("text");

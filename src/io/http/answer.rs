@@ -46,7 +46,7 @@ pub(super) fn json_text(text: impl Into<axum::body::Body>) -> Response {
 pub(super) async fn no_such_page() -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
-        "there is nothing at this path; known are /, /healthz, /readyz, /metrics, /v1/metrics, /v1/segments, /v1/users/{id} and /v1/partitions",
+        "there is nothing at this path; known are /, /healthz, /readyz, /metrics and below /v1 metrics, live, segments, users/{id}, insights, alerts, state, partitions and dead-letters",
     )
 }
 

@@ -1,28 +1,33 @@
-//! `/v1`: figures by day, segments, users, partitions.
+//! `/v1`: figures by day, segments, users, alerts, partitions, dead letters.
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::answer::{self, Problem, json_text};
 use super::insights;
+use super::live::{self, Streams};
 use super::query::MetricsQuery;
-use super::{UserAnswer, View};
+use super::{UserAnswer, View, state};
 use crate::io::clock;
-use crate::io::observations::{PartitionGauges, PartitionPhase, PartitionSize};
+use crate::io::observations::{DeadLetter, PartitionGauges, PartitionPhase, PartitionSize};
 use crate::model::time::EventTime;
 
 pub(super) type Shared = State<Arc<dyn View>>;
 
-pub(super) fn routes() -> Router<Arc<dyn View>> {
+pub(super) fn routes(streams: Streams) -> Router<Arc<dyn View>> {
     Router::new()
+        .route("/live", get(live::live).layer(Extension(streams)))
+        .route("/state", get(state))
+        .route("/alerts", get(alerts))
+        .route("/dead-letters", get(dead_letters))
         .route("/metrics", get(metrics))
         .route("/segments", get(segments))
         .route("/insights", get(insights::all))
@@ -42,8 +47,13 @@ pub(super) async fn off_thread<T: Send + 'static>(ask: impl FnOnce() -> T + Send
 /// The records of a segment by day. Asking again costs little while nothing changed: the answer has a tag that the next request may show.
 async fn metrics(State(view): Shared, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Problem> {
     let MetricsQuery { segment, days } = MetricsQuery::parse(query.as_deref())?;
+    tagged(&headers, move || view.metrics(&segment, days)).await
+}
+
+/// A JSON array of texts that are JSON, with a tag.
+async fn tagged(headers: &HeaderMap, ask: impl FnOnce() -> Vec<Arc<str>> + Send + 'static) -> Result<Response, Problem> {
     let (body, tag) = off_thread(move || {
-        let body = format!("[{}]", view.metrics(&segment, days).join(","));
+        let body = format!("[{}]", ask().join(","));
         let tag = tag(&body);
         (body, tag)
     })
@@ -55,7 +65,29 @@ async fn metrics(State(view): Shared, RawQuery(query): RawQuery, headers: Header
     Ok(response)
 }
 
-fn tag(body: &str) -> HeaderValue {
+/// Alerts that were raised, those that fire first.
+async fn alerts(State(view): Shared, headers: HeaderMap) -> Result<Response, Problem> {
+    tagged(&headers, move || view.alerts()).await
+}
+
+/// What the service is doing, in one object.
+async fn state(State(view): Shared) -> Result<Response, Problem> {
+    Ok(json_text(off_thread(move || state::state(&*view)).await?.to_string()))
+}
+
+/// Samples of records that were no events.
+async fn dead_letters(State(view): Shared) -> Response {
+    let letter = |letter: DeadLetter| {
+        json!({
+            "reason": letter.reason, "detail": letter.detail, "topic": letter.topic, "partition": letter.partition,
+            "offset": letter.offset, "key": letter.key, "value": letter.value, "length": letter.length,
+        })
+    };
+    let samples = view.observations().dead_letters.samples();
+    json_text(Value::Array(samples.into_iter().map(letter).collect()).to_string())
+}
+
+pub(super) fn tag(body: &str) -> HeaderValue {
     let digest = Sha256::digest(body.as_bytes());
     let hex = digest.iter().take(16).fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     HeaderValue::try_from(format!("\"{hex}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""))

@@ -21,10 +21,16 @@ const HEAD_BYTES: usize = 32 * 1024;
 /// Pause after a connection could not be taken, for instance because the process has no more file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `shutdown`, then lets answers in progress end.
-pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdown: impl Future<Output = ()>) {
+/// Serves until `shutdown`, then tells `leave`, and lets answers in progress end.
+pub(super) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    leave: watch::Sender<bool>,
+    shutdown: impl Future<Output = ()>,
+) {
     let mut shutdown = pin!(shutdown);
-    let (leave, leaving) = watch::channel(false);
+    let leaving = leave.subscribe();
     let room = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     loop {

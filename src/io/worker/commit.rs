@@ -12,6 +12,7 @@ use crate::io::failpoint::{Place, pass};
 use crate::io::kafka::consumer::{CommitOffset, ConsumeError, GroupEvent};
 use crate::io::kafka::metadata::CommitMetadata;
 use crate::io::kafka::producer::ProduceError;
+use crate::io::observations::DeadLetters;
 
 /// How long one commit is tried before the worker gives up; another then goes on from the last commit.
 const GIVE_UP: Duration = Duration::from_secs(300);
@@ -209,6 +210,9 @@ impl<F: Processors> Worker<F> {
             self.observations.publish_time.record(waited, count);
         }
         self.observations.count_outcomes(&outcomes);
+        for letter in self.outputs.dead_letters(DeadLetters::WORTH_TELLING) {
+            self.observations.dead_letters.note(letter);
+        }
         self.outputs.clear();
     }
 }

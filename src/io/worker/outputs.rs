@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::io::kafka::Outgoing;
 use crate::io::kafka::producer::{ProduceError, Producer};
+use crate::io::observations::DeadLetter;
 use crate::model::partition::partition_of;
 
 /// What a record that the broker refuses for its size is cut to, in bytes.
@@ -96,6 +97,20 @@ impl Outputs {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// The newest dead letters that wait, at most `most`, the oldest of them first.
+    pub(super) fn dead_letters(&self, most: usize) -> Vec<DeadLetter> {
+        let with_headers = self.records.iter().rev().filter_map(|record| Some((record, record.headers.as_deref()?)));
+        let mut letters: Vec<DeadLetter> = with_headers.take(most).map(|(record, headers)| self.dead_letter(record, headers)).collect();
+        letters.reverse();
+        letters
+    }
+
+    fn dead_letter(&self, record: &Buffered, headers: &[Header]) -> DeadLetter {
+        let header = |name: &str| headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_slice());
+        let bytes = |range: &Option<Range<usize>>| range.clone().map(|range| &self.bytes[range]);
+        DeadLetter::new(header, bytes(&record.key), bytes(&record.value))
     }
 
     /// Forgets all records; their transaction has committed, or they are not wanted.
@@ -188,6 +203,10 @@ mod tests {
         outputs.push_verbatim(TOPIC, None, Some(&vec![7; 100_000]), vec![("stickiness.reason", b"malformed".to_vec())]);
         outputs.push_verbatim(TOPIC, None, Some(&[7; 100]), Vec::new());
         outputs.push(TOPIC, Destination::Partition(3), None, |bytes| bytes.resize(bytes.len() + 100_000, 0));
+        let letters = outputs.dead_letters(1);
+        assert_eq!((letters.len(), letters[0].length), (1, 100), "the newest");
+        let letters = outputs.dead_letters(9);
+        assert_eq!((letters.len(), letters[0].reason.as_str(), letters[0].length), (2, "malformed", 100_000));
         assert!(outputs.cut_large());
         assert!(!outputs.cut_large(), "once is enough");
         let lengths: Vec<usize> = outputs.records.iter().map(|record| record.value.as_ref().map_or(0, Range::len)).collect();

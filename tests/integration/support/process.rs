@@ -160,11 +160,21 @@ impl Process {
 
     /// All that it tells Prometheus; `None` while it does not listen.
     pub(crate) fn metrics_page(&self) -> Option<String> {
+        self.get("/metrics")
+    }
+
+    /// The JSON that it answers; `None` while it does not listen, or answers something else.
+    pub(crate) fn answer(&self, path: &str) -> Option<serde_json::Value> {
+        serde_json::from_str(self.get(path)?.split_once("\r\n\r\n")?.1).ok()
+    }
+
+    /// An answer with its head; `None` while it does not listen.
+    fn get(&self, path: &str) -> Option<String> {
         let log = self.log();
         let address = log.lines().find_map(|line| line.split_once("listening address="))?.1.trim().to_owned();
         let mut stream = TcpStream::connect(address).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes()).ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         Some(answer)

@@ -1,527 +1,285 @@
-"use strict";
-// The page at `/`: asks the service every second or two and shows what changed. Values become text, never markup.
+// The page at `/`: follows the service and shows one panel at a time. Values become text, never markup.
 
-const POLL_MS = 1500;
-/** Days before the newest that are asked for again each time; older ones are settled but for returns. */
-const FRESH_DAYS = 40;
-/** Polls between two in which everything is asked for again. */
-const FULL_POLLS = 200;
+import { go, linkTo, onChange, shown } from "./page/address.js";
+import { announce } from "./page/card.js";
+import { watchTerms } from "./page/definitions.js";
+import { ago, named, numberOf, plural } from "./page/numbers.js";
+import { Refused, ask, follow, watchToken } from "./page/service.js";
+import { make, setText } from "./page/table.js";
+import * as growth from "./page/panels/growth.js";
+import * as habit from "./page/panels/habit.js";
+import * as health from "./page/panels/health.js";
+import * as loyalty from "./page/panels/loyalty.js";
+import * as purchases from "./page/panels/purchases.js";
+import * as risk from "./page/panels/risk.js";
+import * as satisfaction from "./page/panels/satisfaction.js";
+import * as user from "./page/panels/user.js";
+
+/** Panels by name; `days` are those that show the figures of days. */
+const PANELS = {
+  habit: { ...habit, days: true },
+  growth: { ...growth, days: true },
+  risk: { ...risk, days: true, asks: ["alerts"] },
+  loyalty: { ...loyalty, days: true, asks: ["insights"] },
+  purchases: { ...purchases, days: true, asks: ["insights"] },
+  satisfaction: { ...satisfaction, days: true, asks: ["insights"] },
+  user,
+  service: { ...health, asks: ["partitions", "deadLetters"] },
+};
+/** What panels ask for beside the stream: where, how often, and what it means when it is not there. */
+const QUESTIONS = {
+  alerts: { path: "v1/alerts", seconds: 15 },
+  insights: {
+    path: "v1/insights",
+    seconds: 60,
+    missing: "Not available: this service does not tell insights. `stickiness insights` counts them from files.",
+  },
+  partitions: { path: "v1/partitions", seconds: 3 },
+  deadLetters: { path: "v1/dead-letters", seconds: 5 },
+};
+/** Segments are listed anew after this long. */
+const SEGMENTS_MS = 30000;
+/** From so many segments on, there is a field to find one. */
+const MANY = 30;
+/** States that are kept for the charts of the service. */
+const HISTORY = 300;
 
 const $ = (id) => document.getElementById(id);
-const state = {
-  records: new Map(), // day -> record
-  segment: "all",
-  /** The day of the figures; null follows the newest. */
-  chosen: null,
-  /** The day under the pointer. */
-  pointed: null,
-  range: 90,
-  window: 1,
-  polls: 0,
-  answer: "",
-  lost: null,
+const model = { records: new Map(), days: [], day: null, record: null, state: null, history: [], segments: [] };
+for (const name of Object.keys(QUESTIONS)) model[name] = { data: null, reason: null, at: -Infinity };
+let lost = null;
+let unfollow = () => {};
+/** Panels that were shown, with what draws them. */
+const built = new Map();
+let drawPanel = null;
+let panelName = null;
+
+// ---------------------------------------------------------------- what the service tells
+
+const tell = {
+  records(list, isWhole) {
+    if (isWhole) model.records.clear();
+    for (const record of list) model.records.set(record.day, record);
+    model.records = new Map([...model.records].sort(([one], [other]) => (one < other ? -1 : 1)));
+    found();
+  },
+  state(state, how) {
+    model.state = state;
+    model.how = how;
+    const counted = Object.values(state.outcomes).reduce((sum, count) => sum + count, 0);
+    model.history.push({ at: Date.parse(state.now), counted, lag: state.lag });
+    if (model.history.length > HISTORY) model.history.shift();
+    found();
+  },
+  lost(error) {
+    lost ??= new Date();
+    const what = error instanceof Refused ? error.message : "the service does not answer";
+    setText($("notice"), `No new figures since ${lost.toLocaleTimeString()}: ${what}. Still trying.`);
+    $("notice").hidden = false;
+    $("state").dataset.state = "gone";
+    setText($("state-name"), error instanceof Refused ? "No figures" : "No answer");
+    tellNothing("No figures", `${what[0].toUpperCase()}${what.slice(1)}.`);
+    schedule();
+  },
 };
 
-// ---------------------------------------------------------------- numbers and days
-
-const whole = new Intl.NumberFormat("en");
-const decimal = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
-const plain = new Intl.NumberFormat("en", { maximumFractionDigits: 3 });
-const utc = (options) => new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", ...options });
-const fullDay = utc({ weekday: "long", day: "numeric", month: "long", year: "numeric" });
-const shortDay = utc({ weekday: "short", day: "numeric", month: "short", year: "numeric" });
-const tickDay = utc({ day: "numeric", month: "short" });
-const tickMonth = utc({ month: "short", year: "numeric" });
-
-const KINDS = {
-  count: (value) => whole.format(value),
-  share: (value) => `${decimal.format(value * 100)} %`,
-  decimal: (value) => decimal.format(value),
-};
-const show = (kind, value) => (typeof value === "number" ? KINDS[kind](value) : "–");
-const numberOf = (day) => Math.round(Date.parse(`${day}T00:00:00Z`) / 86400000);
-const dayOf = (number) => new Date(number * 86400000).toISOString().slice(0, 10);
-const named = (format, day) => format.format(new Date(`${day}T00:00:00Z`));
-
-function ago(seconds) {
-  if (seconds < 0.95) return "now";
-  const steps = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
-  const [size, unit] = steps.find(([size]) => seconds >= size) ?? steps[3];
-  return `${Math.round(seconds / size)} ${unit} ago`;
-}
-
-// ---------------------------------------------------------------- asking
-
-class Refused extends Error {
-  constructor(status, message) {
-    super(message);
-    this.status = status;
+function found() {
+  if (lost) {
+    lost = null;
+    $("notice").hidden = true;
   }
+  tellNothing("Nothing is counted yet", "Figures appear here, within a second or two, as soon as the first event is in an input topic.");
+  schedule();
 }
 
-async function ask(path) {
-  const token = sessionStorage.getItem("token");
-  const headers = token ? { Authorization: `Bearer ${token}` } : {};
-  const response = await fetch(path, { headers, signal: AbortSignal.timeout(10000) });
-  const text = await response.text();
-  if (response.ok) return text;
-  if (response.status === 401) askForToken(token);
-  let message = `status ${response.status}`;
+function tellNothing(title, why) {
+  setText($("nothing-title"), title);
+  setText($("nothing-why"), why);
+}
+
+function followSegment() {
+  unfollow();
+  model.records = new Map();
+  unfollow = follow(shown().segment, tell);
+  askSegments();
+}
+
+async function askSegments() {
   try {
-    message = JSON.parse(text).error ?? message;
-  } catch { /* not from the service itself, such as a proxy's page */ }
-  throw new Refused(response.status, message);
-}
-
-function askForToken(tried) {
-  if (tried) {
-    if (sessionStorage.getItem("token") !== tried) return;
-    sessionStorage.removeItem("token");
-    $("token-wrong").hidden = false;
+    model.segments = await ask("v1/segments");
+    drawSegments();
+  } catch {
+    /* the stream tells what is wrong */
   }
-  const dialog = $("token-dialog");
-  if (!dialog.open && $("token-again").hidden) dialog.showModal();
 }
 
-async function poll() {
-  if (!document.hidden && !$("token-dialog").open && $("token-again").hidden) {
-    try {
-      await pollOnce();
-      state.lost = null;
-      $("notice").hidden = true;
-    } catch (error) {
-      if (error.status !== 401) tellLost(error);
-    }
+async function answerQuestion(name) {
+  const { path, missing } = QUESTIONS[name];
+  model[name].at = performance.now();
+  try {
+    Object.assign(model[name], { data: await ask(path), reason: null });
+  } catch (error) {
+    if (error.status === 401) model[name].at = -Infinity;
+    // What was known stays: that the service is gone is told above.
+    else if (error instanceof Refused)
+      Object.assign(model[name], { data: null, reason: error.status === 404 && missing ? missing : `Not available: ${error.message}` });
+    else model[name].reason ??= "Not available: the service does not answer";
   }
-  setTimeout(poll, POLL_MS);
+  schedule();
 }
 
-async function pollOnce() {
-  const isFull = state.polls % FULL_POLLS === 0;
-  const segment = state.segment;
-  const newest = [...state.records.keys()].at(-1);
-  const from = isFull || !newest ? "" : `&from=${dayOf(numberOf(newest) - FRESH_DAYS)}`;
-  const [answer, partitions] = await Promise.all([
-    ask(`v1/metrics?segment=${encodeURIComponent(segment)}${from}`),
-    ask("v1/partitions").then(JSON.parse),
-  ]);
-  const ready = (await fetch("readyz", { cache: "no-store" })).ok;
-  if (state.polls % 20 === 0) drawSegments(JSON.parse(await ask("v1/segments")));
-  drawState(ready, partitions);
-  if (segment !== state.segment) return;
-  state.polls += 1;
-  if (answer === state.answer) return;
-  state.answer = answer;
-  if (isFull) state.records.clear();
-  for (const record of JSON.parse(answer)) state.records.set(record.day, record);
-  state.records = new Map([...state.records].sort(([a], [b]) => (a < b ? -1 : 1)));
-  draw();
+function askWhatIsDue() {
+  if (document.hidden || $("token-dialog").open) return;
+  for (const name of PANELS[panelName]?.asks ?? []) {
+    if (performance.now() - model[name].at > QUESTIONS[name].seconds * 1000) answerQuestion(name);
+  }
 }
 
-function tellLost(error) {
-  state.lost ??= new Date();
-  const since = state.lost.toLocaleTimeString();
-  const what = error instanceof Refused ? error.message : "the service does not answer";
-  $("notice").textContent = `No new figures since ${since}: ${what}. Still trying.`;
-  $("notice").hidden = false;
-  $("state").dataset.state = "gone";
-  $("state-name").textContent = "No answer";
+// ---------------------------------------------------------------- drawing
+
+let isScheduled = false;
+function schedule() {
+  if (isScheduled) return;
+  isScheduled = true;
+  requestAnimationFrame(() => {
+    isScheduled = false;
+    draw();
+  });
 }
 
-// ---------------------------------------------------------------- the service
+function draw() {
+  const { panel, range, day } = shown();
+  const name = Object.hasOwn(PANELS, panel) ? panel : "habit";
+  if (name !== panelName) enter(name);
+  const days = [...model.records.keys()];
+  const first = range === "0" || days.length === 0 ? 0 : numberOf(days.at(-1)) - Number(range) + 1;
+  model.days = days.filter((day) => numberOf(day) >= first);
+  model.day = model.records.has(day) ? day : (days.at(-1) ?? null);
+  model.record = model.day && model.records.get(model.day);
+  drawState();
+  drawDay(days);
+  for (const input of $("range").querySelectorAll("input")) input.checked = input.value === range;
+  const isEmpty = Boolean(PANELS[name].days) && !model.day;
+  $("nothing").hidden = !isEmpty || (model.state === null && !lost);
+  $("panel").hidden = isEmpty;
+  if (!isEmpty) drawPanel(model);
+  for (const link of $("panels").querySelectorAll("a")) link.setAttribute("href", linkTo({ panel: link.dataset.panel }));
+}
 
-function drawState(ready, partitions) {
-  $("state").dataset.state = ready ? "live" : "restoring";
-  setText($("state-name"), ready ? "Live" : "Restoring");
-  const known = (name) => partitions.map((partition) => partition[name]).filter((value) => typeof value === "number");
-  const sum = (values) => values.reduce((total, value) => total + value, 0);
-  const parts = ready ? [] : ["figures may be incomplete"];
-  const lag = known("lag");
-  if (lag.length) parts.push(sum(lag) === 0 ? "nothing waiting" : `${whole.format(sum(lag))} record${sum(lag) === 1 ? "" : "s"} behind`);
-  const watermarks = known("watermark_lag_s");
-  if (watermarks.length) parts.push(`newest event ${ago(Math.min(...watermarks))}`);
+function enter(name) {
+  panelName = name;
+  if (!built.has(name)) {
+    const root = make("div", { class: "cards" });
+    built.set(name, { root, draw: PANELS[name].build(root) });
+  }
+  const { root, draw } = built.get(name);
+  $("panel").replaceChildren(root);
+  drawPanel = draw;
+  setText($("panel-title"), PANELS[name].title);
+  document.title = `${PANELS[name].title} · stickiness`;
+  announce(PANELS[name].title);
+  for (const link of $("panels").querySelectorAll("a")) {
+    if (link.dataset.panel === name) {
+      link.setAttribute("aria-current", "page");
+      const list = $("panels").parentElement;
+      list.scrollLeft = Math.max(0, link.offsetLeft - list.clientWidth / 3);
+    } else link.removeAttribute("aria-current");
+  }
+  askWhatIsDue();
+}
+
+function drawState() {
+  const { state } = model;
+  if (!state || lost) return;
+  $("state").dataset.state = state.ready ? "live" : "restoring";
+  setText($("state-name"), state.ready ? "Live" : "Restoring");
+  $("state").title =
+    model.how === "live" ? "Figures come as they change." : "Figures are asked for every two seconds: there is no stream now.";
+  const parts = state.ready ? [] : ["figures may be incomplete"];
+  if (typeof state.lag === "number") parts.push(state.lag === 0 ? "nothing waiting" : `${plural(state.lag, "record")} behind`);
+  if (state.watermark.newest) parts.push(`newest event ${ago((Date.parse(state.now) - Date.parse(state.watermark.newest)) / 1000)}`);
   setText($("lag"), parts.join(" · "));
-  const foot = [`${partitions.length} partition${partitions.length === 1 ? "" : "s"} here`];
-  const users = sum(known("users"));
-  if (users) foot.push(`${whole.format(users)} users known`, `${whole.format(Math.round(sum(known("state_bytes")) / users))} bytes a user`);
-  const newest = [...state.records.values()].at(-1);
+  const foot = [`stickiness ${state.version}`, `${plural(state.partitions, "partition")} here`];
+  if (state.users) foot.push(`${plural(state.users, "user")} known`);
+  const newest = model.record ?? [...model.records.values()].at(-1);
   if (newest) foot.push(`days in ${newest.time_zone}`);
   setText($("foot"), foot.join(" · "));
 }
 
-function drawSegments(segments) {
+function drawDay(days) {
+  $("day-bar").hidden = !PANELS[panelName].days || !model.day;
+  if (!model.day) return;
+  setText($("day-name"), named("full", model.day));
+  const isFinal = model.record.final;
+  setText($("day-state"), isFinal ? "final" : "provisional");
+  $("day-state").className = isFinal ? "badge done" : "badge open";
+  $("day-state").title = isFinal
+    ? "Every partition has closed this day. Late events still publish a new revision."
+    : "Not every partition has closed this day: its figures still grow.";
+  $("day-before").disabled = model.day === days[0];
+  $("day-after").disabled = $("day-newest").disabled = model.day === days.at(-1);
+}
+
+function drawSegments() {
   const select = $("segment");
-  $("segment-choice").hidden = segments.length < 2;
-  const names = [...select.options].map((option) => option.value);
-  if (names.join("\n") === segments.join("\n")) return;
-  select.replaceChildren(...segments.map((segment) => new Option(segment === "all" ? "all users" : segment, segment)));
-  select.value = state.segment;
-}
-
-// ---------------------------------------------------------------- the figures of a day
-
-/** Sets a text only when it changed, so that nothing is announced or selected anew for no reason. */
-function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-function chosenDay() {
-  const days = [...state.records.keys()];
-  return state.records.has(state.chosen) ? state.chosen : days.at(-1);
-}
-
-function draw() {
-  const day = chosenDay();
-  $("nothing").hidden = day !== undefined;
-  $("all").hidden = day === undefined;
-  if (day === undefined) return;
-  const record = state.records.get(day);
-  setText($("day-name"), named(fullDay, day));
-  $("provisional").hidden = record.final;
-  $("final").hidden = !record.final;
-  const days = [...state.records.keys()];
-  $("day-before").disabled = day === days[0];
-  $("day-after").disabled = $("day-newest").disabled = day === days.at(-1);
-  const before = state.records.get(dayOf(numberOf(day) - 7));
-  for (const tile of document.querySelectorAll("details.figure")) drawFigure(tile, record, before);
-  drawWindow();
-  charts.forEach((chart) => chart.draw());
-  if ($("table-details").open) drawTable();
-}
-
-const LIFECYCLE = ["new", "retained", "resurrected", "dormant"];
-const fieldOf = (name) => (LIFECYCLE.includes(name) ? `${name}_${state.window}d` : name);
-
-function drawFigure(tile, record, before) {
-  const field = fieldOf(tile.dataset.field);
-  const kind = tile.dataset.kind ?? "count";
-  const value = record[field];
-  tile.hidden = value === undefined;
-  setText(tile.querySelector(".value"), show(kind, value));
-  setText(tile.querySelector(".change"), change(kind, value, before?.[field], record, before));
-}
-
-/** How a figure compares with that of the same weekday before. */
-function change(kind, value, past, record, before) {
-  if (value === null) return kind === "share" ? "nobody to count" : record.final ? "" : "known when the day closes";
-  if (!record.final) return typeof past === "number" ? `so far; ${show(kind, past)} a week before` : "so far";
-  if (typeof past !== "number" || !before.final) return "";
-  const difference = value - past;
-  const sign = difference > 0 ? "+" : difference < 0 ? "−" : "±";
-  const size = Math.abs(difference);
-  if (kind === "share") return `${sign}${decimal.format(size * 100)} pt on the week before`;
-  if (kind === "count" && past > 0) return `${sign}${decimal.format((size / past) * 100)} % on the week before`;
-  return `${sign}${KINDS[kind](size)} on the week before`;
-}
-
-function drawWindow() {
-  const length = state.window;
-  const now = length === 1 ? "this day" : `the ${length} days that end with this one`;
-  const before = length === 1 ? "the day before" : `the ${length} days before them`;
-  for (const element of document.querySelectorAll(".figure .now")) setText(element, now);
-  for (const element of document.querySelectorAll(".figure .before")) setText(element, before);
-  for (const summary of document.querySelectorAll(".figure summary")) summary.title = summary.nextElementSibling.textContent;
-}
-
-function choose(day) {
-  state.chosen = day === [...state.records.keys()].at(-1) ? null : day;
-  draw();
-}
-
-function step(by) {
-  const days = [...state.records.keys()];
-  choose(days[Math.max(0, Math.min(days.length - 1, days.indexOf(chosenDay()) + by))]);
-}
-
-// ---------------------------------------------------------------- charts
-
-const CHARTS = {
-  ratio: { kind: "share", series: () => [["DAU / MAU", "dau_mau_ratio"]] },
-  users: { kind: "count", series: () => [["DAU", "dau"], ["WAU", "wau_7d"], ["MAU", "mau_30d"]] },
-  lifecycle: {
-    kind: "count",
-    series: () => ["new", "resurrected", "dormant"].map((name) => [name[0].toUpperCase() + name.slice(1), fieldOf(name)]),
-  },
-};
-
-function shownDays() {
-  const days = [...state.records.keys()];
-  if (state.range === 0 || days.length === 0) return days;
-  const first = numberOf(days.at(-1)) - state.range + 1;
-  return days.filter((day) => numberOf(day) >= first);
-}
-
-function svg(name, attributes, ...children) {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  element.append(...children);
-  return element;
-}
-
-/** Four or five round steps that reach `most`. */
-function steps(most, isShare) {
-  const rough = (most || (isShare ? 0.04 : 4)) / 4;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  let size = power * [1, 2, 2.5, 5, 10].find((factor) => factor * power >= rough * 0.999);
-  if (!isShare) size = Math.max(1, Math.round(size));
-  const count = Math.max(1, Math.ceil((most / size) * 0.999));
-  return Array.from({ length: count + 1 }, (_, index) => index * size);
-}
-
-class Chart {
-  constructor(figure) {
-    const { kind, series } = CHARTS[figure.dataset.chart];
-    Object.assign(this, { kind, series, title: figure.querySelector("h3").textContent, height: figure.classList.contains("wide") ? 250 : 220 });
-    this.legend = document.createElement("p");
-    this.legend.className = "legend";
-    this.plot = document.createElement("div");
-    this.plot.className = "plot";
-    this.plot.tabIndex = 0;
-    this.plot.setAttribute("role", "slider");
-    this.plot.setAttribute("aria-label", `${this.title}. Arrow keys choose the day.`);
-    figure.append(this.legend, this.plot);
-    this.plot.addEventListener("pointermove", (event) => point(this.dayAt(event)));
-    this.plot.addEventListener("pointerleave", () => point(null));
-    this.plot.addEventListener("click", (event) => choose(this.dayAt(event)));
-    this.plot.addEventListener("keydown", (event) => this.key(event));
-    new ResizeObserver(() => this.draw()).observe(this.plot);
+  const wanted = $("segment-filter").value.trim().toLowerCase();
+  const { segment } = shown();
+  $("segment-choice").hidden = model.segments.length < 2 && segment === "all";
+  $("segment-filter").hidden = model.segments.length < MANY;
+  const known = model.segments.includes(segment) ? model.segments : [...model.segments, segment];
+  const listed = known.filter((name) => name === segment || name === "all" || name.toLowerCase().includes(wanted));
+  if ([...select.options].map((option) => option.value).join("\n") !== listed.join("\n")) {
+    const groups = Map.groupBy(listed, (name) => (name === "all" ? "" : name.split("=", 1)[0]));
+    select.replaceChildren(
+      ...[...groups].flatMap(([property, names]) => {
+        const options = names.map((name) => new Option(name === "all" ? "All users" : name.slice(property.length + 1) || "(empty)", name));
+        return property === "" ? options : [make("optgroup", { label: property }, ...options)];
+      }),
+    );
   }
-
-  key(event) {
-    const by = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -7, PageUp: 7, Home: -1e9, End: 1e9 }[event.key];
-    if (by === undefined) return;
-    event.preventDefault();
-    step(by);
-  }
-
-  dayAt(event) {
-    const at = event.clientX - this.plot.getBoundingClientRect().left;
-    const distance = (day) => Math.abs(this.x(numberOf(day)) - at);
-    return this.days?.reduce((best, day) => (distance(day) < distance(best) ? day : best));
-  }
-
-  draw() {
-    this.days = shownDays();
-    const width = this.plot.clientWidth;
-    if (this.days.length === 0 || width === 0) return;
-    this.lines = this.series().map(([name, field]) => ({ name, values: this.days.map((day) => state.records.get(day)[field]) }));
-    const most = Math.max(0, ...this.lines.flatMap((line) => line.values.filter((value) => typeof value === "number")));
-    const ticks = steps(most, this.kind === "share");
-    const labels = ticks.map((tick) => (this.kind === "share" ? `${plain.format(tick * 100)} %` : whole.format(tick)));
-    const [left, right, top, bottom] = [Math.max(...labels.map((label) => label.length)) * 7 + 10, 12, 10, this.height - 26];
-    const first = numberOf(this.days[0]);
-    const span = Math.max(1, numberOf(this.days.at(-1)) - first);
-    this.x = (number) => left + ((number - first) / span) * (width - left - right);
-    this.y = (value) => bottom - (value / ticks.at(-1)) * (bottom - top);
-    const grid = ticks.flatMap((tick, index) => [
-      svg("line", { class: index ? "grid" : "axis", x1: left, x2: width - right, y1: this.y(tick), y2: this.y(tick) }),
-      svg("text", { x: left - 8, y: this.y(tick) + 4, "text-anchor": "end" }, labels[index]),
-    ]);
-    this.overlay = svg("g", {});
-    const drawing = svg("svg", { viewBox: `0 0 ${width} ${this.height}`, height: this.height, "aria-hidden": "true" });
-    drawing.append(...grid, ...this.dates(width, first, span), ...this.lines.flatMap((line, index) => this.line(line, index, bottom)), this.overlay);
-    this.plot.replaceChildren(drawing);
-    this.mark();
-  }
-
-  dates(width, first, span) {
-    const long = span > 330;
-    const gap = Math.max(1, Math.ceil(span / Math.max(2, Math.floor(width / (long ? 110 : 84)))));
-    const texts = [];
-    for (let number = first + span; number >= first; number -= gap) {
-      const x = this.x(number);
-      const anchor = x > width - 34 ? "end" : "middle";
-      texts.push(svg("text", { x: anchor === "end" ? width - 2 : x, y: this.height - 6, "text-anchor": anchor }, named(long ? tickMonth : tickDay, dayOf(number))));
-    }
-    return texts;
-  }
-
-  /** A line in runs: it breaks where days are missing, and is dashed where they are provisional. */
-  line({ values }, index, bottom) {
-    const parts = [];
-    let run = [];
-    const end = (isOpen) => {
-      if (run.length > 1) {
-        const path = `M${run.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join("L")}`;
-        if (this.lines.length === 1) parts.push(svg("path", { class: "area", d: `${path}L${run.at(-1)[0]},${bottom}L${run[0][0]},${bottom}Z` }));
-        parts.push(svg("path", { class: isOpen ? "line open" : "line", d: path }));
-      } else if (run.length === 1) {
-        parts.push(svg("circle", { class: "dot", cx: run[0][0], cy: run[0][1], r: 3.5 }));
-      }
-    };
-    let wasOpen = false;
-    this.days.forEach((day, at) => {
-      const value = values[at];
-      const isOpen = !state.records.get(day).final;
-      const follows = at > 0 && numberOf(day) - numberOf(this.days[at - 1]) === 1 && typeof values[at - 1] === "number";
-      if (run.length && (typeof value !== "number" || !follows || isOpen !== wasOpen)) {
-        end(wasOpen && run.length > 1);
-        run = typeof value === "number" && follows ? [run.at(-1)] : [];
-      }
-      if (typeof value === "number") run.push([this.x(numberOf(day)), this.y(value)]);
-      wasOpen = isOpen;
-    });
-    end(wasOpen);
-    return [svg("g", { class: `c${index}` }, ...parts)];
-  }
-
-  /** The chosen day, the day under the pointer, and the legend that tells its numbers. */
-  mark() {
-    if (!this.overlay) return;
-    const chosen = chosenDay();
-    const day = this.days.includes(state.pointed) ? state.pointed : chosen;
-    const at = this.days.indexOf(day);
-    const rule = (day, name) => svg("line", { class: name, x1: this.x(numberOf(day)), x2: this.x(numberOf(day)), y1: 6, y2: this.height - 26 });
-    const marks = this.days.includes(chosen) ? [rule(chosen, "chosen")] : [];
-    if (at >= 0) {
-      if (day !== chosen) marks.push(rule(day, "cursor"));
-      this.lines.forEach((line, index) => {
-        if (typeof line.values[at] === "number") {
-          marks.push(svg("g", { class: `c${index}` }, svg("circle", { class: "dot", cx: this.x(numberOf(day)), cy: this.y(line.values[at]), r: 5 })));
-        }
-      });
-    }
-    this.overlay.replaceChildren(...marks);
-    this.tell(day, at);
-  }
-
-  tell(day, at) {
-    const record = state.records.get(day);
-    const when = named(shortDay, day) + (record.final ? "" : ", provisional");
-    const numbers = this.lines.map((line) => `${line.name} ${show(this.kind, at < 0 ? null : line.values[at])}`);
-    const keys = this.lines.map((line, index) => {
-      const key = document.createElement("span");
-      key.className = `c${index}`;
-      const swatch = document.createElement("span");
-      swatch.className = "key";
-      const value = document.createElement("b");
-      value.textContent = show(this.kind, at < 0 ? null : line.values[at]);
-      key.append(swatch, `${line.name} `, value);
-      return key;
-    });
-    const label = document.createElement("span");
-    label.className = "quiet";
-    label.textContent = when;
-    this.legend.replaceChildren(...keys, label);
-    const [first, last] = [this.days[0], this.days.at(-1)].map(numberOf);
-    const values = { valuemin: first, valuemax: last, valuenow: Math.max(first, numberOf(chosenDay())), valuetext: `${when}: ${numbers.join(", ")}` };
-    for (const [name, value] of Object.entries(values)) this.plot.setAttribute(`aria-${name}`, value);
-  }
-}
-
-function point(day) {
-  if (state.pointed === day) return;
-  state.pointed = day;
-  charts.forEach((chart) => chart.mark());
-}
-
-const COLUMNS = [
-  ["Day", null], ["DAU", "dau"], ["WAU", "wau_7d"], ["MAU", "mau_30d"], ["DAU / MAU", "dau_mau_ratio", "share"], ["New", "new"], ["Resurrected", "resurrected"],
-  ["Dormant", "dormant"], ["Orders", "orders"], ["Repeat purchase rate", "repeat_purchase_rate_30d", "share"], ["State", null],
-];
-
-function drawTable() {
-  const cell = (name, text, scope) => {
-    const element = document.createElement(name);
-    element.textContent = text;
-    if (scope) element.scope = scope;
-    return element;
-  };
-  const row = (...cells) => {
-    const element = document.createElement("tr");
-    element.append(...cells);
-    return element;
-  };
-  const figures = COLUMNS.filter(([, field]) => field);
-  document.querySelector("thead").replaceChildren(row(...COLUMNS.map(([name]) => cell("th", name, "col"))));
-  const rows = shownDays().reverse().map((day) => {
-    const record = state.records.get(day);
-    const numbers = figures.map(([, field, kind]) => cell("td", show(kind ?? "count", record[fieldOf(field)])));
-    return row(cell("th", day, "row"), ...numbers, cell("td", record.final ? "final" : "provisional"));
-  });
-  document.querySelector("tbody").replaceChildren(...rows);
-}
-
-// ---------------------------------------------------------------- a user
-
-async function lookUp(id) {
-  const place = $("user");
-  try {
-    drawUser(JSON.parse(await ask(`v1/users/${encodeURIComponent(id)}`)));
-  } catch (error) {
-    const told = document.createElement("p");
-    told.className = "wrong";
-    const unknown = error.status === 404;
-    told.textContent = unknown ? `There is no user “${id}”.` : `No answer about “${id}”: ${error.message}`;
-    place.replaceChildren(told);
-  }
-}
-
-const SHARES = new Set(["brand_share", "discount_share", "reward_share"]);
-
-function drawUser(profile) {
-  const list = document.createElement("dl");
-  for (const [field, value] of Object.entries(profile)) {
-    if (field === "schema") continue;
-    const pair = document.createElement("div");
-    const [name, told] = [document.createElement("dt"), document.createElement("dd")];
-    name.textContent = fieldName(field);
-    told.textContent = valueText(field, value);
-    pair.append(name, told);
-    list.append(pair);
-  }
-  $("user").replaceChildren(list);
-}
-
-function fieldName(field) {
-  const words = field.replace(/_(\d+)d$/, " in $1 days").replace(/_s_mean$/, " mean, seconds").replaceAll("_", " ");
-  return words[0].toUpperCase() + words.slice(1);
-}
-
-function valueText(field, value) {
-  if (value === null) return "–";
-  if (typeof value === "boolean") return value ? "yes" : "no";
-  if (typeof value === "number") return SHARES.has(field) ? KINDS.share(value) : plain.format(value);
-  if (typeof value === "object") return JSON.stringify(value);
-  return String(value);
+  select.value = segment;
+  select.title = segment === "all" ? "" : segment;
 }
 
 // ---------------------------------------------------------------- beginning
 
-const charts = [...document.querySelectorAll("[data-chart]")].map((figure) => new Chart(figure));
+function step(by) {
+  const days = [...model.records.keys()];
+  const at = Math.max(0, Math.min(days.length - 1, days.indexOf(model.day) + by));
+  go({ day: at === days.length - 1 ? "" : days[at] });
+}
 
-$("segment").addEventListener("change", (event) => {
-  Object.assign(state, { segment: event.target.value, polls: 0, answer: "", records: new Map() });
-  pollOnce().catch(() => {});
-});
-$("range").addEventListener("change", (event) => {
-  state.range = Number(event.target.value);
+$("panels").append(
+  ...Object.entries(PANELS).map(([name, panel]) =>
+    make("li", {}, make("a", { "data-panel": name, href: linkTo({ panel: name }) }, panel.title)),
+  ),
+);
+watchTerms();
+watchToken(() => followSegment());
+onChange((now, before) => {
+  if (now.segment !== before.segment) followSegment();
+  if (now.panel !== before.panel) scrollTo({ top: 0 });
+  drawSegments();
   draw();
+  askWhatIsDue();
 });
-$("window").addEventListener("change", (event) => {
-  state.window = Number(event.target.value);
-  draw();
+// Links within the page, but for those of another tab.
+document.addEventListener("click", (event) => {
+  const link = event.target instanceof Element ? event.target.closest("a[href^='#']") : null;
+  if (!link || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  if (link.id === "skip") return $("figures").focus();
+  go(Object.fromEntries(new URLSearchParams(link.getAttribute("href").slice(1))), true);
 });
+$("controls").addEventListener("submit", (event) => event.preventDefault());
+$("segment").addEventListener("change", (event) => go({ segment: event.target.value }));
+$("segment-filter").addEventListener("input", drawSegments);
+$("range").addEventListener("change", (event) => go({ range: event.target.value }));
 $("day-before").addEventListener("click", () => step(-1));
 $("day-after").addEventListener("click", () => step(1));
-$("day-newest").addEventListener("click", () => choose(null));
-$("table-details").addEventListener("toggle", () => $("table-details").open && drawTable());
-$("user-form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  lookUp($("user-id").value);
-});
-$("token-form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  sessionStorage.setItem("token", $("token").value.trim());
-  $("token").value = "";
-  $("token-dialog").close();
-});
-$("token-dialog").addEventListener("close", () => {
-  $("token-again").hidden = Boolean(sessionStorage.getItem("token"));
-});
-$("token-open").addEventListener("click", () => {
-  $("token-again").hidden = true;
-  $("token-dialog").showModal();
-});
-
-poll();
+$("day-newest").addEventListener("click", () => go({ day: "" }));
+setInterval(askWhatIsDue, 1000);
+setInterval(() => document.hidden || askSegments(), SEGMENTS_MS);
+document.addEventListener("visibilitychange", askWhatIsDue);
+followSegment();
+draw();
