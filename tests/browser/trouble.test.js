@@ -36,6 +36,7 @@ test("no insights and no alerts", async () => {
   const service = await example("plain");
   const { page, problems, close } = await open(browser, service.url, { hash: "#panel=purchases", expected: /404|status of 503.*v1\/insights$/ });
   await page.route(/\/v1\/insights$/, (route) => route.fulfill({ status: 404, json: { error: "there is nothing at this path" } }));
+  await page.reload();
   await page.locator(".empty", { hasText: "Not available: this service does not tell insights." }).first().waitFor();
   await visitAll(page, "");
   await page.evaluate(() => (location.hash = "panel=risk"));
