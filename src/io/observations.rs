@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -151,6 +151,8 @@ pub struct Observations {
     firing: Mutex<FiringAlerts>,
     /// What was said of alerts.
     alerts: Mutex<AlertReadings>,
+    /// What is observed of the forwarding of each input, where events are forwarded to one log first.
+    forwarding: Mutex<Vec<(String, Arc<Self>)>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -170,6 +172,17 @@ impl Observations {
     #[must_use]
     pub fn outcomes(&self) -> BTreeMap<&'static str, u64> {
         locked(&self.outcomes).clone()
+    }
+
+    /// Notes that an input is forwarded, and where what is observed of it is written.
+    pub fn watch_forwarding(&self, input: &str, observations: Arc<Self>) {
+        locked(&self.forwarding).push((input.to_owned(), observations));
+    }
+
+    /// What is observed of the forwarding of each input.
+    #[must_use]
+    pub fn forwarding(&self) -> Vec<(String, Arc<Self>)> {
+        locked(&self.forwarding).clone()
     }
 
     /// Notes how many partitions the log has.

@@ -58,5 +58,5 @@ def wait_for(what, seconds, look):
 
 def kustomized(folder):
     """The manifests that a folder makes, as text."""
-    program = tool("kubectl", "kustomize")
+    program = tool("kustomize", "kubectl")
     return output_of(program, "kustomize" if program.endswith("kubectl") else "build", folder)

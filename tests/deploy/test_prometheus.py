@@ -12,8 +12,8 @@ RULES = DEPLOY / "prometheus/rules.yaml"
 DASHBOARD = json.loads((DEPLOY / "grafana/stickiness.json").read_text())
 # What Grafana puts in: the dashboard's variables, and the interval that holds four scrapes at least.
 VARIABLES = {"$job": "stickiness", "$instance": ".*", "$__rate_interval": "30s"}
-# Families that a service which is well has no series of.
-QUIET = {"stickiness_aborts_total", "stickiness_alerts_firing"}
+# Families that a service which is well, and forwards nothing, has no series of.
+QUIET = {"stickiness_aborts_total", "stickiness_alerts_firing", "stickiness_forwarding_lag_records"}
 
 
 def panels():
@@ -48,6 +48,16 @@ class Files(unittest.TestCase):
         for rule in rules():
             fires = f'alertname="{rule["alert"]}",alertstate="firing"' in tested or re.search(f"alertname: {rule['alert']}\n +exp_alerts:\n", tested)
             self.assertTrue(fires, f"no test shows {rule['alert']} firing")
+
+    def test_dead_letters_are_those_of_the_service(self):
+        source = (DEPLOY.parent / "src/model/rejection.rs").read_text()
+        reasons = set(re.findall(r'Self::\w+ => "(\w+)"', source))
+        self.assertGreater(len(reasons), 5)
+        for text in (RULES.read_text(), json.dumps(DASHBOARD).replace("\\", "")):
+            found = re.findall(r'outcome=~"([a-z_|]+)"', text)
+            self.assertTrue(found)
+            for outcomes in found:
+                self.assertEqual(set(outcomes.split("|")), reasons)
 
     def test_prometheus_takes_its_settings(self):
         output_of(tool("promtool"), "check", "config", "--syntax-only", DEPLOY / "prometheus/prometheus.yaml")
