@@ -98,7 +98,7 @@ class Live:
             found = self.prometheus("query", query="count(stickiness_snapshot_age_seconds) == 4 and on () stickiness_churn_brier_score")
             return found and found["result"]
 
-        wait_for("snapshot and model", 100, complete)
+        wait_for("snapshot and model", 180, complete)
 
 
 def _get(url):

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
 TOOLS = TARGET / "tools" / "deploy"
-BINARY = Path(os.environ.get("STICKINESS_BINARY", TARGET / "debug" / "stickiness"))
+BINARY = Path(os.environ.get("STICKINESS_BINARY", TARGET / "debug" / "stickiness")).resolve()
 
 
 def tool(*names):

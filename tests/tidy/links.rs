@@ -31,6 +31,19 @@ fn has_heading(document: &Path, wanted: &str) -> bool {
 }
 
 #[test]
+fn every_document_is_in_the_index() {
+    let index = std::fs::read_to_string(root().join("docs/README.md")).expect("read");
+    let linked = targets(&index);
+    for document in std::fs::read_dir(root().join("docs")).expect("listed").map(|entry| entry.expect("read").file_name()) {
+        let name = document.to_string_lossy();
+        assert!(
+            name == "README.md" || !name.ends_with(".md") || linked.iter().any(|target| *target == name),
+            "docs/README.md lacks {name}"
+        );
+    }
+}
+
+#[test]
 fn links_between_documents_lead_somewhere() {
     let mut found = 0;
     for document in documents() {
