@@ -49,5 +49,6 @@ if [[ ! -e "$tools/node_modules/.complete" || tests/deploy/package-lock.json -nt
     npm ci --silent --no-audit --no-fund --prefix "$tools"
     touch "$tools/node_modules/.complete"
 fi
+# STICKINESS_BINARY is one that is built already.
 [[ -n "${STICKINESS_BINARY:-}" ]] || cargo build --locked --bin stickiness
 PYTHONDONTWRITEBYTECODE=1 "$tools/venv/bin/python" tests/deploy/run.py

@@ -60,5 +60,6 @@ cargo deny --locked check --hide-inclusion-graph licenses bans sources
 step "tests"
 STICKINESS_REQUIRE_ALERTMANAGER=1 cargo test --locked
 step "deployment"
-scripts/test-deploy.sh
+# With the binary of the tests: a build by itself is another one, because what tests depend on changes features of dependencies.
+STICKINESS_BINARY="${CARGO_TARGET_DIR:-target}/debug/stickiness" scripts/test-deploy.sh
 step "done"
