@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds everything, fetches the Kafka broker that the tests start, and runs all tests, formatting and lints included.
-# Needs: Rust, a C compiler, make and perl to build; Java 17 and Maven for the broker; Alertmanager and Chromium, which root gets by apt-get; Node 20 and npm
-# for the page. Says what is missing.
+# Needs: Rust, a C compiler, make and perl to build; Java 17 and Maven for the broker; Alertmanager, Prometheus, systemd-analyze and Chromium, which root gets by
+# apt-get; Python 3.11 for the tests of deploy/; Node 20 and npm for those and for the page. Says what is missing.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -19,10 +19,14 @@ need make "apt-get install make"
 need perl "apt-get install perl"
 need java "apt-get install openjdk-17-jre-headless"
 need mvn "apt-get install maven"
-# Debian's package starts a service of its own where it can; the tests start the program themselves, on a free port.
-if ! command -v prometheus-alertmanager >/dev/null 2>&1 && [[ "$(id -u)" == 0 ]] && command -v apt-get >/dev/null 2>&1; then
-    echo "installing prometheus-alertmanager for the tests of alerts" >&2
-    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus-alertmanager; } >&2 || true
+# Debian's packages start services of their own where they can; the tests start the programs themselves, on free ports.
+lacking=()
+for program in prometheus-alertmanager prometheus systemd-analyze; do
+    command -v "$program" >/dev/null 2>&1 || lacking+=("${program/systemd-analyze/systemd}")
+done
+if [[ ${#lacking[@]} -gt 0 && "$(id -u)" == 0 ]] && command -v apt-get >/dev/null 2>&1; then
+    echo "installing ${lacking[*]} for the tests of alerts and of deploy/" >&2
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${lacking[@]}"; } >&2 || true
 fi
 if ! command -v chromium >/dev/null 2>&1 && [[ "$(id -u)" == 0 ]] && command -v apt-get >/dev/null 2>&1; then
     echo "installing chromium for the tests of the page" >&2
@@ -32,6 +36,10 @@ need chromium "apt-get install chromium, as root; the tests of the page look at 
 need node "apt-get install nodejs, version 20 or later"
 need npm "apt-get install npm"
 need prometheus-alertmanager "apt-get install prometheus-alertmanager, as root; the tests of alerts start it"
+need prometheus "apt-get install prometheus, as root; the tests of deploy/ start it"
+need systemd-analyze "apt-get install systemd; it reads the unit of deploy/"
+need python3 "apt-get install python3 python3-venv; it runs the tests of deploy/"
+need npm "apt-get install nodejs npm; schemas of deploy/kubernetes come from there"
 [[ "$missing" == 0 ]] || exit 1
 for component in fmt clippy; do
     cargo "$component" --version >/dev/null 2>&1 || {
@@ -60,4 +68,7 @@ step "tests"
 STICKINESS_REQUIRE_ALERTMANAGER=1 cargo test --locked
 step "the page in a browser"
 tests/browser/run
+step "deployment"
+# With the binary of the tests: a build by itself is another one, because what tests depend on changes features of dependencies.
+STICKINESS_BINARY="${CARGO_TARGET_DIR:-target}/debug/stickiness" scripts/test-deploy.sh
 step "done"

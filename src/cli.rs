@@ -4,11 +4,14 @@ mod alerts;
 mod backtest;
 mod check;
 mod compare;
+mod completions;
 mod demo;
 mod fit;
 mod generate;
 mod histories;
 mod insights;
+mod logging;
+mod man;
 mod replay;
 mod reshard;
 mod run;
@@ -28,7 +31,13 @@ use clap::{Parser, Subcommand};
     name = "stickiness",
     version,
     max_term_width = 120,
-    after_help = "Exit status: 0 done, 1 failed while running, 2 bad usage or settings."
+    after_help = "Where to begin:
+  stickiness demo                                  everything on sample events; needs nothing else
+  stickiness replay --output out events.ndjson     your own file
+  stickiness check --config stickiness.toml        your own topic: then `topics`, then `run`
+  stickiness COMMAND --help                        the options of a command, with examples
+
+Exit status: 0 done, 1 failed while running, 2 bad usage or settings."
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -52,6 +61,8 @@ enum Command {
     Reshard(reshard::ReshardArguments),
     Snapshot(snapshot::SnapshotArguments),
     User(user::UserArguments),
+    Completions(completions::CompletionsArguments),
+    Man(man::ManArguments),
 }
 
 /// Why a command ended early.
@@ -90,6 +101,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Reshard(arguments) => reshard::run(&arguments),
         Command::Snapshot(arguments) => snapshot::run(&arguments),
         Command::User(arguments) => user::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
     }
 }
 

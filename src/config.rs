@@ -7,6 +7,7 @@ mod churn;
 mod counting;
 mod duration;
 mod input;
+mod log;
 mod loyalty;
 mod mistakes;
 mod section;
@@ -23,6 +24,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
+pub use log::{LogFormat, LogSettings};
 pub use mistakes::{Mistake, Mistakes};
 
 use crate::engine::alerts::AlertSettings;
@@ -68,6 +70,8 @@ pub struct Settings {
     pub worker_threads: Option<NonZeroU16>,
     /// `workers.step_limit`: how long a thread may go without coming round before the process ends.
     pub step_limit: Duration,
+    /// `[log]`
+    pub log: LogSettings,
 }
 
 impl Settings {
@@ -96,6 +100,7 @@ impl Settings {
         let snapshots = service::snapshots(top.section("snapshots"));
         let http = service::http(top.section("http"));
         let (worker_threads, step_limit) = service::workers(top.section("workers"));
+        let log = log::log(top.section("log"));
         top.finish();
         let counting::Counting { earliest, idle_after, currency } = counting;
         let mistakes = written.mistakes.into_inner();
@@ -118,6 +123,7 @@ impl Settings {
             http,
             worker_threads,
             step_limit,
+            log,
         })
     }
 

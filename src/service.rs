@@ -199,8 +199,6 @@ pub enum History {
 /// The running service.
 pub struct Service {
     common: Arc<Common>,
-    /// What is observed of the forwarding of each input.
-    forwarding: Vec<(String, Arc<Observations>)>,
     threads: Vec<JoinHandle<()>>,
     aggregator: Option<JoinHandle<()>>,
 }
@@ -247,7 +245,7 @@ impl Service {
             insights: Mutex::default(),
             pulses: Mutex::default(),
         });
-        let mut service = Self { common: Arc::clone(&common), forwarding: Vec::new(), threads: Vec::new(), aggregator: None };
+        let mut service = Self { common: Arc::clone(&common), threads: Vec::new(), aggregator: None };
         let engines = EngineProcessors::new(&common.settings, &common.models)?;
         let kafka = &common.settings.kafka;
         let engines =
@@ -255,7 +253,7 @@ impl Service {
         service.start_stage(threads, &engines)?;
         for input in kafka.inputs.iter().filter(|_| kafka.repartition) {
             let observations = Arc::new(Observations::beside(&common.observations));
-            service.forwarding.push((input.clone(), Arc::clone(&observations)));
+            common.observations.watch_forwarding(input, Arc::clone(&observations));
             let group_id = forwarding_group(&kafka.group_id, input);
             let forwarders = Stage::new(&common, Forwarders::new(&common.settings, input), &group_id, input, observations, false)?;
             service.start_stage(threads, &forwarders)?;
@@ -275,12 +273,6 @@ impl Service {
             self.threads.push(thread);
         }
         Ok(())
-    }
-
-    /// What is observed of the forwarding of each input; nothing unless `kafka.repartition` is set.
-    #[must_use]
-    pub fn forwarding(&self) -> &[(String, Arc<Observations>)] {
-        &self.forwarding
     }
 
     /// A thread that ends the service when it panics.

@@ -37,6 +37,9 @@ enum AlertsCommand {
 /// likely to leave when silent for more than half the lapse window, churned when silent for more than all of it, and comes back with the
 /// probability of those who were as silent before. JSON goes to standard output, a table to standard error.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stickiness alerts tune --html alarms.html events.ndjson
+  stickiness alerts tune --series lapses.csv")]
 struct TuneArguments {
     #[command(flatten)]
     config: ConfigArgument,

@@ -22,6 +22,8 @@ use crate::model::time::Day;
 
 /// Fit a churn model to the past in files, judge it on the days after, and print how it did beside rules without a model
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stickiness backtest --split 2026-03-31 --until 2026-06-30 --html report.html events.ndjson")]
 pub(super) struct BacktestArguments {
     #[command(flatten)]
     config: ConfigArgument,

@@ -19,6 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Tell every mistake in the settings, with key, value and what is allowed
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stickiness check --config stickiness.toml              the settings, then the brokers, the topics and the snapshot store
+  stickiness check --offline --config stickiness.toml    the settings alone")]
 pub(super) struct CheckArguments {
     #[command(flatten)]
     config: ConfigArgument,

@@ -8,8 +8,9 @@ use std::thread;
 use clap::Args;
 
 use super::Failure;
-use super::run::{Signals, failure, runtime, serve_until_told, start_logging};
-use crate::config::Settings;
+use super::logging::start_logging;
+use super::run::{Signals, failure, runtime, serve_until_told};
+use crate::config::{LogFormat, LogSettings, Settings};
 use crate::io::feed::{DemoPace, Feed, feed_demo};
 use crate::io::kafka::embedded::EmbeddedBroker;
 use crate::service::{Service, connection, topic_plans};
@@ -21,6 +22,10 @@ const INPUT: &str = "events";
 
 /// Run the whole service on an embedded broker with sample events; needs nothing else
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stickiness demo                                          then open the page that it prints
+  stickiness demo --listen 127.0.0.1:9000 --users 20000 --events 600000
+  RUST_LOG=info stickiness demo                            with everything that the service says")]
 pub(super) struct DemoArguments {
     /// Where the page is served
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
@@ -40,11 +45,11 @@ pub(super) struct DemoArguments {
 }
 
 pub(super) fn run(arguments: &DemoArguments) -> Result<(), Failure> {
-    if std::env::var_os("RUST_LOG").is_none() {
-        // Someone who tries it wants to see what to look at, not every partition's history.
-        start_logging("warn");
-    } else {
-        start_logging("info");
+    // Someone who tries it wants to see what to look at, not every partition's history.
+    start_logging(LogSettings { format: LogFormat::Text, level: "warn" });
+    if !arguments.listen.ip().is_loopback() {
+        let advice = "the demo shows itself to this machine alone: say 127.0.0.1 and a port";
+        return Err(Failure::Usage(anyhow::anyhow!("--listen {}: {advice}", arguments.listen)));
     }
     let broker = EmbeddedBroker::start().map_err(Failure::running)?;
     let state = std::env::temp_dir().join(format!("stickiness-demo-{}", std::process::id()));

@@ -19,6 +19,8 @@ use crate::model::time::Day;
 
 /// Fit a churn model to the histories in files by maximum likelihood, and print it as one JSON object
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stickiness fit --until 2026-06-30 events.ndjson")]
 pub(super) struct FitArguments {
     #[command(flatten)]
     config: ConfigArgument,

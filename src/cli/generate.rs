@@ -19,6 +19,11 @@ const LONGEST_WAIT_MS: u64 = 20;
 
 /// Generate synthetic events of users with habits: the same seed gives the same bytes
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stickiness generate --events 100000 --users 5000 --days 120 --output events.ndjson
+  stickiness generate --rate 500 --duration 60 | kcat -P -b localhost:9092 -t events
+
+Records that come from a pipe have no key: read them with kafka.repartition = true.")]
 pub(super) struct GenerateArguments {
     /// Count of records
     #[arg(long, default_value_t = 10_000, conflicts_with = "rate")]

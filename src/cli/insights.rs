@@ -12,6 +12,9 @@ use crate::wire::insights::NAMES;
 
 /// Print what groups of users in files show as one JSON object: the funnel of orders, recovery after complaints, and more
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stickiness insights --until 2026-06-30 events.ndjson
+  stickiness insights --name funnel events.csv.gz")]
 pub(super) struct InsightsArguments {
     #[command(flatten)]
     config: ConfigArgument,

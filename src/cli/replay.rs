@@ -12,6 +12,11 @@ use crate::model::time::Day;
 
 /// Run the engine over files and write every metric, transition, profile and dead letter
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stickiness generate --events 100000 --users 5000 --days 120 --output events.ndjson
+  stickiness replay --output out events.ndjson
+  zcat events-*.csv.gz | stickiness replay --config mapping.toml --order event-time --output out -
+  tail -n 1 out/metrics.ndjson")]
 pub(super) struct ReplayArguments {
     #[command(flatten)]
     config: ConfigArgument,

@@ -3,14 +3,19 @@
 use clap::Args;
 use serde_json::json;
 
-use super::run::{failure, runtime, start_logging};
+use super::logging::start_logging;
+use super::run::{failure, runtime};
 use super::settings::ConfigArgument;
 use super::{Failure, print};
 use crate::service;
 
-/// Add partitions to the log and move every user to the one that its id now belongs to. Stop every process of the group first, and, unless
-/// kafka.repartition is set, every producer: one that does not know of new partitions sends events where their user no longer is
+/// Add partitions to the log and move every user to the one that its id now belongs to
+///
+/// Stop every process of the group first, and, unless kafka.repartition is set, every producer: one that does not know of new partitions
+/// sends events where their user no longer is.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stickiness reshard --config stickiness.toml --partitions 32")]
 pub(super) struct ReshardArguments {
     #[command(flatten)]
     config: ConfigArgument,
@@ -21,7 +26,7 @@ pub(super) struct ReshardArguments {
 
 pub(super) fn run(arguments: &ReshardArguments) -> Result<(), Failure> {
     let settings = arguments.config.read()?;
-    start_logging("info");
+    start_logging(settings.log);
     let runtime = runtime()?;
     let moved = service::reshard(&settings, arguments.partitions, runtime.handle()).map_err(failure)?;
     let service::Moved { before, after, users } = moved;

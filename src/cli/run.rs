@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 use super::Failure;
+use super::logging::start_logging;
 use super::settings::ConfigArgument;
 use crate::config::{HttpSettings, Settings};
 use crate::io::http::Server;
@@ -19,6 +19,12 @@ const LOOK: std::time::Duration = std::time::Duration::from_millis(200);
 
 /// Count events from Kafka and publish metrics and transitions, until SIGTERM or Ctrl-C
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stickiness run --config stickiness.toml
+  STICKINESS__LOG__FORMAT=json stickiness run --config stickiness.toml
+  stickiness run --config stickiness.toml --from-snapshot before-upgrade
+
+`stickiness check` tells mistakes beforehand; `stickiness topics` creates what is missing.")]
 pub(super) struct RunArguments {
     #[command(flatten)]
     config: ConfigArgument,
@@ -35,7 +41,7 @@ pub(super) struct RunArguments {
 
 pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     let settings = arguments.config.read()?;
-    start_logging("info");
+    start_logging(settings.log);
     let runtime = runtime()?;
     let http = settings.http.clone();
     let history = match &arguments.from_snapshot {
@@ -72,13 +78,6 @@ async fn start(
         started = starting => Some(started.unwrap_or_else(|panicked| Err(ServiceError::Ended(panicked.to_string())))),
         () = signals.told() => None,
     }
-}
-
-/// Logs on standard error, at the level of `RUST_LOG` or else `level`.
-pub(super) fn start_logging(level: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    drop(tracing_subscriber::fmt().with_env_filter(filter).with_ansi(terminal).with_writer(std::io::stderr).try_init());
 }
 
 /// What runs HTTP, the object store and signals.

@@ -8,6 +8,9 @@ use crate::wire::schema::{Channels, asyncapi, named};
 
 /// Print the JSON Schema of one record, or an `AsyncAPI` document of all topics
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stickiness schema > asyncapi.json
+  stickiness schema metrics > metrics.schema.json")]
 pub(super) struct SchemaArguments {
     /// The record; without it, the `AsyncAPI` document with all schemas inside
     #[arg(value_parser = ["event", "metrics", "transitions", "churn-risk", "alerts", "profiles", "dead-letters"])]

@@ -1,9 +1,9 @@
 //! Reading the settings that a command is given.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use clap::Args;
 
 use super::Failure;
@@ -15,6 +15,12 @@ pub(super) fn day(text: &str) -> Result<Day, String> {
     let day = Day::parse(text).ok_or_else(|| "a day is written YYYY-MM-DD, such as 2026-01-31".to_owned())?;
     let years = Day::from_date(jiff::civil::date(1900, 1, 1))..=Day::from_date(jiff::civil::date(2099, 12, 31));
     if years.contains(&day) { Ok(day) } else { Err(format!("must be a day from {} to {}", years.start(), years.end())) }
+}
+
+/// Why there are no settings. A file is as short as the one that is named here.
+fn unread(path: &Path, error: &std::io::Error) -> Failure {
+    let advice = "without --config, everything has its default; config/examples/own-topic.toml is a file to start from";
+    Failure::Usage(anyhow!("{}: {error}\n  {advice}", path.display()))
 }
 
 /// `--config`
@@ -32,7 +38,7 @@ impl ConfigArgument {
     /// A usage failure: the file cannot be read, or settings are wrong.
     pub(super) fn read(&self) -> Result<Settings, Failure> {
         let text = match &self.config {
-            Some(path) => fs::read_to_string(path).with_context(|| path.display().to_string()).map_err(Failure::Usage)?,
+            Some(path) => fs::read_to_string(path).map_err(|error| unread(path, &error))?,
             None => String::new(),
         };
         let mut environment = Vec::new();

@@ -3,7 +3,8 @@
 use clap::Args;
 use serde_json::json;
 
-use super::run::{failure, runtime, start_logging};
+use super::logging::start_logging;
+use super::run::{failure, runtime};
 use super::settings::ConfigArgument;
 use super::{Failure, print};
 use crate::io::snapshots::KeptName;
@@ -11,6 +12,9 @@ use crate::service;
 
 /// Keep the newest stored state of every partition under a name, for `run --from-snapshot NAME`. The service may run meanwhile
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stickiness snapshot --config stickiness.toml --name before-upgrade
+  stickiness run --config stickiness.toml --from-snapshot before-upgrade    goes back to it")]
 pub(super) struct SnapshotArguments {
     #[command(flatten)]
     config: ConfigArgument,
@@ -26,7 +30,7 @@ pub(super) fn kept_name(text: &str) -> Result<KeptName, String> {
 
 pub(super) fn run(arguments: &SnapshotArguments) -> Result<(), Failure> {
     let settings = arguments.config.read()?;
-    start_logging("info");
+    start_logging(settings.log);
     let kept = runtime()?.block_on(service::keep(&settings, &arguments.name)).map_err(failure)?;
     for service::Kept { partition, offset, bytes } in kept {
         print(&json!({ "name": arguments.name.to_string(), "partition": partition, "offset": offset, "bytes": bytes }).to_string())?;

@@ -9,6 +9,8 @@ use crate::service::{connection, topic_plans};
 
 /// Create the topics that are missing, with the right partitions and policies; nothing that exists is changed
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stickiness topics --config stickiness.toml --partitions 16")]
 pub(super) struct TopicsArguments {
     #[command(flatten)]
     config: ConfigArgument,

@@ -18,6 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Print a user's profile as JSON, or in words what its churn risk is made of, asked of a running service
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  stickiness user --config stickiness.toml user-1
+  stickiness user --address 127.0.0.1:8080 --explain user-1")]
 pub(super) struct UserArguments {
     #[command(flatten)]
     config: ConfigArgument,
@@ -39,7 +42,7 @@ pub(super) fn run(arguments: &UserArguments) -> Result<(), Failure> {
         return Err(Failure::Usage(anyhow!("http.listen has port 0, which is another at every start: say --address")));
     }
     let answer = ask(address, &arguments.id, settings.http.token.as_ref())
-        .with_context(|| format!("no answer from a service at {address}"))
+        .map_err(|error| anyhow!("no answer from a service at {address}: {error:#}\n  start one with `stickiness run`, or say with --address where it listens"))
         .map_err(Failure::Running)?;
     match answer {
         Answer { status: 200, body } if arguments.explain => {

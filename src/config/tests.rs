@@ -159,6 +159,7 @@ fn the_environment_overrides() {
             ("STICKINESS__HTTP__TOKEN", "a b"),
             ("STICKINESS__HTTP__TOKEN", "0042"),
             ("STICKINESS_LOG", "debug"),
+            ("STICKINESS__LOG__FORMAT", "json"),
             ("PATH", "/bin"),
         ],
     )
@@ -168,6 +169,7 @@ fn the_environment_overrides() {
     assert_eq!(settings.kafka.properties.0["sasl.password"], "hunter2");
     assert_eq!((settings.engine.mau_days, settings.engine.grace_ms), (28, 7_200_000));
     assert_eq!(settings.http.token.as_ref().map(Secret::reveal), Some("0042"));
+    assert_eq!(settings.log, LogSettings { format: LogFormat::Json, level: "info" });
 }
 
 #[track_caller]

@@ -159,6 +159,8 @@ pub struct Observations {
     alerts: Mutex<AlertReadings>,
     /// Samples of what was no event.
     pub dead_letters: Arc<DeadLetters>,
+    /// What is observed of the forwarding of each input, where events are forwarded to one log first.
+    forwarding: Mutex<Vec<(String, Arc<Self>)>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -184,6 +186,17 @@ impl Observations {
     #[must_use]
     pub fn outcomes(&self) -> BTreeMap<&'static str, u64> {
         locked(&self.outcomes).clone()
+    }
+
+    /// Notes that an input is forwarded, and where what is observed of it is written.
+    pub fn watch_forwarding(&self, input: &str, observations: Arc<Self>) {
+        locked(&self.forwarding).push((input.to_owned(), observations));
+    }
+
+    /// What is observed of the forwarding of each input.
+    #[must_use]
+    pub fn forwarding(&self) -> Vec<(String, Arc<Self>)> {
+        locked(&self.forwarding).clone()
     }
 
     /// Notes how many partitions the log has.

@@ -11,6 +11,7 @@ mod error;
 mod outputs;
 mod partition;
 mod processor;
+mod progress;
 mod pulse;
 mod recovery;
 mod resharding;
@@ -31,6 +32,7 @@ pub use recovery::{Refusal, candidates};
 pub use resharding::ReshardFailure;
 
 use self::partition::{Arrivals, Partition, Tally};
+use self::progress::Restores;
 use self::snapshot::Stored;
 use crate::io::clock::{self, Stopwatch};
 use crate::io::failpoint::{Place, pass};
@@ -151,6 +153,8 @@ pub struct Worker<F: Processors> {
     arrivals: Arrivals,
     pulse: Arc<Pulse>,
     membership: Membership,
+    /// Restores that go on and were told.
+    restores: Option<Restores>,
 }
 
 /// Whether a worker has its share of the group; tells the observations while it has not.
@@ -232,6 +236,7 @@ impl<F: Processors> Worker<F> {
             arrivals: Arrivals::default(),
             pulse,
             membership,
+            restores: None,
         })
     }
 
@@ -355,6 +360,7 @@ impl<F: Processors> Worker<F> {
                 tracing::info!(?partitions, "partitions assigned");
                 self.commit(false)?;
                 self.restore(&partitions)?;
+                self.tell_restores();
                 self.set_gauges();
                 self.observations.assignments.add(1);
                 self.membership.set_outside(false);
@@ -400,6 +406,7 @@ impl<F: Processors> Worker<F> {
         self.settle_settings()?;
         self.close_idle_partitions()?;
         self.set_gauges();
+        self.tell_restores();
         Ok(())
     }
 

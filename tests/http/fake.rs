@@ -160,6 +160,20 @@ pub(crate) fn settings(token: Option<&str>) -> HttpSettings {
 fn observations(now_ms: i64) -> Observations {
     let observations = Observations::default();
     observations.count_outcomes(&BTreeMap::from([("accepted", 48_211), ("duplicate", 312), ("too_late", 9)]));
+    let forwarding = Arc::new(Observations::default());
+    forwarding.count_outcomes(&BTreeMap::from([("forwarded", 48_000), ("too_late", 1), ("malformed", 4)]));
+    let gauges = PartitionGauges {
+        phase: PartitionPhase::Live,
+        next_offset: 48_005,
+        committed_offset: 48_000,
+        log_end: Some(48_007),
+        watermark_ms: None,
+        snapshot_at_ms: None,
+        snapshot_bytes: 0,
+        snapshot_overdue: false,
+    };
+    forwarding.set_partition(2, gauges);
+    observations.watch_forwarding("clicks", forwarding);
     observations.count_abort("\"odd\\\nreason");
     let mut scores = Calibration::default();
     for (risk, came) in [(0.12, true), (0.14, false), (0.92, false)] {

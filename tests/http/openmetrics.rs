@@ -65,7 +65,9 @@ fn everything_is_told() {
     let read = read(&answer.body);
     for (series, value) in [
         ("stickiness_ready", 1.0),
-        ("stickiness_events_total{outcome=\"too_late\"}", 9.0),
+        ("stickiness_events_total{outcome=\"too_late\"}", 10.0),
+        ("stickiness_events_total{outcome=\"malformed\"}", 4.0),
+        ("stickiness_forwarding_lag_records{topic=\"clicks\",partition=\"2\"}", 7.0),
         ("stickiness_aborts_total{reason=\"\\\"odd\\\\\\nreason\"}", 1.0),
         ("stickiness_commits_total", 1204.0),
         ("stickiness_commit_duration_seconds_count", 1000.0),
@@ -94,6 +96,7 @@ fn everything_is_told() {
         assert!(read.samples[series] > 0.0, "{series}");
     }
     assert!(!read.samples.contains_key("stickiness_snapshot_age_seconds{partition=\"0\"}"));
+    assert!(!read.samples.contains_key("stickiness_events_total{outcome=\"forwarded\"}"), "what was forwarded is counted in the log");
     assert!(!read.samples.keys().any(|series| series.contains("bin=\"0.00-0.05\"")), "nobody is in it");
 }
 

@@ -188,6 +188,8 @@ fn a_service_killed_again_and_again_publishes_what_a_replay_does() {
     let mut last = bench.group.start();
     bench.assert_as_replayed(&lines, &mut last);
     last.terminate();
+    let log = bench.group.log();
+    assert!(log.contains("restoring: reading on from the snapshots") && log.contains("restored: all partitions are live"), "{log}");
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! What the documents say of the code is so.
 
+mod links;
+mod logs;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

@@ -84,6 +84,8 @@ struct Readings {
     refits: BTreeMap<(&'static str, &'static str), u64>,
     scored: BTreeMap<&'static str, Scored>,
     partitions: BTreeMap<i32, PartitionGauges>,
+    /// Records of inputs that are not forwarded yet, by topic and partition.
+    forwarding_lags: BTreeMap<(String, i32), i64>,
     sizes: BTreeMap<i32, PartitionSize>,
     rule_costs: BTreeMap<String, RuleCost>,
     firing: FiringAlerts,
@@ -95,7 +97,7 @@ impl Readings {
         Self {
             now,
             is_ready,
-            outcomes: observations.outcomes(),
+            outcomes: outcomes(observations),
             aborts: observations.aborts(),
             replayed: observations.replayed.get(),
             commits: observations.commits.get(),
@@ -108,6 +110,7 @@ impl Readings {
             refits: observations.refits(),
             scored: observations.scored(),
             partitions: observations.partitions(),
+            forwarding_lags: forwarding_lags(observations),
             sizes: observations.sizes(),
             rule_costs: by_segment(observations.rule_costs()),
             firing: observations.firing(),
@@ -212,6 +215,11 @@ impl Readings {
         let live = |gauges: &PartitionGauges| Some(i64::from(gauges.phase == PartitionPhase::Live));
         page.each("partition_live", "Whether the partition is counted live: 1, or 0 while restoring.", None, partitions, live)?;
         page.each("partition_lag_records", "Records in the log that are not committed.", None, partitions, lag)?;
+        let help = "Records of an input that are not forwarded to the log yet, where kafka.repartition is set.";
+        let mut forwarding = page.family("forwarding_lag_records", help, None, MetricType::Gauge)?;
+        for ((topic, partition), lag) in &self.forwarding_lags {
+            forwarding.encode_family(&[("topic", topic.as_str()), ("partition", partition.to_string().as_str())])?.encode_gauge(lag)?;
+        }
         let watermark_lag = |gauges: &PartitionGauges| since(gauges.watermark_ms);
         page.each("watermark_lag", "Wall clock less the newest event time.", Some(&Unit::Seconds), partitions, watermark_lag)?;
         let snapshot_age = |gauges: &PartitionGauges| since(gauges.snapshot_at_ms);
@@ -284,6 +292,27 @@ impl Collector for Readings {
         self.encode_sizes(page)?;
         self.encode_rules(page)
     }
+}
+
+/// Records by outcome: of the log, and what was refused on the way to it. What got there is not told twice.
+fn outcomes(observations: &Observations) -> BTreeMap<&'static str, u64> {
+    let mut outcomes = observations.outcomes();
+    for (_, forwarding) in observations.forwarding() {
+        for (outcome, count) in forwarding.outcomes().into_iter().filter(|(outcome, _)| *outcome != "forwarded") {
+            *outcomes.entry(outcome).or_default() += count;
+        }
+    }
+    outcomes
+}
+
+fn forwarding_lags(observations: &Observations) -> BTreeMap<(String, i32), i64> {
+    let mut lags = BTreeMap::new();
+    for (topic, forwarding) in observations.forwarding() {
+        for (partition, gauges) in forwarding.partitions() {
+            lags.extend(lag(&gauges).map(|lag| ((topic.clone(), partition), lag)));
+        }
+    }
+    lags
 }
 
 /// What is being written, one family after another.

@@ -34,7 +34,7 @@ pub enum ProbeError {
         reason: String,
     },
     /// None answered. Worth trying again.
-    #[error("{brokers} did not answer within {waited:?}: {reason}")]
+    #[error("{brokers} did not answer within {waited:?}: {reason}; see that a broker listens at kafka.bootstrap_servers")]
     Unreachable {
         /// The bootstrap servers.
         brokers: String,

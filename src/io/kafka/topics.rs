@@ -75,7 +75,7 @@ pub struct TopicState {
 #[derive(Debug, thiserror::Error)]
 pub enum TopicError {
     /// No broker answered. Worth trying again.
-    #[error("{brokers} did not answer within {waited:?}: {reason}")]
+    #[error("{brokers} did not answer within {waited:?}: {reason}; see that a broker listens at kafka.bootstrap_servers")]
     Unavailable {
         /// The bootstrap servers.
         brokers: String,

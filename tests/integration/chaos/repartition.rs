@@ -1,6 +1,7 @@
 //! Inputs that are not keyed by user: whatever happens to the processes, each event is in the internal log once, and everything that is
 //! published is what engines make of that log.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -37,6 +38,13 @@ fn feed(bootstrap: &str, fed: &AtomicU64) {
     }
 }
 
+/// The series of the inputs' lags that the processes tell Prometheus.
+fn forwarding_lags(processes: &[Process]) -> BTreeSet<String> {
+    let pages = processes.iter().filter_map(Process::metrics_page).collect::<String>();
+    let series = pages.lines().filter_map(|line| line.split(' ').next());
+    series.filter(|name| name.starts_with("stickiness_forwarding_lag_records{")).map(str::to_owned).collect()
+}
+
 #[test]
 fn events_forwarded_by_processes_that_are_killed_are_counted_once() {
     let bootstrap = Broker::shared().bootstrap();
@@ -50,6 +58,11 @@ fn events_forwarded_by_processes_that_are_killed_are_counted_once() {
         let chaos = Chaos { group: &group, bootstrap: bootstrap.clone(), kills: 3, events: EVENTS, fed: &fed };
         let mut processes = chaos.run();
         wait_until_closed(&bootstrap, &group, &mut processes, Duration::from_secs(120));
+        assert_eq!(
+            forwarding_lags(&processes).len(),
+            INPUTS.len() * 2,
+            "the lag of each partition of each input is shown by whoever forwards it"
+        );
         processes.into_iter().for_each(Process::terminate);
     });
     assert_counts_forwarded(&bootstrap, &group, &INPUTS, Closing::ByTheClock);
