@@ -12,8 +12,9 @@ RULES = DEPLOY / "prometheus/rules.yaml"
 DASHBOARD = json.loads((DEPLOY / "grafana/stickiness.json").read_text())
 # What Grafana puts in: the dashboard's variables, and the interval that holds four scrapes at least.
 VARIABLES = {"$job": "stickiness", "$instance": ".*", "$__rate_interval": "30s"}
-# Families that a service which is well, and forwards nothing, has no series of.
-QUIET = {"stickiness_aborts_total", "stickiness_alerts_firing", "stickiness_forwarding_lag_records"}
+# Families that a service which is well, forwards nothing and has no segments by rules has no series of.
+SEGMENTS = {f"stickiness_segment_{what}" for what in ("users", "judgements_total", "entries_total", "exits_total")}
+QUIET = SEGMENTS | {"stickiness_aborts_total", "stickiness_alerts_firing", "stickiness_forwarding_lag_records"}
 
 
 def panels():
