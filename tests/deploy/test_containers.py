@@ -76,12 +76,13 @@ class Image(unittest.TestCase):
         return sum(instruction == "RUN" and "cargo build" in rest for instruction, rest in first)
 
     def included_files_are_there(self, build):
+        """All of src is copied; what a file of it takes in from elsewhere must be, too."""
         found = 0
         for path in (it for it in (build / "src").rglob("*.rs") if it.name != "tests.rs"):
             for name in re.findall(r'include_(?:str|bytes)!\(\s*"([^"]+)"', path.read_text()):
                 self.assertTrue((path.parent / name).exists(), f"{path.relative_to(build)} includes {name}, which is not copied")
                 found += 1
-        self.assertGreater(found, 3)
+        self.assertGreater(found, 0)
 
     def test_it_runs_as_nobody_and_stops_in_order(self):
         text = DOCKERFILE.read_text()
