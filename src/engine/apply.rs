@@ -44,7 +44,8 @@ impl PartitionEngine {
         if active {
             self.note_values(slot, event, day, &segments);
         }
-        let is_known_day = active && self.state.population.activity(slot, None).days.contains(day);
+        let has_rules = !self.rules.rules.rules.is_empty();
+        let is_known_day = has_rules && active && self.state.population.activity(slot, None).days.contains(day);
         let back = active && self.see_active(slot, event.time);
         let fresh = active && self.count_active_day(slot, day, &segments) || back;
         let facts = self.count_facts(slot, event, mark, &segments);

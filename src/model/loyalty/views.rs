@@ -87,7 +87,13 @@ impl Views {
             return false;
         }
         let row = Row::new(numbers, at);
-        match self.rows.binary_search_by(|known| known.place().cmp(&row.place())) {
+        let place = row.place();
+        // Mostly events come in order.
+        let found = match self.rows.last() {
+            Some(last) if last.place() < place => Err(self.rows.len()),
+            _ => self.rows.binary_search_by(|known| known.place().cmp(&place)),
+        };
+        match found {
             Ok(known) if self.rows[known].time <= row.time => return false,
             Ok(known) => self.rows[known] = row,
             Err(place) => {
