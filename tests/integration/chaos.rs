@@ -26,7 +26,7 @@ const KILLS: u64 = 5;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Settings of both groups. Idle partitions close by the clock soon after the feed has ended, and not before. Which day takes a refitted model may
 /// differ between two runs, which are compared here: see `refits`.
-const MORE: &str = "churn.refit = false\ntime.idle_after = \"5s\"\nsnapshots.interval = \"3s\"\nworkers.threads = 2\n\
+const MORE: &str = "churn.refit = false\ntime.idle_after = \"12s\"\nsnapshots.interval = \"3s\"\nworkers.threads = 2\n\
                     kafka.properties.\"session.timeout.ms\" = \"6000\"\n\
                     breakdowns.properties = [\"channel\", \"plan\"]";
 
