@@ -164,6 +164,17 @@ impl Population {
         self.users.iter().zip(0..).filter_map(|(user, slot)| Some((slot, user.habit.rare.as_deref()?.rules.as_deref()?)))
     }
 
+    /// Has rules remember this and nothing else.
+    pub(super) fn set_rule_facts(&mut self, facts: Vec<(Slot, RuleFacts)>) {
+        let known: Vec<Slot> = self.rule_facts().map(|(slot, _)| slot).collect();
+        for slot in known {
+            self.habit_mut(slot).rare_mut().rules = None;
+        }
+        for (slot, facts) in facts {
+            self.habit_mut(slot).rare_mut().rules = Some(Box::new(facts));
+        }
+    }
+
     /// Has rules remember other things.
     pub(super) fn renumber_rules(&mut self, renumbered: impl Fn(&RuleFacts) -> RuleFacts) {
         let slots: Vec<Slot> = self.rule_facts().map(|(slot, _)| slot).collect();

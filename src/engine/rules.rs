@@ -43,6 +43,15 @@ pub(super) struct RuleBook {
     timers: BTreeSet<(EventTime, Slot)>,
     /// By number of the rule.
     costs: Vec<RuleCost>,
+    /// The rules before these, with what was known by them: until an event is noted, or it is told that there is no way back.
+    set_aside: Option<SetAside>,
+}
+
+/// Rules that others took the place of, and what they remembered of whom.
+#[derive(Debug)]
+struct SetAside {
+    rules: Vec<SegmentRule>,
+    facts: Vec<(Slot, RuleFacts)>,
 }
 
 /// The rules of settings, by numbers that a fingerprint tells from others.
@@ -59,7 +68,7 @@ impl RuleBook {
     pub(super) fn new(settings: &EngineSettings, population: &Population) -> Self {
         let rules = compile(&settings.segments);
         let costs = rules.rules.iter().map(|rule| RuleCost { segment: rule.name.clone(), ..RuleCost::default() }).collect();
-        let mut book = Self { rules, properties: properties(&settings.segments), timers: BTreeSet::new(), costs };
+        let mut book = Self { rules, properties: properties(&settings.segments), timers: BTreeSet::new(), costs, set_aside: None };
         for (slot, facts) in population.rule_facts() {
             book.timers.extend(facts.next.map(|next| (next, slot)));
             facts.held.iter().filter(|held| held.inside).for_each(|held| book.count_users(held.rule, 1));
@@ -108,6 +117,7 @@ impl PartitionEngine {
         if noted.is_empty() {
             return false;
         }
+        self.rules.set_aside = None;
         let digest = super::apply::event_digest(event);
         let event_mark = u64::from_le_bytes(std::array::from_fn(|at| digest[at]));
         let of = self.rules.rules.fingerprint;
@@ -147,11 +157,17 @@ impl PartitionEngine {
         }
     }
 
-    /// Goes over to other rules. What is known of the same filters, and who is in a segment whose rule stays as it is, is kept; of the others nothing is.
+    /// Goes over to other rules, or back to those before, if no event was noted since: then all is as it was. What is known of the same filters, and who is in a segment whose rule stays as it is, is kept; of the others nothing is.
     pub(super) fn change_rules(&mut self, before: &EngineSettings) {
         let settings = &self.state.settings;
         if before.segments == settings.segments {
             return;
+        }
+        let facts = self.state.population.rule_facts().map(|(slot, facts)| (slot, facts.clone())).collect();
+        let aside = SetAside { rules: before.segments.clone(), facts };
+        if let Some(back) = self.rules.set_aside.take().filter(|aside| aside.rules == settings.segments) {
+            self.state.population.set_rule_facts(back.facts);
+            return self.rebuild_rules();
         }
         let (old, new) = (compile(&before.segments), compile(&settings.segments));
         let series = |number: u16| {
@@ -165,6 +181,12 @@ impl PartitionEngine {
         };
         self.state.population.renumber_rules(|facts| facts.renumbered(new.fingerprint, series, rule));
         self.rebuild_rules();
+        self.rules.set_aside = Some(aside);
+    }
+
+    /// Forgets what the rules before these knew: there is no way back to them.
+    pub fn keep_rules(&mut self) {
+        self.rules.set_aside = None;
     }
 
     /// Makes the rules and what follows from the users anew.

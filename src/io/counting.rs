@@ -264,6 +264,7 @@ impl Processor for EngineProcessor {
 
     fn keep_settings(&mut self) {
         self.aside = None;
+        self.engine.keep_rules();
     }
 
     fn work_ahead(&mut self) {

@@ -205,6 +205,19 @@ fn one_user_of_two_ids_has_the_events_of_both_and_a_deleted_one_none() {
 }
 
 #[test]
+fn rules_that_cannot_be_taken_over_are_as_if_they_never_were() {
+    let mut bench = signed_up(11, "2026-03-01T12:00:00Z");
+    let bytes = |bench: &Bench| postcard::to_stdvec(bench.engine.state()).expect("encodes");
+    let before = bytes(&bench);
+    bench.engine.adopt(&settings(WINDOWS)).expect("rules may change");
+    assert!(segments(&bench).is_empty() && bytes(&bench) != before);
+    bench.engine.adopt(&settings(HIGH_QUALITY)).expect("and back");
+    assert!(bytes(&bench) == before, "the same, to the byte");
+    bench.take(&event("b", EventType::Activity, "2026-03-02T12:00:00.001Z"));
+    assert!(said(&mut bench).contains(&"a action due>overdue 2026-03-02 clock".to_owned()), "and its clock runs");
+}
+
+#[test]
 fn other_rules_keep_what_the_same_filters_know_and_who_is_in_unchanged_segments() {
     let mut bench = signed_up(11, "2026-03-01T12:00:00Z");
     said(&mut bench);
