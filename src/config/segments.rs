@@ -15,6 +15,8 @@ use crate::model::rules::{Action, Condition, End, EventCondition, EventFilter, F
 
 /// How deep conditions may nest.
 const DEEPEST: usize = 16;
+/// How many conditions on events there may be in all rules together.
+const MOST_CONDITIONS: usize = 10_000;
 /// How many rules there may be.
 const MOST_RULES: usize = 1000;
 /// The longest name, in bytes.
@@ -39,6 +41,7 @@ pub(super) fn segments(top: &Section<'_>) -> Vec<SegmentRule> {
         top.mistake("segments", format!("must be at most {MOST_RULES} rules"));
     }
     let reader = Reader(top);
+    let mut conditions = 0;
     let mut names = BTreeSet::new();
     let mut rules = Vec::new();
     for (at, item) in items.iter().enumerate() {
@@ -46,9 +49,25 @@ pub(super) fn segments(top: &Section<'_>) -> Vec<SegmentRule> {
         if !names.insert(name.clone()) {
             reader.wrong(&format!("{name}.name"), item.get("name"), "is the name of another segment, too");
         }
-        rules.extend(reader.rule(item, &name));
+        let rule = reader.rule(item, &name);
+        if let Some(rule) = &rule {
+            rule.when.each_of_events(&mut |_| conditions += 1);
+        }
+        rules.extend(rule);
+    }
+    if conditions > MOST_CONDITIONS {
+        top.mistake("segments", format!("has {conditions} conditions on events, at most {MOST_CONDITIONS} are allowed"));
     }
     rules
+}
+
+/// Values of a property to compare with: numbers however they are written.
+fn one_of(texts: Vec<String>, value: &Value) -> PropertyTest {
+    let numbers: Vec<f64> = match value {
+        Value::Array(values) => values.iter().filter_map(number).collect(),
+        value => number(value).into_iter().collect(),
+    };
+    if numbers.is_empty() { PropertyTest::OneOf(texts) } else { PropertyTest::AnyOf(texts, numbers) }
 }
 
 impl Reader<'_, '_> {
@@ -149,12 +168,19 @@ impl Reader<'_, '_> {
         let (numbers, states): (Vec<_>, Vec<_>) = (numbers.collect(), states.collect());
         let name = table["field"].as_str().unwrap_or_default();
         let key = format!("{path}.field");
+        let stray =
+            if numbers.contains(&name) { table.get_key_value("is") } else { RANGE.iter().find_map(|key| table.get_key_value(*key)) };
+        if let Some((key, value)) = stray.filter(|_| numbers.contains(&name) || states.contains(&name)) {
+            let has = if key == "is" { "a number, and has bounds" } else { "a state, and has `is`" };
+            self.wrong(&format!("{path}.{key}"), Some(value), format!("`{name}` is {has}"));
+            return None;
+        }
         if numbers.contains(&name) {
             let range = self.range(table, path)?;
             return Some(FieldCondition { field: name.to_owned(), test: PropertyTest::In(range) });
         }
         if states.contains(&name) {
-            let Some(test) = table.get("is").and_then(texts) else {
+            let Some(test) = table.get("is").and_then(texts).filter(|states| !states.is_empty()) else {
                 self.wrong(&format!("{path}.is"), table.get("is"), format!("must be what `{name}` has to be: a text, or a list of some"));
                 return None;
             };
@@ -273,7 +299,7 @@ impl Reader<'_, '_> {
             let test = if value.is_table() {
                 self.table(value, &path, &RANGE).and_then(|table| self.range(table, &path)).map(PropertyTest::In)
             } else {
-                let values = texts(value).filter(|values| !values.is_empty()).map(PropertyTest::OneOf);
+                let values = texts(value).filter(|values| !values.is_empty()).map(|values| one_of(values, value));
                 if values.is_none() {
                     self.wrong(&path, Some(value), "must be a text, a number, true or false, a list of some, or a table of bounds");
                 }
@@ -306,6 +332,12 @@ impl Reader<'_, '_> {
                 }
                 *known = end;
             }
+        }
+        if let (Some(low), Some(high)) = (range.low, range.high)
+            && (low.at > high.at || (low.at >= high.at && !(low.included && high.included)))
+        {
+            self.wrong(path, None, "has bounds that no number is within");
+            return None;
         }
         if range == Range::default() {
             self.wrong(path, None, format!("needs a bound: one of {}", RANGE.join(", ")));

@@ -179,7 +179,9 @@ impl PartitionEngine {
             let known = before.segments.get(usize::from(number))?;
             settings.segments.iter().position(|rule| rule == known).and_then(|at| u16::try_from(at).ok())
         };
-        self.state.population.renumber_rules(|facts| facts.renumbered(new.fingerprint, series, rule));
+        // All are judged by the new rules when time moves on.
+        let soon = self.rule_now().plus_nanos(1);
+        self.state.population.renumber_rules(|facts| facts.renumbered(new.fingerprint, series, rule, soon));
         self.rebuild_rules();
         self.rules.set_aside = Some(aside);
     }

@@ -6,7 +6,7 @@ use super::insights::proportion::Proportion;
 
 /// Standard deviations of an interval that holds the truth 95 times in 100, with much known.
 const Z: f64 = 1.959_963_984_540_054;
-/// Values a group must have for an interval: of fewer, the quantile below is too far off.
+/// Independent values a group must have for an interval: of fewer, the quantile below is too far off.
 const FEWEST: usize = 4;
 /// How far apart two groups may be in something that was there before, in standard deviations; Austin (2009) and others take a tenth.
 pub const LARGEST_IMBALANCE: f64 = 0.1;
@@ -45,7 +45,7 @@ impl Summary {
     /// The variance of the mean, and how many independent values stand behind it.
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
     fn of_mean(&self, effective: f64) -> Option<(f64, f64)> {
-        let enough = self.count >= FEWEST && effective > 1.0;
+        let enough = self.count >= FEWEST && effective >= FEWEST as f64;
         self.variance.filter(|_| enough).map(|variance| (variance / effective, effective.min(self.count as f64)))
     }
 }

@@ -86,6 +86,8 @@ pub struct EventFilter {
 pub enum PropertyTest {
     /// One of these, as JSON text; a text without its quotes.
     OneOf(Vec<String>),
+    /// One of these texts, or these numbers, however they are written.
+    AnyOf(Vec<String>, Vec<f64>),
     /// A number in a range.
     In(Range),
 }
@@ -141,6 +143,11 @@ impl PropertyTest {
     pub fn accepts(&self, value: &str) -> bool {
         match self {
             Self::OneOf(values) => values.iter().any(|known| known == value),
+            Self::AnyOf(values, numbers) => {
+                let number: Option<f64> = value.parse().ok();
+                values.iter().any(|known| known == value)
+                    || number.is_some_and(|number| numbers.iter().any(|known| known.to_bits() == number.to_bits()))
+            }
             Self::In(range) => value.parse().is_ok_and(|number: f64| number.is_finite() && range.contains(number)),
         }
     }

@@ -111,6 +111,30 @@ fn the_deadline_counts_from_the_event_that_made_the_rule_hold() {
     assert_eq!(action["segment"], "high_quality_new_user");
 }
 
+#[test]
+fn events_of_the_day_after_within_the_grace_make_nobody_flap() {
+    let mut bench = bench("segments = [{ name = \"silent\", when = { field = \"days_silent\", at_least = 7 } }]");
+    bench.active("a", "2026-03-01T12:00:00Z");
+    bench.take(&event("b", EventType::Activity, "2026-03-08T00:30:00Z"));
+    bench.take(&event("a", EventType::ContactMade, "2026-03-08T00:31:00Z"));
+    assert_eq!(said(&mut bench), ["a segment null>silent 2026-03-08 event"], "no contact makes active");
+    bench.take(&event("b", EventType::Activity, "2026-03-08T01:30:00Z"));
+    assert_eq!(said(&mut bench), Vec::<String>::new(), "the day before closed");
+}
+
+#[test]
+fn it_comes_to_be_known_late_that_an_action_was_done_of_who_has_left() {
+    let mut bench = bench(
+        "segments = [{ name = \"keen\", when = { count = \"activity\", over = \"1d\" }, on_enter = { within = \"24h\", fulfilled_by = \"contact_made\" } }]",
+    );
+    bench.active("a", "2026-03-01T12:00:00Z");
+    bench.take(&event("b", EventType::ContactMade, "2026-03-02T13:00:00Z"));
+    let left: Vec<String> = said(&mut bench).into_iter().skip(2).collect();
+    assert_eq!(left, ["a segment keen>null 2026-03-02 clock", "a action due>overdue 2026-03-02 clock"]);
+    bench.take(&Event { event_id: "c".into(), ..event("a", EventType::ContactMade, "2026-03-01T20:00:00Z") });
+    assert_eq!(said(&mut bench), ["a action overdue>done 2026-03-02 late_event"]);
+}
+
 const WINDOWS: &str = r#"
 [[segments]]
 name = "keen"
@@ -226,6 +250,16 @@ fn other_rules_keep_what_the_same_filters_know_and_who_is_in_unchanged_segments(
     );
     bench.engine.adopt(&settings(&more)).expect("rules may change");
     assert_eq!(segments(&bench), ["high_quality_new_user"]);
+    let lower = more.replace("at_least = 12", "at_least = 11");
+    let mut other = signed_up(11, "2026-03-01T12:00:00Z");
+    said(&mut other);
+    other.engine.adopt(&settings(&lower)).expect("rules may change");
+    other.active("b", "2026-03-01T12:30:00Z");
+    assert_eq!(
+        said(&mut other),
+        ["a segment null>viewer 2026-03-01 clock"],
+        "who fulfils a new rule by what is known enters when time moves on"
+    );
     bench.take(&view(12, "2026-03-01T13:00:00Z"));
     assert_eq!(said(&mut bench), ["a segment null>viewer 2026-03-01 event"], "the eleven before are known");
     bench.engine.adopt(&settings("")).expect("rules may go");

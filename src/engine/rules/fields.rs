@@ -91,7 +91,7 @@ pub(super) fn holds(profile: &Profile, condition: &FieldCondition) -> bool {
             let read = NUMBERS.iter().find(|(name, _)| *name == condition.field);
             read.and_then(|(_, read)| read(profile)).is_some_and(|number| range.contains(number))
         }
-        PropertyTest::OneOf(values) => {
+        PropertyTest::OneOf(values) | PropertyTest::AnyOf(values, _) => {
             let read = TEXTS.iter().find(|(name, _)| *name == condition.field);
             read.and_then(|(_, read)| read(profile)).is_some_and(|state| values.iter().any(|value| value == state))
         }

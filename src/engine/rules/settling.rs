@@ -14,6 +14,8 @@ use crate::model::rules::facts::{ActionState, Held, RuleFacts};
 use crate::model::rules::judge::Judge;
 use crate::model::time::{Day, EventTime};
 
+const DAY_NANOS: i64 = 86_400_000_000_000;
+
 /// What became of a user's segments.
 #[derive(Default)]
 struct Settled {
@@ -22,11 +24,13 @@ struct Settled {
     changes: Vec<Change>,
     /// Rules that were entered (1) and left (-1).
     moved: Vec<(u16, i64)>,
+    /// For how long after a deadline it may come to be known that it was kept, in nanoseconds.
+    late: i64,
 }
 
 impl PartitionEngine {
     /// The instant that users are judged at: that of the newest accepted event, or the end of the last closed day.
-    fn rule_now(&self) -> EventTime {
+    pub(in crate::engine) fn rule_now(&self) -> EventTime {
         let closed = self.state.closed_through.map_or(EventTime::MIN, |closed| self.calendar.end_of(closed).plus_nanos(-1));
         if self.state.newest_day.is_some() { self.state.newest_time.max(closed) } else { closed }
     }
@@ -63,10 +67,11 @@ impl PartitionEngine {
         if !self.rules.rules.rules.iter().any(|rule| rule.looks_at_profile) {
             return;
         }
-        let now = self.rule_now();
+        // As events do, by the newest day: one of the day after may have come within the grace.
+        let (now, as_of) = (self.rule_now(), self.as_of().max(day));
         let roots: Vec<Slot> = self.state.population.roots().collect();
         for root in roots {
-            self.settle_rules(root, now, (day, Cause::Clock, None));
+            self.settle_rules(root, now, (as_of, Cause::Clock, None));
         }
     }
 
@@ -106,7 +111,8 @@ impl PartitionEngine {
             fields::holds(profile, condition)
         };
         let judge = Judge { facts, field, now };
-        let mut settled = Settled::default();
+        let late = i64::from(self.state.settings.late_horizon_days) * DAY_NANOS;
+        let mut settled = Settled { late, ..Settled::default() };
         for (number, rule) in (0_u16..).zip(&self.rules.rules.rules) {
             let before = held.iter().find(|held| held.rule == number).copied();
             settle_one(&mut settled, &judge, (number, rule), before);
@@ -163,7 +169,12 @@ fn settle_one<F: Fn(&FieldCondition) -> bool>(
     }
     let Some(held) = held else { return };
     let held = settle_action(settled, judge, rule, held);
-    if held.inside || held.action.is_some_and(|(_, state)| state == ActionState::Due) {
+    let is_open = |(deadline, state): (EventTime, ActionState)| match state {
+        ActionState::Due => true,
+        ActionState::Overdue => judge.now <= deadline.plus_nanos(settled.late),
+        ActionState::Done => false,
+    };
+    if held.inside || held.action.is_some_and(is_open) {
         settled.held.push(held);
     }
 }

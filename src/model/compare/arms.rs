@@ -64,6 +64,8 @@ struct Order {
 struct User {
     active: BTreeSet<Day>,
     orders: BTreeMap<String, Order>,
+    /// What was given back of which order; `None` is all of it.
+    returns: Vec<(String, Option<Money>)>,
     facts: Vec<(Day, EventType)>,
     /// The first exposure to each arm.
     exposures: BTreeMap<String, Day>,
@@ -122,12 +124,7 @@ impl Collection {
                 let key = name(&facts.order_id).or_else(|| name(&event.event_id)).unwrap_or_else(|| format!("\0{nameless}"));
                 user.orders.entry(key).or_insert(Order { day, amount: facts.amount, is_back: false });
             }
-            Facts::Return(facts) => {
-                if let Some(order) = user.orders.get_mut(facts.order_id.as_ref()) {
-                    order.is_back |= facts.amount.is_none_or(|back| back >= order.amount);
-                    order.amount = order.amount - facts.amount.unwrap_or(order.amount);
-                }
-            }
+            Facts::Return(facts) => user.returns.push((facts.order_id.to_string(), facts.amount)),
             Facts::Noted(noted) => {
                 if let Noted::Campaign { campaign, arm } = &**noted
                     && *campaign == self.campaign
@@ -146,6 +143,7 @@ impl Collection {
     #[must_use]
     pub fn arms(mut self, days: i32, against_unexposed: bool) -> Arms {
         self.join_merged();
+        self.users.values_mut().for_each(User::give_back);
         let mut exposed_on: Vec<Day> = self.users.values().flat_map(|user| user.exposures.values().copied()).collect();
         exposed_on.sort_unstable();
         let middle = exposed_on.get(exposed_on.len() / 2).copied();
@@ -180,7 +178,8 @@ impl Collection {
             let mut into = from.as_str();
             // A circle is left after as many steps as there are merges.
             for _ in 0..self.merged.len() {
-                into = self.merged.get(into).map_or(into, String::as_str);
+                let Some(next) = self.merged.get(into) else { break };
+                into = next;
             }
             if into == from {
                 continue;
@@ -189,6 +188,7 @@ impl Collection {
             let user = self.users.entry(into).or_default();
             user.active.extend(old.active);
             user.facts.extend(old.facts);
+            user.returns.extend(old.returns);
             for (key, order) in old.orders {
                 user.orders.entry(key).or_insert(order);
             }
@@ -201,6 +201,16 @@ impl Collection {
 }
 
 impl User {
+    /// Takes what was given back from its orders, under whichever id it was: never more than is left of them.
+    fn give_back(&mut self) {
+        for (order_id, amount) in std::mem::take(&mut self.returns) {
+            let Some(order) = self.orders.get_mut(&order_id) else { continue };
+            let back = amount.unwrap_or(order.amount).min(order.amount);
+            order.is_back |= back >= order.amount;
+            order.amount -= back;
+        }
+    }
+
     fn is_known_by(&self, day: Day) -> bool {
         let first_fact = self.facts.iter().map(|(day, _)| *day).min();
         let first_order = self.orders.values().map(|order| order.day).min();

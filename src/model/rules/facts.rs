@@ -178,9 +178,9 @@ impl RuleFacts {
         Self { of: self.of, series: self.series.iter().filter_map(later).collect(), held: Vec::new(), next: None }
     }
 
-    /// The same under other numbers: `None` drops what has no number any more.
+    /// The same under other numbers: `None` drops what has no number any more. To be judged at `soon`, at the latest.
     #[must_use]
-    pub fn renumbered(&self, of: u64, series: impl Fn(u16) -> Option<u16>, rule: impl Fn(u16) -> Option<u16>) -> Self {
+    pub fn renumbered(&self, of: u64, series: impl Fn(u16) -> Option<u16>, rule: impl Fn(u16) -> Option<u16>, soon: EventTime) -> Self {
         let mut renumbered = Self { of, ..Self::default() };
         for (number, known) in &self.series {
             if let Some(number) = series(*number) {
@@ -189,7 +189,7 @@ impl RuleFacts {
         }
         renumbered.held = self.held.iter().filter_map(|held| Some(Held { rule: rule(held.rule)?, ..*held })).collect();
         renumbered.held.sort_unstable_by_key(|held| held.rule);
-        renumbered.next = self.next;
+        renumbered.next = Some(self.next.map_or(soon, |next| next.min(soon)));
         renumbered
     }
 

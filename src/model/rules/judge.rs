@@ -65,7 +65,7 @@ impl<F: Fn(&FieldCondition) -> bool> Judge<'_, F> {
         let anchor = if let Span::Since { anchor, .. } = events.window { after_now(anchor) } else { None };
         let coming = earlier(after_now(events.series), anchor);
         let Some(Counted { marks, more, .. }) = self.counted(events) else { return Verdict { holds: false, next: coming } };
-        let total = total(marks, events.sums) + more;
+        let total = shown(marks.iter().map(|mark| weight(mark, events.sums)).sum::<i128>() + more);
         let first_expiry = match events.window {
             Span::Last(length) => marks.first().map(|mark| mark.time.plus_nanos(length)),
             Span::Always | Span::Since { .. } => None,
@@ -77,10 +77,10 @@ impl<F: Fn(&FieldCondition) -> bool> Judge<'_, F> {
     fn counted(&self, events: &EventNode) -> Option<Counted<'_>> {
         let series = self.facts.series(events.series);
         let between = |after: EventTime, through: EventTime| series.map_or(&[][..], |series| series.between(after, through));
-        let nothing_more = |marks, from| Counted { marks, more: 0.0, from };
+        let nothing_more = |marks, from| Counted { marks, more: 0, from };
         match events.window {
             Span::Always => {
-                let more = series.map_or(0.0, |series| older(series, events.sums));
+                let more = series.map_or(0, |series| older(series, events.sums));
                 Some(Counted { marks: between(EventTime::MIN, self.now), more, from: None })
             }
             Span::Last(length) => Some(nothing_more(between(self.now.plus_nanos(-length), self.now), None)),
@@ -106,8 +106,8 @@ impl<F: Fn(&FieldCondition) -> bool> Judge<'_, F> {
     /// Follows the total through its changes.
     fn since_of_events(&self, events: &EventNode) -> Option<EventTime> {
         let Counted { marks, more, from } = self.counted(events)?;
-        let weight = |mark: &Mark| if events.sums { amount(mark) } else { 1.0 };
-        let mut changes: Vec<(EventTime, f64)> = marks.iter().map(|mark| (mark.time, weight(mark))).collect();
+        let weight = |mark: &Mark| weight(mark, events.sums);
+        let mut changes: Vec<(EventTime, i128)> = marks.iter().map(|mark| (mark.time, weight(mark))).collect();
         if let Span::Last(length) = events.window {
             // Of those that left the window, the ones that a window ending at a mark of now can have held.
             let reach = self.now.plus_nanos(-length).plus_nanos(-length);
@@ -115,11 +115,12 @@ impl<F: Fn(&FieldCondition) -> bool> Judge<'_, F> {
             changes.extend(left.iter().flat_map(|mark| [(mark.time, weight(mark)), (mark.time.plus_nanos(length), -weight(mark))]));
             changes.sort_by_key(|change| change.0);
         }
-        let (mut total, mut since) = (more, from.filter(|_| events.range.contains(more)));
-        let mut held = events.range.contains(more);
+        let contains = |total: i128| events.range.contains(shown(total));
+        let (mut total, mut since) = (more, from.filter(|_| contains(more)));
+        let mut held = contains(more);
         for same in changes.chunk_by(|one, other| one.0 == other.0) {
-            total += same.iter().map(|(_, change)| change).sum::<f64>();
-            let holds = events.range.contains(total);
+            total += same.iter().map(|(_, change)| change).sum::<i128>();
+            let holds = contains(total);
             if holds && !held {
                 since = Some(same[0].0);
             }
@@ -132,7 +133,8 @@ impl<F: Fn(&FieldCondition) -> bool> Judge<'_, F> {
 /// Marks that count, what older ones come to, and the anchor.
 struct Counted<'f> {
     marks: &'f [Mark],
-    more: f64,
+    /// In millionths.
+    more: i128,
     from: Option<EventTime>,
 }
 
@@ -140,17 +142,18 @@ fn earlier(one: Option<EventTime>, other: Option<EventTime>) -> Option<EventTime
     [one, other].into_iter().flatten().min()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts and millionths of money stay far below 2^53")]
-fn amount(mark: &Mark) -> f64 {
-    mark.amount as f64 / 1e6
+/// What a mark adds, in millionths, so that sums do not depend on their order: its amount, or 1.
+fn weight(mark: &Mark, sums: bool) -> i128 {
+    if sums { mark.amount.into() } else { ONE }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts and millionths of money stay far below 2^53")]
-fn total(marks: &[Mark], sums: bool) -> f64 {
-    if sums { marks.iter().map(|mark| i128::from(mark.amount)).sum::<i128>() as f64 / 1e6 } else { marks.len() as f64 }
+fn older(series: &Series, sums: bool) -> i128 {
+    if sums { series.older_amount.into() } else { i128::from(series.older) * ONE }
 }
 
+const ONE: i128 = 1_000_000;
+
 #[expect(clippy::cast_precision_loss, reason = "counts and millionths of money stay far below 2^53")]
-fn older(series: &Series, sums: bool) -> f64 {
-    if sums { series.older_amount as f64 / 1e6 } else { series.older as f64 }
+fn shown(total: i128) -> f64 {
+    total as f64 / 1e6
 }
