@@ -38,11 +38,6 @@ impl PartitionEngine {
             let restatable = self.state.newest_day.map_or(changeable, |newest| newest - 2 * horizon);
             self.state.population.settle_component(slot, restatable, changeable);
         }
-        // What is kept under the id that the user goes by grows old, too, when the events come under another.
-        let goes_by = self.state.population.root(slot);
-        if goes_by != slot && self.state.population.habit(goes_by).rare.is_some() {
-            self.rare(goes_by, day);
-        }
         let segments = self.segments_of(event);
         let active = event.kind.is_activity() && !self.excluded[event.kind as usize];
         let watched = self.watch(slot, event, (day, active), &segments);
