@@ -25,6 +25,9 @@ use std::io::{self, Write};
 
 use clap::{Parser, Subcommand};
 
+use crate::config::Settings;
+use crate::io::files::Input;
+
 /// Exact stickiness metrics, repeat-purchase counters and user transitions, from Kafka to Kafka, exactly once.
 #[derive(Debug, Parser)]
 #[command(
@@ -104,6 +107,12 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
     }
+}
+
+/// The files that arguments name.
+fn inputs(names: &[String], settings: &Settings) -> Result<Vec<Input>, Failure> {
+    let inputs: Result<Vec<Input>, _> = names.iter().map(|name| Input::from_argument(name, settings.input.format)).collect();
+    inputs.map_err(|error| Failure::Usage(error.into()))
 }
 
 /// Writes `text` and a line end to standard output. A reader that has gone away, as `head` does, is no failure.

@@ -16,7 +16,7 @@ use crate::engine::alerts::history::SilenceHistory;
 use crate::engine::alerts::tuning::tune;
 use crate::engine::alerts::{AlertSettings, SegmentDay};
 use crate::io::daily_series::DailySeries;
-use crate::io::files::{FileRecord, FileRecords, Input, Progress};
+use crate::io::files::{FileRecord, FileRecords, Progress};
 use crate::model::time::{Calendar, Day};
 
 /// Alerts and what they would have told
@@ -99,8 +99,7 @@ fn judged_days(days: &[(Day, SegmentDay)], alerts: &AlertSettings) -> usize {
 
 /// The daily series of all events.
 fn days_of_events(settings: &Settings, arguments: &TuneArguments) -> Result<Vec<(Day, SegmentDay)>, Failure> {
-    let inputs: Result<Vec<Input>, _> = arguments.inputs.iter().map(|input| Input::from_argument(input, settings.input.format)).collect();
-    let inputs = inputs.map_err(|error| Failure::Usage(error.into()))?;
+    let inputs = super::inputs(&arguments.inputs, settings)?;
     let calendar = Calendar::new(&settings.engine.time_zone).map_err(Failure::running)?;
     let decoder = settings.decoder();
     let progress = Progress::new(&inputs);

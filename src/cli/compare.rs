@@ -6,7 +6,7 @@ use clap::Args;
 use super::Failure;
 use super::settings::{ConfigArgument, day};
 use crate::io::compare::{of_arms, of_periods};
-use crate::io::files::{FileRecords, Input, Progress};
+use crate::io::files::{FileRecords, Progress};
 use crate::model::compare::arms::{Arms, UNEXPOSED};
 use crate::model::time::Day;
 use crate::wire::compare::arms;
@@ -55,8 +55,7 @@ fn period(text: &str) -> Result<(Day, Day), String> {
 
 pub(super) fn run(arguments: &CompareArguments) -> Result<(), Failure> {
     let settings = arguments.config.read()?;
-    let inputs: Result<Vec<Input>, _> = arguments.inputs.iter().map(|input| Input::from_argument(input, settings.input.format)).collect();
-    let inputs = inputs.map_err(|error| Failure::Usage(error.into()))?;
+    let inputs = super::inputs(&arguments.inputs, &settings)?;
     let decoder = settings.decoder();
     let progress = Progress::new(&inputs);
     let records = FileRecords::new(inputs, &decoder, progress);

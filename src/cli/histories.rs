@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 
 use super::Failure;
 use crate::config::Settings;
-use crate::io::files::{FileRecords, Input, Progress};
+use crate::io::files::{FileRecords, Progress};
 use crate::io::histories::read_histories;
 use crate::model::churn::{ChurnModel, ChurnProcess, ProcessKind, TimeUnit};
 use crate::model::histories::Histories;
@@ -80,8 +80,7 @@ impl HistoryArguments {
 
     /// Reads every event up to and including `until`.
     pub(super) fn read(&self, settings: &Settings, until: Day) -> Result<Histories, Failure> {
-        let inputs: Result<Vec<Input>, _> = self.inputs.iter().map(|input| Input::from_argument(input, settings.input.format)).collect();
-        let inputs = inputs.map_err(|error| Failure::Usage(error.into()))?;
+        let inputs = super::inputs(&self.inputs, settings)?;
         let (decoder, progress) = (settings.decoder(), Progress::new(&inputs));
         let (histories, counts) =
             read_histories(settings, FileRecords::new(inputs, &decoder, progress), until).map_err(Failure::running)?;

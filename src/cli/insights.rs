@@ -5,7 +5,7 @@ use clap::builder::PossibleValuesParser;
 
 use super::Failure;
 use super::settings::{ConfigArgument, day};
-use crate::io::files::{FileRecords, Input, Progress};
+use crate::io::files::{FileRecords, Progress};
 use crate::io::insights::of_files;
 use crate::model::time::Day;
 use crate::wire::insights::NAMES;
@@ -31,8 +31,7 @@ pub(super) struct InsightsArguments {
 
 pub(super) fn run(arguments: &InsightsArguments) -> Result<(), Failure> {
     let settings = arguments.config.read()?;
-    let inputs: Result<Vec<Input>, _> = arguments.inputs.iter().map(|input| Input::from_argument(input, settings.input.format)).collect();
-    let inputs = inputs.map_err(|error| Failure::Usage(error.into()))?;
+    let inputs = super::inputs(&arguments.inputs, &settings)?;
     let decoder = settings.decoder();
     let progress = Progress::new(&inputs);
     let records = FileRecords::new(inputs, &decoder, progress);

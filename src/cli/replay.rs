@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::Failure;
 use super::settings::{ConfigArgument, day};
-use crate::io::files::{FileRecords, Input, Progress};
+use crate::io::files::{FileRecords, Progress};
 use crate::io::replay::{Order, ReplayOptions, replay};
 use crate::model::time::Day;
 
@@ -47,8 +47,7 @@ enum OrderArgument {
 
 pub(super) fn run(arguments: ReplayArguments) -> Result<(), Failure> {
     let settings = arguments.config.read()?;
-    let inputs: Result<Vec<Input>, _> = arguments.inputs.iter().map(|input| Input::from_argument(input, settings.input.format)).collect();
-    let inputs = inputs.map_err(|error| Failure::Usage(error.into()))?;
+    let inputs = super::inputs(&arguments.inputs, &settings)?;
     let decoder = settings.decoder();
     let progress = Progress::new(&inputs);
     let options = ReplayOptions {

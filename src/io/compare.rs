@@ -5,17 +5,13 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::files::{FileRecords, InputError};
+use super::files::{FileRecords, InputError, by_time};
 use super::replay::Partitions;
 use crate::config::Settings;
 use crate::engine::aggregator::ALL;
 use crate::model::compare::arms::{Arms, Collection};
-use crate::model::event::Event;
-use crate::model::time::{Calendar, Day, EventTime, UnknownTimeZone};
+use crate::model::time::{Calendar, Day, UnknownTimeZone};
 use crate::wire::compare::{Period, periods};
-
-/// Events between two looks at what changed, which keeps what engines have to tell from piling up.
-const EVENTS_BETWEEN_LOOKS: usize = 20_000;
 
 /// A comparison cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -37,12 +33,7 @@ pub fn of_periods(
 ) -> Result<Value, CompareError> {
     let calendar = Arc::new(Calendar::new(&settings.engine.time_zone)?);
     let mut partitions = Partitions::new(settings, 1, &calendar);
-    for (number, (event, arrived_at)) in by_time(records)?.into_iter().enumerate() {
-        if number.is_multiple_of(EVENTS_BETWEEN_LOOKS) {
-            partitions.look();
-        }
-        partitions.handle(&event, arrived_at);
-    }
+    partitions.handle_all(by_time(records, |_| true)?);
     partitions.look_for_the_last_time();
     let segment = segment.unwrap_or(ALL);
     let of_segment = partitions.last_metrics().iter().filter(|((name, _), _)| name == segment);
@@ -59,20 +50,9 @@ pub fn of_arms(
 ) -> Result<Arms, CompareError> {
     let calendar = Calendar::new(&settings.engine.time_zone)?;
     let mut collection = Collection::new(campaign);
-    for (event, _) in by_time(records)? {
+    for (event, _) in by_time(records, |_| true)? {
         let is_excluded = settings.engine.excluded_types.iter().any(|name| name == event.kind.name());
         collection.add(&event, &calendar, is_excluded);
     }
     Ok(collection.arms(days, against_unexposed))
-}
-
-fn by_time(mut records: FileRecords<'_>) -> Result<Vec<(Event<'static>, Option<EventTime>)>, CompareError> {
-    let mut events = Vec::new();
-    while let Some(record) = records.next_record()? {
-        if let Ok(decoded) = record.outcome {
-            events.push((decoded.event.into_owned(), decoded.arrived_at));
-        }
-    }
-    events.sort_by_key(|(event, _)| event.time);
-    Ok(events)
 }

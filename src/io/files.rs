@@ -1,6 +1,7 @@
 //! Events from files, and records to files.
 
 mod block;
+mod by_time;
 mod input;
 mod lines;
 mod output;
@@ -8,6 +9,7 @@ mod progress;
 mod records;
 
 pub use block::Block;
+pub use by_time::by_time;
 pub use input::{Input, InputError};
 pub use output::{LineFile, OutputError};
 pub use progress::Progress;

@@ -4,16 +4,13 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::files::{FileRecords, InputError};
+use super::files::{FileRecords, InputError, by_time};
 use super::replay::Partitions;
 use crate::config::Settings;
 use crate::engine::insights::Insights;
 use crate::model::event::Event;
-use crate::model::time::{Calendar, Day, EventTime, UnknownTimeZone};
+use crate::model::time::{Calendar, Day, UnknownTimeZone};
 use crate::wire;
-
-/// Events between two looks at what changed, which keeps what engines have to tell from piling up.
-const EVENTS_BETWEEN_LOOKS: usize = 20_000;
 
 /// Insights cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -27,24 +24,11 @@ pub enum InsightsError {
 }
 
 /// What the users in files show at the end of `until`, or of the newest day; events are counted by their timestamps. `Null` without events.
-pub fn of_files(settings: &Settings, until: Option<Day>, partitions: u32, mut records: FileRecords<'_>) -> Result<Value, InsightsError> {
+pub fn of_files(settings: &Settings, until: Option<Day>, partitions: u32, records: FileRecords<'_>) -> Result<Value, InsightsError> {
     let calendar = Arc::new(Calendar::new(&settings.engine.time_zone)?);
     let mut engines = Partitions::new(settings, partitions, &calendar);
-    let mut waiting: Vec<(Event<'static>, Option<EventTime>)> = Vec::new();
-    while let Some(record) = records.next_record()? {
-        if let Ok(decoded) = record.outcome
-            && until.is_none_or(|until| calendar.day_of(decoded.event.time) <= until)
-        {
-            waiting.push((decoded.event.into_owned(), decoded.arrived_at));
-        }
-    }
-    waiting.sort_by_key(|(event, _)| event.time);
-    for (number, (event, arrived_at)) in waiting.into_iter().enumerate() {
-        if number.is_multiple_of(EVENTS_BETWEEN_LOOKS) {
-            engines.look();
-        }
-        engines.handle(&event, arrived_at);
-    }
+    let is_in_time = |event: &Event<'_>| until.is_none_or(|until| calendar.day_of(event.time) <= until);
+    engines.handle_all(by_time(records, is_in_time)?);
     if let Some(until) = until {
         engines.close_through(until);
     }

@@ -24,8 +24,6 @@ struct Settled {
     changes: Vec<Change>,
     /// Rules that were entered (1) and left (-1).
     moved: Vec<(u16, i64)>,
-    /// For how long after a deadline it may come to be known that it was kept, in nanoseconds.
-    late: i64,
 }
 
 impl PartitionEngine {
@@ -112,10 +110,10 @@ impl PartitionEngine {
         };
         let judge = Judge { facts, field, now };
         let late = i64::from(self.state.settings.late_horizon_days) * DAY_NANOS;
-        let mut settled = Settled { late, ..Settled::default() };
+        let mut settled = Settled::default();
         for (number, rule) in (0_u16..).zip(&self.rules.rules.rules) {
             let before = held.iter().find(|held| held.rule == number).copied();
-            settle_one(&mut settled, &judge, (number, rule), before);
+            settle_one(&mut settled, &judge, (number, rule), before, late);
         }
         settled
     }
@@ -140,12 +138,13 @@ impl PartitionEngine {
     }
 }
 
-/// Judges a user by one rule.
+/// Judges a user by one rule. `late` is for how many nanoseconds after a deadline it may come to be known that it was kept.
 fn settle_one<F: Fn(&FieldCondition) -> bool>(
     settled: &mut Settled,
     judge: &Judge<'_, F>,
     (number, rule): (u16, &Rule),
     before: Option<Held>,
+    late: i64,
 ) {
     let verdict = judge.judge(&rule.when);
     settled.next = [settled.next, verdict.next].into_iter().flatten().min();
@@ -171,7 +170,7 @@ fn settle_one<F: Fn(&FieldCondition) -> bool>(
     let held = settle_action(settled, judge, rule, held);
     let is_open = |(deadline, state): (EventTime, ActionState)| match state {
         ActionState::Due => true,
-        ActionState::Overdue => judge.now <= deadline.plus_nanos(settled.late),
+        ActionState::Overdue => judge.now <= deadline.plus_nanos(late),
         ActionState::Done => false,
     };
     if held.inside || held.action.is_some_and(is_open) {

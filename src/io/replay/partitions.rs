@@ -13,6 +13,9 @@ use crate::engine::partition::PartitionEngine;
 use crate::model::event::Event;
 use crate::model::time::{Calendar, Day, EventTime};
 
+/// Events between two looks at what changed, which keeps what engines have to tell from piling up.
+const EVENTS_BETWEEN_LOOKS: usize = 20_000;
+
 /// Engines by partition. Users who move are delivered at once; what changes for users is passed over.
 pub struct Partitions {
     engines: Engines,
@@ -29,6 +32,16 @@ impl Partitions {
     /// Takes in an event in the partition of its user, following the user where it has moved.
     pub fn handle(&mut self, event: &Event<'_>, arrival: Option<EventTime>) -> Admission {
         self.engines.handle(0, event, arrival, &mut Outcome::default())
+    }
+
+    /// Takes in many, and tells the aggregator now and then what there is to tell.
+    pub fn handle_all(&mut self, events: Vec<(Event<'static>, Option<EventTime>)>) {
+        for (number, (event, arrival)) in events.into_iter().enumerate() {
+            if number.is_multiple_of(EVENTS_BETWEEN_LOOKS) {
+                self.look();
+            }
+            self.handle(&event, arrival);
+        }
     }
 
     /// Closes every day up to and including `day` in every partition.
