@@ -60,7 +60,7 @@ impl PartitionEngine {
             self.mark_active(slot, day);
         }
         let changed = fresh || facts || !is_plain_activity(event);
-        if changed || noted || looked {
+        if changed || noted {
             let late = self.state.newest_day.is_some_and(|newest| day < newest);
             let cause = if late { Cause::LateEvent } else { Cause::Event };
             let occasion = (self.as_of(), cause, Some(event.time));
@@ -68,7 +68,7 @@ impl PartitionEngine {
                 self.settle(slot, Touched::by(event, fresh), occasion);
             }
             // Whose ids were not one yet on the day is counted again by a repeat, too; to rules it is none of the user's news.
-            let is_news = facts || looked || back || !is_plain_activity(event) || (fresh && !is_known_day);
+            let is_news = facts || back || !is_plain_activity(event) || (fresh && !is_known_day);
             self.settle_rules_by_event(slot, (noted, is_news), occasion);
         }
         if self.state.settings.publish_profiles {

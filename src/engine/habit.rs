@@ -342,6 +342,16 @@ impl Habit {
         self.rare.get_or_insert_with(Box::default)
     }
 
+    /// Whether anything that states of loyalty are made of is dated after `day`.
+    #[must_use]
+    pub fn is_known_after(&self, day: Day) -> bool {
+        let after = |rare: &Rare| {
+            let fact = rare.loyalty.as_ref().and_then(|loyalty| loyalty.facts.last_day());
+            rare.purchases.first_day_after(day).is_some() || fact > Some(day) || rare.surveys.is_answered_after(day)
+        };
+        self.activity.days.newest() > Some(day) || self.rare.as_deref().is_some_and(after)
+    }
+
     /// Joins what is known about another id of the same user.
     pub fn absorb(&mut self, other: &Self, return_days: i32) {
         self.activity.absorb(&other.activity);

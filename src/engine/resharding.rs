@@ -314,12 +314,7 @@ impl PartitionEngine {
             standing = standing.judged_by(closed + 1, true);
         }
         self.state.population.set_standing(root, standing.until(standing.next_change));
-        // On all open days: within the grace, events of more than one are known.
-        let mut day = closed + 1;
-        while day <= self.state.newest_day.unwrap_or(day).max(closed + 1) {
-            self.mark_loyalty(root, day, Look::Event);
-            day = day + 1;
-        }
+        self.mark_loyalty(root, closed + 1, Look::Event);
         for day in open.into_iter().chain(anew.then_some(closed + 1)) {
             self.state.risk.look_at(day, root);
         }

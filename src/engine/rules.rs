@@ -121,9 +121,15 @@ impl PartitionEngine {
         let digest = super::apply::event_digest(event);
         let event_mark = u64::from_le_bytes(std::array::from_fn(|at| digest[at]));
         let of = self.rules.rules.fingerprint;
-        let facts = self.rare(slot, day).rules_mut(of);
         let mark = |amount| Mark { time: event.time, event: event_mark, amount };
-        noted.into_iter().fold(false, |news, (number, amount)| facts.series_mut(number).add(mark(amount)) || news)
+        // A repeat may come when what was noted is kept under another id of the user.
+        noted.retain(|(number, amount)| !self.is_noted(slot, *number, &mark(*amount)));
+        let is_news = !noted.is_empty();
+        let facts = self.rare(slot, day).rules_mut(of);
+        for (number, amount) in noted {
+            facts.series_mut(number).add(mark(amount));
+        }
+        is_news
     }
 
     /// Adds up what rules remember of the user of a slot and nothing needs one by one any more, when no event of before `open` can come.
@@ -143,6 +149,14 @@ impl PartitionEngine {
                 self.rules.rules.fold(number, series, open, now, |anchor| whole.series(anchor).cloned());
             }
         }
+    }
+
+    /// Whether a mark is known under any id of the user of a slot.
+    fn is_noted(&self, slot: Slot, number: u16, mark: &Mark) -> bool {
+        let population = &self.state.population;
+        let members = population.component(slot).map_or(std::slice::from_ref(&slot), |component| &component.members);
+        let series = |member: &Slot| population.habit(*member).rare.as_deref()?.rules.as_deref()?.series(number);
+        members.iter().filter_map(series).any(|series| series.contains(mark))
     }
 
     fn property<'e>(&self, event: &'e Event<'_>, name: &str) -> Option<&'e str> {

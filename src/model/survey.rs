@@ -184,6 +184,13 @@ impl Surveys {
         recent(self.latest[0].as_ref(), day).map(whole_score)
     }
 
+    /// Whether there is an answer of after `day`.
+    #[must_use]
+    pub fn is_answered_after(&self, day: Day) -> bool {
+        let details = self.details.iter().flat_map(|details| details.iter().flatten());
+        self.recommend.iter().chain(self.latest.iter().flatten()).chain(details).any(|answer| answer.day > day)
+    }
+
     /// The first day after `day` on which an answer to an item of attitude no longer speaks for the user.
     #[must_use]
     pub fn next_expiry(&self, day: Day) -> Option<Day> {

@@ -172,7 +172,8 @@ impl PartitionEngine {
         let settings = &self.state.settings.loyalty;
         let now = before.moved(&evidence, settings);
         let unfinished = now.moved(&evidence, settings) != now;
-        let next = if unfinished { Some(day + 1) } else { self.next_change_of(&whole, rare, &now, day) };
+        // What is known of a later day already, of whom moved here or whose ids became one since, decides when that day closes.
+        let next = if unfinished || whole.is_known_after(day) { Some(day + 1) } else { self.next_change_of(&whole, rare, &now, day) };
         Some((now, next))
     }
 

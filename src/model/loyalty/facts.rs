@@ -178,6 +178,12 @@ impl Facts {
         self.recent[start..end].iter()
     }
 
+    /// The day of the newest fact.
+    #[must_use]
+    pub fn last_day(&self) -> Option<Day> {
+        self.recent.last().map(|fact| fact.at.day)
+    }
+
     /// Counts and sums of all facts ever.
     #[must_use]
     pub fn totals(&self) -> FactTotals {

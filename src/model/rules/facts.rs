@@ -29,12 +29,19 @@ pub struct Series {
 impl Series {
     /// Adds one; tells whether it is news.
     pub fn add(&mut self, mark: Mark) -> bool {
-        let at = self.marks.partition_point(|known| *known < mark);
-        if mark.event != 0 && self.marks[at..].first().is_some_and(|known| known.time == mark.time && known.event == mark.event) {
+        if self.contains(&mark) {
             return false;
         }
+        let at = self.marks.partition_point(|known| *known < mark);
         self.marks.insert(at, mark);
         true
+    }
+
+    /// Whether the event of a mark is among those that are told apart.
+    #[must_use]
+    pub fn contains(&self, mark: &Mark) -> bool {
+        let at = self.marks.partition_point(|known| *known < *mark);
+        mark.event != 0 && self.marks[at..].first().is_some_and(|known| known.time == mark.time && known.event == mark.event)
     }
 
     /// The marks that are told apart, by time.
