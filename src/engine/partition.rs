@@ -462,7 +462,9 @@ impl PartitionEngine {
             }
             let outlook = (day == front).then(|| ledger.outlook(front));
             let nothing = counts.is_zero() && outlook.as_ref().is_none_or(Vec::is_empty);
-            if !nothing || told.is_some_and(|told| told >= day) {
+            // That nothing is left, after users moved away, puts an end to how figures were told to go on.
+            let ends = day == front && changed.is_some() && told.is_some();
+            if !nothing || ends || told.is_some_and(|told| told >= day) {
                 partials.push(Partial::Figures { segment: name.clone(), day, counts, outlook });
             }
         }

@@ -46,6 +46,8 @@ fn agrees_when(
     }
     let naive = Naive::new(settings, &events);
     let (ours, theirs) = (cluster.last_records(), naive.records(last));
+    let surplus: Vec<_> = ours.iter().filter(|(key, _)| !theirs.contains_key(*key)).collect();
+    prop_assert!(surplus.is_empty(), "records that should not be: {:?}", surplus);
     prop_assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>());
     for (key, record) in &theirs {
         for (field, value) in record {
