@@ -15,6 +15,7 @@ pub mod number;
 pub mod partials;
 pub mod recent;
 pub mod records;
+pub mod registry;
 pub mod schema;
 pub mod snapshot;
 pub mod timestamp;
