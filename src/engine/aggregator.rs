@@ -121,20 +121,21 @@ impl Aggregator {
         if segment == ALL && counts.active(0) > 0 {
             self.first_active = Some(self.first_active.map_or(day, |first| first.min(day)));
         }
-        let view = self.views[partition as usize].segments.entry(segment.clone()).or_default();
-        view.figures.insert(day, counts);
-        let mut end = day;
-        if let Some(outlook) = outlook.filter(|_| view.head.as_ref().is_none_or(|(head, _)| *head <= day)) {
-            let last = |outlook: &Outlook| outlook.last().map_or(day, |(last, _)| *last + 1);
-            // Days that were said by how figures went on before are said anew, too.
-            end = last(&outlook).max(view.head.as_ref().map_or(day, |(_, before)| last(before)));
-            view.head = Some((day, outlook));
-        }
+        let before = self.views[partition as usize].segments.get(&segment).and_then(|view| view.head.as_ref());
+        let outlook = outlook.filter(|_| before.is_none_or(|(head, _)| *head <= day));
+        // Days that were said by how figures went on before are said anew, too.
+        let goes_on = outlook.iter().chain(before.filter(|_| outlook.is_some()).map(|(_, before)| before));
+        let end = goes_on.filter_map(|outlook| outlook.last()).map(|(last, _)| *last + 1).max().unwrap_or(day + 1);
         self.mark(&segment, day);
         let mut later = day + 1;
         while Some(later) <= self.said_through && later <= end {
             self.mark(&segment, later);
             later = later + 1;
+        }
+        let view = self.views[partition as usize].segments.entry(segment).or_default();
+        view.figures.insert(day, counts);
+        if let Some(outlook) = outlook {
+            view.head = Some((day, outlook));
         }
     }
 
