@@ -263,6 +263,8 @@ pub struct HttpSettings {
     pub listen: SocketAddr,
     /// What requests must carry as `Authorization: Bearer TOKEN`; always there when `listen` is not loopback.
     pub token: Option<Secret>,
+    /// Where the other processes of the group reach this one, `http` or `https`, without a path; none, and they do not ask it.
+    pub advertise: Option<url::Url>,
 }
 
 /// `alerts.alertmanager_…`

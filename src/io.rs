@@ -16,6 +16,7 @@ pub mod http;
 pub mod insights;
 pub mod kafka;
 pub mod observations;
+pub mod peers;
 pub mod refitting;
 pub mod replay;
 pub mod snapshots;

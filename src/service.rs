@@ -3,6 +3,7 @@
 mod keeping;
 mod preparation;
 mod resharding;
+mod view;
 mod watchdog;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,27 +14,28 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::config::{self, Settings};
-use crate::engine::insights::Insights;
 use crate::io::aggregation::{self, MetricsBoard};
 use crate::io::clock::Stopwatch;
 use crate::io::counting::EngineProcessors;
 use crate::io::forwarding::{Forwarders, forwarding_group, log_topic};
-use crate::io::http::{Changes, Days, UserAnswer, View};
+use crate::io::http::View;
 use crate::io::kafka::connection::{Connection, RefusedProperties};
 use crate::io::kafka::probe::ProbeError;
 use crate::io::kafka::topics::TopicError;
-use crate::io::observations::{Observations, PartitionPhase};
+use crate::io::observations::Observations;
 use crate::io::refitting::ModelBoard;
 use crate::io::snapshots::{KeptName, SnapshotError, Snapshots};
-use crate::io::worker::{Beginning, FrozenInsights, Guarantee, Processors, Pulse, Query, Worker, WorkerError, WorkerParts, WorkerSettings};
-use crate::model::partition::partition_of;
+use crate::io::worker::{
+    Beginning, FrozenInsights, FrozenShare, Guarantee, Processors, Pulse, Query, Worker, WorkerError, WorkerParts, WorkerSettings,
+};
 use crate::model::time::{Day, UnknownTimeZone};
-use crate::wire;
+use crate::wire::insights::share::Share;
 
 pub use keeping::{Kept, keep};
 use preparation::prepare;
 pub use preparation::topic_plans;
 pub use resharding::{Moved, reshard};
+use view::ServiceView;
 
 /// How often partitions tell the aggregator.
 const PARTIALS_INTERVAL: Duration = Duration::from_secs(1);
@@ -43,8 +45,6 @@ const OUTPUT_LIMIT: usize = 20_000;
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long a worker may take to answer a question.
 const ANSWER: Duration = Duration::from_secs(2);
-/// How long insights are shown before they are counted again.
-const INSIGHTS_STAY: Duration = Duration::from_secs(5);
 
 /// Why the service cannot start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +81,9 @@ pub enum ServiceError {
     /// A worker ended and another would end as well.
     #[error("{0}")]
     Ended(String),
+    /// Other processes of the group cannot be asked.
+    #[error("http.advertise: other processes cannot be asked: {0:#}")]
+    Peers(anyhow::Error),
     /// The operating system refused a thread.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
@@ -89,7 +92,7 @@ pub enum ServiceError {
 /// The connection that the settings describe.
 pub fn connection(settings: &Settings) -> Result<Connection, ServiceError> {
     let config::KafkaSettings { bootstrap_servers, properties, .. } = &settings.kafka;
-    Ok(Connection::new(bootstrap_servers, properties.0.clone())?)
+    Ok(Connection::new(bootstrap_servers, properties.0.clone())?.advertising(settings.http.advertise.as_ref()))
 }
 
 /// What threads of the service share.
@@ -110,8 +113,6 @@ struct Common {
     fatal: Mutex<Option<String>>,
     /// Where each worker takes questions.
     askers: Mutex<Vec<Option<Sender<Query>>>>,
-    /// The last insights that were counted. Locked while they are, so that many who ask are one.
-    insights: Mutex<Option<(Stopwatch, String)>>,
     /// The threads that must not hang.
     pulses: Mutex<Vec<watchdog::Named>>,
 }
@@ -164,17 +165,18 @@ impl Common {
         self.ask(|reply| Query::Profile { user_id: user_id.to_owned(), reply }).find_map(|answer| answer?)
     }
 
-    /// What the users of this process show, as JSON; `None` while a partition is restored, or does not answer. Workers stand still for a millisecond; the counting is done here.
-    fn insights(&self) -> Option<String> {
-        let answers: Option<Vec<Vec<FrozenInsights>>> =
-            self.ask(|reply| Query::Insights { reply }).map(|answer: Option<Option<Vec<FrozenInsights>>>| answer?).collect();
-        let frozen: Vec<FrozenInsights> = answers?.into_iter().flatten().collect();
-        let day = frozen.iter().map(|one| one.newest_day).max()?;
-        let mut insights = Insights::default();
+    /// What the users of this process show at the end of `day`, or of their newest day when that is later; `None` while a partition is restored, or does not answer.
+    /// Workers stand still for a millisecond; the counting is done here.
+    fn share(&self, day: Option<Day>) -> Option<Share> {
+        let answers: Option<Vec<FrozenShare>> = self.ask(|reply| Query::Insights { reply }).map(Option::flatten).collect();
+        let (partitions, frozen): (Vec<i32>, Vec<Option<FrozenInsights>>) = answers?.into_iter().flatten().unzip();
+        let frozen: Vec<FrozenInsights> = frozen.into_iter().flatten().collect();
+        let newest = frozen.iter().map(|one| one.newest_day).max();
+        let mut share = Share { partitions, day: newest.map(|newest| newest.max(day.unwrap_or(newest))), ..Share::default() };
         for one in frozen {
-            insights.absorb(&(one.count)(day));
+            share.insights.absorb(&(one.count)(share.day?));
         }
-        Some(wire::insights::insights(&insights, day, self.settings.engine.silent_ratio).to_string())
+        Some(share)
     }
 
     fn pause(&self) {
@@ -199,6 +201,7 @@ pub enum History {
 /// The running service.
 pub struct Service {
     common: Arc<Common>,
+    view: Arc<dyn View>,
     threads: Vec<JoinHandle<()>>,
     aggregator: Option<JoinHandle<()>>,
 }
@@ -242,10 +245,10 @@ impl Service {
             stop_aggregator: AtomicBool::new(false),
             fatal: Mutex::default(),
             askers: Mutex::new((0..threads).map(|_| None).collect()),
-            insights: Mutex::default(),
             pulses: Mutex::default(),
         });
-        let mut service = Self { common: Arc::clone(&common), threads: Vec::new(), aggregator: None };
+        let view = Arc::new(ServiceView::new(&common)?);
+        let mut service = Self { common: Arc::clone(&common), view, threads: Vec::new(), aggregator: None };
         let engines = EngineProcessors::new(&common.settings, &common.models)?;
         let kafka = &common.settings.kafka;
         let engines =
@@ -295,7 +298,7 @@ impl Service {
     /// What the service shows over HTTP.
     #[must_use]
     pub fn view(&self) -> Arc<dyn View> {
-        Arc::new(ServiceView(Arc::clone(&self.common)))
+        Arc::clone(&self.view)
     }
 
     /// Whether it ended by itself; [`Self::stop`] says why.
@@ -313,61 +316,6 @@ impl Service {
         self.aggregator.into_iter().for_each(|thread| drop(thread.join()));
         let fatal = self.common.fatal.lock().unwrap_or_else(PoisonError::into_inner).take();
         fatal.map_or(Ok(()), |reason| Err(ServiceError::Ended(reason)))
-    }
-}
-
-/// What the service shows over HTTP: all metrics, and users of the partitions that it has.
-struct ServiceView(Arc<Common>);
-
-impl View for ServiceView {
-    fn is_ready(&self) -> bool {
-        self.0.observations.is_ready()
-    }
-
-    fn metrics(&self, segment: &str, days: Days) -> Vec<Arc<str>> {
-        let text = |day: Option<Day>, open: &str| day.map_or_else(|| open.to_owned(), |day| day.to_string());
-        let records = self.0.board.metrics(segment, &text(days.from, ""), &text(days.to, "~"));
-        records.into_iter().map(|record| record.to_string().into()).collect()
-    }
-
-    fn changes(&self, segment: &str, since: u64) -> Changes {
-        let (number, records) = self.0.board.changes(segment, since);
-        Changes { number, records: records.into_iter().map(|record| record.to_string().into()).collect() }
-    }
-
-    fn segments(&self) -> Vec<String> {
-        self.0.board.segments()
-    }
-
-    fn alerts(&self) -> Vec<Arc<str>> {
-        self.0.board.alerts().into_iter().map(|record| record.to_string().into()).collect()
-    }
-
-    fn user(&self, id: &str) -> UserAnswer {
-        if let Some(profile) = self.0.profile(id) {
-            return UserAnswer::Found(profile);
-        }
-        let observations = &self.0.observations;
-        let home = partition_of(id.as_bytes(), observations.log_partitions()).cast_signed();
-        match observations.partitions().get(&home).map(|gauges| gauges.phase) {
-            None => UserAnswer::Elsewhere,
-            Some(PartitionPhase::Restoring) => UserAnswer::Busy,
-            Some(PartitionPhase::Live) => UserAnswer::Unknown,
-        }
-    }
-
-    fn insights(&self) -> Option<String> {
-        let mut known = self.0.insights.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, text)) = known.as_ref().filter(|(since, _)| since.elapsed() < INSIGHTS_STAY) {
-            return Some(text.clone());
-        }
-        let text = self.0.insights()?;
-        *known = Some((Stopwatch::start(), text.clone()));
-        Some(text)
-    }
-
-    fn observations(&self) -> &Observations {
-        &self.0.observations
     }
 }
 

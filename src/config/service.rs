@@ -6,6 +6,7 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use toml::Value;
+use url::Url;
 
 use super::mistakes::did_you_mean;
 use super::section::Section;
@@ -215,8 +216,24 @@ pub(super) fn http(section: Section<'_>) -> HttpSettings {
     if token.is_none() && !listen.ip().is_loopback() {
         section.mistake("listen", "is reachable from other machines: set http.token too, or listen on 127.0.0.1");
     }
+    let advertise = section.optional_text("advertise").and_then(|text| {
+        let address = origin(&text);
+        if address.is_none() {
+            let allowed =
+                "must be an http or https address of this process without user, path, query or fragment, such as \"http://10.0.0.5:8080\"";
+            section.secret_mistake("advertise", allowed);
+        }
+        address
+    });
     section.finish();
-    HttpSettings { listen, token: token.map(Secret) }
+    HttpSettings { listen, token: token.map(Secret), advertise }
+}
+
+/// An address that is a scheme, a host and a port, and nothing else.
+fn origin(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    (matches!(url.scheme(), "http" | "https") && url.has_host() && is_plain && url.path() == "/").then_some(url)
 }
 
 pub(super) fn workers(section: Section<'_>) -> (Option<NonZeroU16>, Duration) {

@@ -7,6 +7,8 @@ mod voices;
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::habit::{Habit, Rare};
 use super::partition::{PartitionEngine, State};
 use crate::model::insights::curve::OutcomeByScore;
@@ -28,7 +30,7 @@ pub const QUICK_DAYS: i32 = 7;
 const REMEMBERED_DAYS: i32 = 120;
 
 /// Counts of a group of users as of a day.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Insights {
     /// Days from the first to the second order day, and from the second to the third.
     pub funnel: [Survival; 2],

@@ -13,6 +13,7 @@ mod live;
 mod openmetrics;
 mod page;
 mod patience;
+mod peers;
 mod query;
 mod state;
 
@@ -49,16 +50,23 @@ pub trait View: Send + Sync + 'static {
     /// The segments that have records, `all` first.
     fn segments(&self) -> Vec<String>;
 
-    /// What is known of a user. Called off the async threads: it may block, but not much longer than a second.
+    /// What the group knows of a user. Called off the async threads: it may block for as long as the other processes may take.
     fn user(&self, id: &str) -> UserAnswer;
+
+    /// What this process knows of a user: it asks no other. Called off the async threads: it may block, but not much longer than a second.
+    fn own_user(&self, id: &str) -> UserAnswer;
 
     /// Alerts that were raised, each as JSON text (`stickiness.alerts.v1`): those that fire first, then the newest. There is a bound to how many.
     /// Called off the async threads.
     fn alerts(&self) -> Vec<Arc<str>>;
 
-    /// What groups of users show, those of this process (`stickiness.insights.v1`); `None` while that cannot be told. Called off the async threads: it may block for some
-    /// seconds where there are many users.
-    fn insights(&self) -> Option<String>;
+    /// What groups of users show, those of all processes that can be asked (`stickiness.insights.v1`); why it cannot be told otherwise. Called off the async threads: it may
+    /// block for some seconds where there are many users.
+    fn insights(&self) -> Result<String, String>;
+
+    /// What the users of this process show at the end of `day`, or of its own newest when that is later, as bytes for another process; `None` while that cannot be told.
+    /// Called off the async threads, as `insights`.
+    fn own_insights(&self, day: Option<Day>) -> Option<Vec<u8>>;
 
     /// What the service observes of itself.
     fn observations(&self) -> &Observations;
@@ -101,6 +109,8 @@ pub enum UserAnswer {
     Busy,
     /// The user's partition is with another process of the group, which is the one to ask.
     Elsewhere,
+    /// The user's partition is with another process of the group, which does not answer: why.
+    Unreachable(String),
 }
 
 /// What requests may take of the service.

@@ -4,6 +4,7 @@ pub mod connection;
 pub mod consumer;
 pub mod embedded;
 mod ffi;
+pub mod members;
 pub mod metadata;
 pub mod probe;
 pub mod producer;

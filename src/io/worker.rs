@@ -109,6 +109,9 @@ pub enum Beginning {
     Kept(KeptName),
 }
 
+/// Partitions, and what each shows if it has had an event.
+pub type FrozenShare = Vec<(i32, Option<FrozenInsights>)>;
+
 /// A question about users, answered by the workers that know them.
 pub enum Query {
     /// About one.
@@ -120,8 +123,8 @@ pub enum Query {
     },
     /// About all.
     Insights {
-        /// Where the answer goes: of each partition that has had an event; `None` while one of them is restored.
-        reply: Sender<Option<Vec<FrozenInsights>>>,
+        /// Where the answer goes; `None` while a partition is restored.
+        reply: Sender<Option<FrozenShare>>,
     },
 }
 
@@ -489,7 +492,7 @@ impl<F: Processors> Worker<F> {
                     drop(reply.send(self.partitions.values().find_map(|partition| partition.processor.profile(&user_id))));
                 }
                 Query::Insights { reply } => {
-                    let frozen = || self.partitions.values().filter_map(|partition| partition.processor.freeze_insights()).collect();
+                    let frozen = || self.partitions.iter().map(|(id, partition)| (*id, partition.processor.freeze_insights())).collect();
                     drop(reply.send(self.partitions.values().all(Partition::is_live).then(frozen)));
                 }
             }

@@ -52,12 +52,12 @@ pub(super) fn wait_for_brokers(connection: &Connection) -> Result<(), ProbeError
     Ok(())
 }
 
-/// Waits until the brokers tell of topics that were just created: the controller knows them before the brokers do.
-fn wait_for_topics(topics: &Topics, created: &[String]) -> Result<(), ServiceError> {
+/// Waits until the brokers tell of topics that were just created, by this process or another that starts: the controller knows them before the brokers do.
+fn wait_for_topics(topics: &Topics, plans: &[TopicPlan]) -> Result<(), ServiceError> {
     let stopwatch = Stopwatch::start();
     while stopwatch.elapsed() < TELL_WAITING {
         let known = topics.partition_counts()?;
-        if created.iter().all(|name| known.contains_key(name)) {
+        if plans.iter().all(|plan| known.contains_key(&plan.name)) {
             break;
         }
         std::thread::sleep(Duration::from_millis(50));
@@ -78,11 +78,12 @@ pub(super) async fn prepare(settings: &Settings, history: &History, connection: 
         };
         partitions = partitions.max(*found);
     }
-    let created = topics.create_missing(&topic_plans(settings, partitions)).await?;
+    let plans = topic_plans(settings, partitions);
+    let created = topics.create_missing(&plans).await?;
     if !created.is_empty() {
         tracing::info!(?created, "topics created");
-        wait_for_topics(&topics, &created)?;
     }
+    wait_for_topics(&topics, &plans)?;
     match history {
         History::Continued => {}
         History::New => forget(settings, &topics).await?,

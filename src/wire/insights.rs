@@ -1,6 +1,7 @@
 //! What groups of users show, as JSON.
 
 mod groups;
+pub mod share;
 mod voices;
 
 use serde_json::{Value, json};

@@ -126,14 +126,23 @@ impl View for Fake {
         self.alerts.clone()
     }
 
-    fn insights(&self) -> Option<String> {
-        self.insights.clone()
+    fn insights(&self) -> Result<String, String> {
+        self.insights.clone().ok_or_else(|| "there are no insights yet".to_owned())
+    }
+
+    fn own_insights(&self, day: Option<Day>) -> Option<Vec<u8>> {
+        self.insights.as_ref().map(|_| day.map_or_else(|| "any".to_owned(), |day| day.to_string()).into_bytes())
+    }
+
+    fn own_user(&self, id: &str) -> UserAnswer {
+        if id == "afar" { UserAnswer::Elsewhere } else { self.user(id) }
     }
 
     fn user(&self, id: &str) -> UserAnswer {
         match id {
             "busy" => UserAnswer::Busy,
             "elsewhere" => UserAnswer::Elsewhere,
+            "unreachable" => UserAnswer::Unreachable("the process at http://b:1 does not answer: refused".to_owned()),
             "slow" => {
                 std::thread::sleep(Duration::from_secs(2));
                 UserAnswer::Unknown

@@ -61,7 +61,9 @@ fn insights_come_whole_and_one_by_one() {
     let running = plain();
     let all = running.get("/v1/insights").json();
     assert!(all["pareto"]["buyers"].as_u64() > Some(0));
-    let expected = json!({ "schema": "stickiness.insights.v1", "as_of": all["as_of"], "pareto": all["pareto"] });
+    let expected = json!({
+        "schema": "stickiness.insights.v1", "as_of": all["as_of"], "partitions": all["partitions"], "pareto": all["pareto"],
+    });
     assert_eq!(running.get("/v1/insights/pareto").json(), expected);
     let unknown = running.get("/v1/insights/paretto");
     assert_eq!(unknown.status, 404);
@@ -120,6 +122,7 @@ fn users() {
         ("/v1/users/%FF", 400),
         ("/v1/users/busy", 503),
         ("/v1/users/elsewhere", 421),
+        ("/v1/users/unreachable", 502),
         ("/v1/users/panic", 500),
     ] {
         let answer = running.get(path);
@@ -127,6 +130,23 @@ fn users() {
     }
     running.view.is_ready.store(false, Ordering::Relaxed);
     assert_eq!(running.get("/v1/users/anna").status, 503);
+}
+
+#[test]
+fn other_processes_are_told_what_this_one_knows() {
+    let running = plain();
+    for (id, status) in [("anna", 200), ("a%2Fb", 200), ("..", 200), ("nobody", 404), ("busy", 503), ("afar", 421)] {
+        assert_eq!(running.get(&format!("/v1/peers/user?id={id}")).status, status, "{id}");
+    }
+    assert_eq!(running.get("/v1/peers/user?id=..").json()["user_id"], "..");
+    assert_eq!(running.get("/v1/users/afar").status, 200, "whom it asks another about");
+    assert_eq!(running.get("/v1/peers/user").status, 400);
+    assert_eq!(running.get("/v1/peers/insights").body, "any");
+    assert_eq!(running.get("/v1/peers/insights?as_of=2026-01-31").body, "2026-01-31");
+    assert_eq!(running.get("/v1/peers/insights?as_of=soon").status, 400);
+    let guarded = Running::start(Some("secret"), Limits::default(), Fake::empty());
+    assert_eq!(guarded.get("/v1/peers/user?id=anna").status, 401);
+    assert_eq!(guarded.get_with("/v1/peers/insights", "Authorization: Bearer secret\r\n").status, 503);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod crashes;
 mod exodus;
 mod kafka;
 mod keeping;
+mod peers;
 mod refits;
 mod resharding;
 mod service;

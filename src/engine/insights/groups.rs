@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::super::habit::{Habit, Rare};
 use super::{FACT_DAYS, is_judged, stayed};
 use crate::model::insights::proportion::Proportion;
@@ -19,7 +21,7 @@ const LONGEST_EXIT_DAYS: i32 = 60;
 const PAIRED_CATEGORIES: usize = 32;
 
 /// Ratings of an attribute, in millionths: the latest of each user within 180 days, in sum.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttributeCounts {
     /// Users who rated it in full.
     pub users: u64,
@@ -32,7 +34,7 @@ pub struct AttributeCounts {
 }
 
 /// Counts of groups as of a day.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Groups {
     /// Departures of the last 180 days by reason and by competitor; an empty text is one that was not told.
     pub reasons: BTreeMap<Box<str>, u64>,

@@ -1,5 +1,7 @@
 //! Counts of who is unhappy and says so or not, of what follows a failure, and of what complaints do to habits.
 
+use serde::{Deserialize, Serialize};
+
 use super::super::habit::{Habit, Rare};
 use super::{FACT_DAYS, QUICK_DAYS, STAY_DAYS, is_judged};
 use crate::model::insights::curve::OutcomeByScore;
@@ -11,7 +13,7 @@ use crate::model::time::Day;
 const UNHAPPY: f64 = 2.0;
 
 /// Users with a complaint, and their active days before and after it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HabitAround {
     /// Complaints.
     pub complaints: u64,
@@ -22,7 +24,7 @@ pub struct HabitAround {
 }
 
 /// Counts as of a day.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Voices {
     /// Users of 180 days who answered with low satisfaction or met a failure: those who complained in that time, and those who did not.
     pub unhappy: [u64; 2],

@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::answer::{self, Problem, json_text};
 use super::insights;
 use super::live::{self, Streams};
+use super::peers;
 use super::query::MetricsQuery;
 use super::{UserAnswer, View, state};
 use crate::io::clock;
@@ -33,6 +34,8 @@ pub(super) fn routes(streams: Streams) -> Router<Arc<dyn View>> {
         .route("/insights", get(insights::all))
         .route("/insights/{name}", get(insights::one))
         .route("/users/{*id}", get(user))
+        .route("/peers/user", get(peers::user))
+        .route("/peers/insights", get(peers::insights))
         .route("/partitions", get(partitions))
         .fallback(answer::no_such_page)
         .method_not_allowed_fallback(answer::wrong_method)
@@ -103,14 +106,22 @@ async fn user(State(view): Shared, id: Result<Path<String>, PathRejection>) -> R
         return Err(Problem::new(StatusCode::BAD_REQUEST, "the user id must be percent-encoded UTF-8"));
     };
     let asked = Arc::clone(&view);
-    match off_thread(move || asked.user(&id)).await? {
+    let answer = off_thread(move || asked.user(&id)).await?;
+    told_of_user(answer, view.is_ready())
+}
+
+/// An answer about a user, of a process that `is_ready` or restores partitions.
+pub(super) fn told_of_user(answer: UserAnswer, is_ready: bool) -> Result<Response, Problem> {
+    match answer {
         UserAnswer::Found(profile) => Ok(json_text(profile)),
         UserAnswer::Busy => Err(Problem::not_yet("the user's partition does not answer now: ask again")),
-        UserAnswer::Unknown if !view.is_ready() => Err(Problem::not_yet("restoring: the user may not be known yet")),
+        UserAnswer::Unknown if !is_ready => Err(Problem::not_yet("restoring: the user may not be known yet")),
         UserAnswer::Unknown => Err(Problem::new(StatusCode::NOT_FOUND, "there is no such user")),
-        UserAnswer::Elsewhere => {
-            Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "the user's partition is with another process of the group: ask that one"))
-        }
+        UserAnswer::Elsewhere => Err(Problem::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "the user's partition is with another process of the group: ask that one, or set http.advertise in all of them",
+        )),
+        UserAnswer::Unreachable(reason) => Err(Problem::new(StatusCode::BAD_GATEWAY, reason)),
     }
 }
 

@@ -25,12 +25,10 @@ pub(super) async fn one(State(view): Shared, name: Result<Path<String>, PathReje
         return Err(unknown());
     }
     let all: Value = serde_json::from_str(&counted(view).await?).unwrap_or_default();
-    Ok(json_text(json!({ "schema": all["schema"], "as_of": all["as_of"], name.as_str(): all[&name] }).to_string()))
+    let one = json!({ "schema": all["schema"], "as_of": all["as_of"], "partitions": all["partitions"], name.as_str(): all[&name] });
+    Ok(json_text(one.to_string()))
 }
 
 async fn counted(view: Arc<dyn super::View>) -> Result<String, Problem> {
-    let counted = off_thread(move || view.insights()).await?;
-    counted.ok_or_else(|| {
-        Problem::not_yet("there are no insights yet: before the first event, and while partitions are restored or do not answer")
-    })
+    off_thread(move || view.insights()).await?.map_err(|reason| Problem::not_yet(&reason))
 }

@@ -38,7 +38,7 @@ impl MetricsQuery {
     }
 }
 
-fn day(name: &str, text: &str) -> Result<Day, Problem> {
+pub(super) fn day(name: &str, text: &str) -> Result<Day, Problem> {
     Day::parse(text).ok_or_else(|| bad(format!("`{name}` must be a day such as 2026-01-31, both ends included; it is `{text}`")))
 }
 

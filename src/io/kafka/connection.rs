@@ -8,7 +8,9 @@ use std::time::Duration;
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
+use url::Url;
 
+use super::members;
 use crate::io::clock::Stopwatch;
 
 /// Properties that decide whether the service is exactly-once, with why each is not the user's to set.
@@ -64,13 +66,16 @@ pub struct RefusedProperties(pub Vec<RefusedProperty>);
 pub struct Connection {
     bootstrap_servers: String,
     properties: BTreeMap<String, String>,
+    /// Where other processes reach this one: members of groups say it beside their client id.
+    advertised: Option<String>,
 }
 
 /// Names the brokers and the keys of the properties, whose values may be secrets.
 impl fmt::Debug for Connection {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys: Vec<&String> = self.properties.keys().collect();
-        formatter.debug_struct("Connection").field("bootstrap_servers", &self.bootstrap_servers).field("properties", &keys).finish()
+        let mut debug = formatter.debug_struct("Connection");
+        debug.field("bootstrap_servers", &self.bootstrap_servers).field("properties", &keys).field("advertised", &self.advertised).finish()
     }
 }
 
@@ -82,10 +87,17 @@ impl Connection {
     pub fn new(bootstrap_servers: &str, properties: BTreeMap<String, String>) -> Result<Self, RefusedProperties> {
         let refused: Vec<RefusedProperty> = properties.keys().filter_map(|key| refusal(key)).collect();
         if refused.is_empty() {
-            Ok(Self { bootstrap_servers: bootstrap_servers.to_owned(), properties })
+            Ok(Self { bootstrap_servers: bootstrap_servers.to_owned(), properties, advertised: None })
         } else {
             Err(RefusedProperties(refused))
         }
+    }
+
+    /// The same; members of groups say that their process is reached at `address`.
+    #[must_use]
+    pub fn advertising(mut self, address: Option<&Url>) -> Self {
+        self.advertised = address.map(|address| address.origin().ascii_serialization());
+        self
     }
 
     /// The list of brokers as it was given.
@@ -118,7 +130,7 @@ impl Connection {
     pub fn group_member(&self, group_id: &str, partitions_expected: u32) -> ClientConfig {
         // The limit counts for each queue that is split off, so the budget is divided.
         let ahead = (FETCHED_AHEAD_KBYTES / partitions_expected.max(1)).max(1024).to_string();
-        self.client(
+        let mut config = self.client(
             &[
                 ("session.timeout.ms", "10000"),
                 ("heartbeat.interval.ms", "2000"),
@@ -139,7 +151,12 @@ impl Connection {
                 ("enable.partition.eof", "false"),
                 ("isolation.level", "read_committed"),
             ],
-        )
+        );
+        if let Some(address) = &self.advertised {
+            let client_id = members::client_id(config.get("client.id").unwrap_or_default(), address);
+            config.set("client.id", client_id);
+        }
+        config
     }
 
     /// A consumer that reads partitions by itself, committed records only, or looks at the offsets of `group_id` without joining it.

@@ -59,7 +59,8 @@ pub fn entropy(counts: &[u64]) -> Option<f64> {
     let total: u64 = counts.iter().sum();
     let share = |count: &u64| *count as f64 / total as f64;
     let bits: f64 = counts.iter().filter(|count| **count > 0).map(|count| -share(count) * share(count).log2()).sum();
-    (total > 0).then(|| bits.max(0.0))
+    // Nothing is added to lose the sign of zero, of which `max` may return either.
+    (total > 0).then(|| bits.max(0.0) + 0.0)
 }
 
 /// The weight of each brand at the end of `day`: an order counts 8 for each of its brands, half as much after each `half_life` days, and nothing after four of them.

@@ -1,0 +1,201 @@
+//! What the service shows over HTTP: all metrics, and the users and insights of the group.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{Common, ServiceError, counted_topic};
+use crate::io::clock::Stopwatch;
+use crate::io::http::{Changes, Days, UserAnswer, View};
+use crate::io::kafka::members::{Members, MembersError};
+use crate::io::observations::{Observations, PartitionPhase};
+use crate::io::peers::{Peer, PeerAnswer, Peers};
+use crate::model::partition::partition_of;
+use crate::model::time::Day;
+use crate::wire;
+use crate::wire::insights::share::Share;
+
+/// How long insights are shown before they are counted again.
+const INSIGHTS_STAY: Duration = Duration::from_secs(5);
+/// How often processes are asked again because one of them has come to another day.
+const DAYS_TRIED: usize = 3;
+
+/// See [`View`].
+pub(super) struct ServiceView {
+    common: Arc<Common>,
+    /// The others of the group; `None` when this process does not say where it is: then it asks nobody, either.
+    peers: Option<Peers>,
+    /// The last that was counted of this process. Locked while it is, so that many who ask are one.
+    share: Mutex<Option<(Stopwatch, Share)>>,
+    /// The last insights of the group, likewise.
+    insights: Mutex<Option<(Stopwatch, String)>>,
+}
+
+impl ServiceView {
+    pub(super) fn new(common: &Arc<Common>) -> Result<Self, ServiceError> {
+        let advertise = common.settings.http.advertise.clone();
+        let peers = advertise.map(|own| peers(common, own)).transpose().map_err(ServiceError::Peers)?;
+        Ok(Self { common: Arc::clone(common), peers, share: Mutex::default(), insights: Mutex::default() })
+    }
+
+    /// The partition that the events of an id come to.
+    fn home(&self, id: &str) -> i32 {
+        partition_of(id.as_bytes(), self.common.observations.log_partitions()).cast_signed()
+    }
+
+    /// Asks the others about a user whom this process does not know: the one that has the partition of the id, then, as the id may have become one with
+    /// another elsewhere, all.
+    fn user_of_others(&self, peers: &Peers, id: &str, home: i32) -> UserAnswer {
+        let others = match peers.others() {
+            Ok(others) => others,
+            Err(MembersError::Moving(_)) => return UserAnswer::Busy,
+            Err(error) => return UserAnswer::Unreachable(format!("{:#}", anyhow::Error::from(error))),
+        };
+        let (owners, rest): (Vec<Peer>, Vec<Peer>) = others.iter().cloned().partition(|peer| peer.partitions.contains(&home));
+        let is_home_known = !owners.is_empty() || self.common.observations.partitions().contains_key(&home);
+        // An owner that is it no longer has just handed the partition over; of the others, nobody expects to be.
+        for (group, elsewhere) in [(owners, UserAnswer::Busy), (rest, UserAnswer::Unknown)] {
+            match best(peers.user(&group, id), &elsewhere) {
+                UserAnswer::Unknown => {}
+                told => return told,
+            }
+        }
+        if is_home_known { UserAnswer::Unknown } else { UserAnswer::Elsewhere }
+    }
+
+    /// What the users of this process show, as it was counted within the last five seconds for a day that is late enough.
+    fn own_share(&self, day: Option<Day>) -> Option<Share> {
+        let mut known = self.share.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_fresh = |(since, share): &&(Stopwatch, Share)| since.elapsed() < INSIGHTS_STAY && (share.day.is_none() || share.day >= day);
+        if let Some((_, share)) = known.as_ref().filter(is_fresh) {
+            return Some(share.clone());
+        }
+        let share = self.common.share(day)?;
+        *known = Some((Stopwatch::start(), share.clone()));
+        Some(share)
+    }
+
+    /// What the users of all processes that can be asked show, all as of one day.
+    fn group_share(&self) -> Result<Share, String> {
+        let mut day = None;
+        for _ in 0..DAYS_TRIED {
+            let own = self.own_share(day).ok_or("partitions are restored, or do not answer now: ask again")?;
+            let mut shares = vec![own];
+            if let Some(peers) = &self.peers {
+                let others = peers.others().map_err(|error| format!("{:#}", anyhow::Error::from(error)))?;
+                for share in peers.insights(&others, day.max(shares[0].day)) {
+                    shares.push(share.map_err(|silence| silence.to_string())?);
+                }
+            }
+            day = shares.iter().map(|share| share.day).max().flatten();
+            if shares.iter().all(|share| share.day.is_none() || share.day == day) {
+                return together(&shares);
+            }
+        }
+        Err("days go on while they are counted: ask again".to_owned())
+    }
+
+    fn group_insights(&self) -> Result<String, String> {
+        let share = self.group_share()?;
+        let day = share.day.ok_or("there are no insights before the first event")?;
+        let mut insights = wire::insights::insights(&share.insights, day, self.common.settings.engine.silent_ratio);
+        insights["partitions"] = json!({ "counted": share.partitions.len(), "of": self.common.observations.log_partitions() });
+        Ok(insights.to_string())
+    }
+}
+
+fn peers(common: &Common, own: url::Url) -> anyhow::Result<Peers> {
+    let settings = &common.settings;
+    let members = Members::of(&common.connection, &settings.kafka.group_id, &counted_topic(settings))?;
+    Ok(Peers::new(members, own, settings.http.token.clone(), common.runtime.clone())?)
+}
+
+/// What is to be told when several were asked, with what it means that one has the user `elsewhere`: what one knows goes before what another cannot tell.
+fn best<E: ToString>(answers: Vec<Result<PeerAnswer, E>>, elsewhere: &UserAnswer) -> UserAnswer {
+    let mut best = UserAnswer::Unknown;
+    for answer in answers {
+        match answer {
+            Ok(PeerAnswer::Found(profile)) => return UserAnswer::Found(profile),
+            Ok(PeerAnswer::Busy) => best = UserAnswer::Busy,
+            Ok(PeerAnswer::Elsewhere) if best == UserAnswer::Unknown => best = elsewhere.clone(),
+            Err(silence) if best == UserAnswer::Unknown => best = UserAnswer::Unreachable(silence.to_string()),
+            Ok(PeerAnswer::Unknown | PeerAnswer::Elsewhere) | Err(_) => {}
+        }
+    }
+    best
+}
+
+/// Shares added up; a partition in two of them is on its way from one process to the other.
+fn together(shares: &[Share]) -> Result<Share, String> {
+    let mut sum = Share::default();
+    for share in shares {
+        if share.partitions.iter().any(|partition| sum.partitions.contains(partition)) {
+            return Err("partitions are moving between processes: ask again".to_owned());
+        }
+        sum.absorb(share);
+    }
+    Ok(sum)
+}
+
+impl View for ServiceView {
+    fn is_ready(&self) -> bool {
+        self.common.observations.is_ready()
+    }
+
+    fn metrics(&self, segment: &str, days: Days) -> Vec<Arc<str>> {
+        let text = |day: Option<Day>, open: &str| day.map_or_else(|| open.to_owned(), |day| day.to_string());
+        let records = self.common.board.metrics(segment, &text(days.from, ""), &text(days.to, "~"));
+        records.into_iter().map(|record| record.to_string().into()).collect()
+    }
+
+    fn changes(&self, segment: &str, since: u64) -> Changes {
+        let (number, records) = self.common.board.changes(segment, since);
+        Changes { number, records: records.into_iter().map(|record| record.to_string().into()).collect() }
+    }
+
+    fn segments(&self) -> Vec<String> {
+        self.common.board.segments()
+    }
+
+    fn alerts(&self) -> Vec<Arc<str>> {
+        self.common.board.alerts().into_iter().map(|record| record.to_string().into()).collect()
+    }
+
+    fn user(&self, id: &str) -> UserAnswer {
+        let own = self.own_user(id);
+        match (&self.peers, &own) {
+            (Some(peers), UserAnswer::Unknown | UserAnswer::Elsewhere) => self.user_of_others(peers, id, self.home(id)),
+            _ => own,
+        }
+    }
+
+    fn own_user(&self, id: &str) -> UserAnswer {
+        if let Some(profile) = self.common.profile(id) {
+            return UserAnswer::Found(profile);
+        }
+        match self.common.observations.partitions().get(&self.home(id)).map(|gauges| gauges.phase) {
+            None => UserAnswer::Elsewhere,
+            Some(PartitionPhase::Restoring) => UserAnswer::Busy,
+            Some(PartitionPhase::Live) => UserAnswer::Unknown,
+        }
+    }
+
+    fn insights(&self) -> Result<String, String> {
+        let mut known = self.insights.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, text)) = known.as_ref().filter(|(since, _)| since.elapsed() < INSIGHTS_STAY) {
+            return Ok(text.clone());
+        }
+        let text = self.group_insights()?;
+        *known = Some((Stopwatch::start(), text.clone()));
+        Ok(text)
+    }
+
+    fn own_insights(&self, day: Option<Day>) -> Option<Vec<u8>> {
+        self.own_share(day)?.encode().ok()
+    }
+
+    fn observations(&self) -> &Observations {
+        &self.common.observations
+    }
+}
