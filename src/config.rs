@@ -193,6 +193,8 @@ pub struct PublishSettings {
     pub transitions: Option<Vec<TransitionFilter>>,
     /// The levels of churn risk to publish when they are reached; `None` is every change, the loss of a level included.
     pub churn_risk: Option<Vec<RiskLevel>>,
+    /// Whether records have the headers of `CloudEvents` 1.0, in binary mode.
+    pub cloud_events: bool,
 }
 
 impl PublishSettings {

@@ -13,6 +13,7 @@ pub mod forwarding;
 pub mod generate;
 pub mod histories;
 pub mod http;
+mod input;
 pub mod insights;
 pub mod kafka;
 pub mod observations;

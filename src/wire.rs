@@ -1,5 +1,6 @@
 //! Bytes to model and back, versioned, without I/O.
 
+pub mod cloud_event;
 pub mod compare;
 pub mod csv;
 pub mod dead_letter;

@@ -160,8 +160,9 @@ pub(super) fn publish(section: Section<'_>, segments: &[SegmentRule]) -> Publish
         known
     };
     let churn_risk = section.texts("churn_risk").map(|levels| levels.iter().filter_map(level).collect());
+    let cloud_events = section.one_of("headers", &[(false, "none"), (true, "cloudevents")], false);
     section.finish();
-    PublishSettings { transitions, churn_risk }
+    PublishSettings { transitions, churn_risk, cloud_events }
 }
 
 fn unknown_transition(text: &str) -> String {

@@ -34,6 +34,7 @@ use crate::engine::aggregator::{ALL, Aggregator, Metric};
 use crate::engine::settings::EngineSettings;
 use crate::model::partition::partition_of;
 use crate::model::time::{Calendar, Day, UnknownTimeZone};
+use crate::wire::cloud_event;
 use crate::wire::model::PublishedModel;
 use crate::wire::partials::{self, Told};
 use crate::wire::records;
@@ -155,6 +156,9 @@ struct Published {
     digest: u64,
 }
 
+/// A topic, its records by key, and their schema when they are for readers outside.
+type TopicRecords<'r> = (String, Vec<(&'r str, String)>, Option<&'static str>);
+
 /// One term of office.
 struct Session<'s> {
     engine: &'s EngineSettings,
@@ -167,6 +171,8 @@ struct Session<'s> {
     refitting: Refitting,
     scoring: Scoring,
     model_topic: String,
+    /// What says `CloudEvents`, when records are such.
+    cloud_events: Option<String>,
     /// Everything that is in force, to begin again when a history does.
     told: BTreeMap<(i32, String), Told>,
     published: BTreeMap<String, Published>,
@@ -217,6 +223,7 @@ impl<'s> Session<'s> {
             refitting,
             scoring,
             model_topic,
+            cloud_events: settings.publish.cloud_events.then(|| cloud_event::source(&settings.kafka.group_id)),
             told: BTreeMap::new(),
             published,
             alerts_topic: settings.topics.alerts.clone(),
@@ -301,7 +308,7 @@ impl<'s> Session<'s> {
             }
         };
         pass(Place::ModelBefore);
-        self.transact(&[(self.model_topic.clone(), vec![(model.key(), String::from_utf8_lossy(&value).into_owned())])])?;
+        self.transact(&[(self.model_topic.clone(), vec![(model.key(), String::from_utf8_lossy(&value).into_owned())], None)])?;
         pass(Place::ModelAfter);
         Ok(())
     }
@@ -319,7 +326,8 @@ impl<'s> Session<'s> {
         if !changed.is_empty() || !alerts.is_empty() {
             let metrics: Vec<(&str, String)> = changed.iter().map(|(key, _, value)| (key.as_str(), value.to_string())).collect();
             let raised: Vec<(&str, String)> = alerts.iter().map(|(key, value)| (key.as_str(), value.to_string())).collect();
-            let topics = [(self.topic.clone(), metrics), (self.alerts_topic.clone(), raised)];
+            let topics =
+                [(self.topic.clone(), metrics, Some(records::METRICS)), (self.alerts_topic.clone(), raised, Some(records::ALERTS))];
             pass(Place::MetricsBefore);
             self.transact(&topics)?;
             pass(Place::MetricsAfter);
@@ -336,15 +344,21 @@ impl<'s> Session<'s> {
     }
 
     /// One transaction; again when it was aborted. Anything else ends the session, and another reads what became of it.
-    fn transact(&mut self, topics: &[(String, Vec<(&str, String)>)]) -> Result<(), ProduceError> {
+    fn transact(&mut self, topics: &[TopicRecords<'_>]) -> Result<(), ProduceError> {
         let mut batches = Vec::new();
-        for (topic, values) in topics.iter().filter(|(_, values)| !values.is_empty()) {
+        for (topic, values, schema) in topics.iter().filter(|(_, values, _)| !values.is_empty()) {
             let partitions = self.producer.prepare(topic)?;
-            batches.push((topic, values.iter().map(|(key, value)| outgoing(key, value, partitions)).collect::<Vec<_>>()));
+            batches.push((topic, values.iter().map(|(key, value)| outgoing(key, value, partitions)).collect::<Vec<_>>(), *schema));
         }
         loop {
             self.producer.begin()?;
-            let produce = |(topic, records): &(&String, Vec<Outgoing<'_>>)| self.producer.send(topic, records);
+            let source = self.cloud_events.as_deref();
+            let produce = |(topic, records, schema): &(&String, Vec<Outgoing<'_>>, Option<&str>)| match (source, schema) {
+                (Some(source), Some(schema)) => {
+                    records.iter().try_for_each(|record| self.producer.send_event(topic, record, source, schema))
+                }
+                _ => self.producer.send(topic, records),
+            };
             let sent = batches.iter().try_for_each(produce).and_then(|()| self.producer.commit());
             match sent {
                 Err(ProduceError::Abortable { reason, .. }) => {

@@ -1,15 +1,17 @@
 //! What a worker runs for the service: records are decoded, the engine counts them, and what it wants done becomes records.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::failpoint::{Place, pass};
 use super::forwarding::log_topic;
+use super::input::event_bytes;
 use super::kafka::Record;
 use super::kafka::metadata::Lineage;
 use super::observations::PartitionSize;
 use super::refitting::ModelBoard;
-use super::worker::{Destination, Frozen, FrozenInsights, Outputs, Processor, Processors, TopicIndex, Undecodable};
+use super::worker::{CloudEvents, Destination, Frozen, FrozenInsights, Outputs, Processor, Processors, TopicIndex, Undecodable};
 use crate::config::Settings;
 use crate::engine::effect::{Admission, Effect, RiskChange, Transition};
 use crate::engine::models::Switch;
@@ -27,7 +29,7 @@ use crate::model::time::{Calendar, EventTime, UnknownTimeZone};
 use crate::wire::decode::Decoder;
 use crate::wire::envelope::{Envelope, Forwarded};
 use crate::wire::partials::{self, Told};
-use crate::wire::{explanation, recent, records, snapshot};
+use crate::wire::{cloud_event, explanation, recent, records, snapshot};
 
 const TRANSITIONS: TopicIndex = TopicIndex(0);
 const PROFILES: TopicIndex = TopicIndex(1);
@@ -112,6 +114,13 @@ impl Processors for EngineProcessors {
         names
     }
 
+    fn cloud_events(&self) -> CloudEvents {
+        let Settings { publish, kafka, .. } = &self.shared.settings;
+        let types = [(TRANSITIONS, records::TRANSITIONS), (PROFILES, records::PROFILES), (CHURN_RISK, records::CHURN_RISK)];
+        let types = types.into_iter().filter(|_| publish.cloud_events).collect();
+        CloudEvents { source: cloud_event::source(&kafka.group_id), types }
+    }
+
     fn empty(&self, partition: i32, partitions: u32, lineage: Lineage) -> EngineProcessor {
         let placement = Placement { partition: partition.cast_unsigned(), partitions, transfers: self.shared.internal };
         let Shared { settings, calendar, .. } = &*self.shared;
@@ -182,16 +191,13 @@ impl Processor for EngineProcessor {
         if self.shared.internal {
             return self.handle_envelope(record, outputs);
         }
-        let Some(payload) = record.payload else {
-            let tombstone = Rejection::new(Reason::Malformed, "a tombstone");
-            return push_dead_letter(outputs, DEAD_LETTERS, &self.shared.topic, record, &tombstone);
-        };
-        let admission = self.admit(payload, |engine, event| engine.handle(event, record.timestamp_ms.map(EventTime::from_millis)));
-        self.publish_effects(payload, None, outputs);
-        match admission {
-            Ok(outcome) => outcome,
-            Err(rejection) => push_dead_letter(outputs, DEAD_LETTERS, &self.shared.topic, record, &rejection),
-        }
+        let arrival = record.timestamp_ms.map(EventTime::from_millis);
+        let admission = event_bytes(self.shared.settings.input.format, record).and_then(|payload| {
+            let admission = self.admit(&payload, |engine, event| engine.handle(event, arrival));
+            self.publish_effects(&payload, None, outputs);
+            admission
+        });
+        admission.unwrap_or_else(|rejection| push_dead_letter(outputs, DEAD_LETTERS, &self.shared.topic, record, &rejection))
     }
 
     fn flush(&mut self, partials: bool, outputs: &mut Outputs) {
@@ -356,7 +362,8 @@ impl EngineProcessor {
                 self.publish_effects(forwarded.value, Some(&forwarded), outputs);
                 let Err(rejection) = admission else { return admission.unwrap_or_default() };
                 let Forwarded { topic, partition, offset, key, value, .. } = forwarded;
-                let original = Record { partition, offset, timestamp_ms: record.timestamp_ms, key, payload: Some(value) };
+                let original =
+                    Record { partition, offset, timestamp_ms: record.timestamp_ms, key, payload: Some(value), headers: record.headers };
                 push_dead_letter(outputs, DEAD_LETTERS, topic, &original, &rejection)
             }
             Ok(Envelope::Transfer(transfer)) => {
@@ -452,13 +459,16 @@ pub(super) fn push_dead_letter(
     record: &Record<'_>,
     rejection: &Rejection,
 ) -> &'static str {
-    let headers = vec![
+    let own = [
         ("stickiness.reason", rejection.reason.name().as_bytes().to_vec()),
         ("stickiness.detail", rejection.detail.clone().into_bytes()),
         ("stickiness.topic", topic.as_bytes().to_vec()),
         ("stickiness.partition", record.partition.to_string().into_bytes()),
         ("stickiness.offset", record.offset.to_string().into_bytes()),
     ];
+    let original = record.headers.all().into_iter().filter(|(name, _)| !name.starts_with("stickiness."));
+    let original = original.map(|(name, value)| (Cow::Owned(name.to_owned()), value.to_vec()));
+    let headers = own.map(|(name, value)| (Cow::Borrowed(name), value)).into_iter().chain(original).collect();
     outputs.push_verbatim(to, record.key, record.payload, headers);
     rejection.reason.name()
 }

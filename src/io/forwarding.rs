@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::input::event_bytes;
 use super::kafka::Record;
 use super::kafka::metadata::Lineage;
 use super::worker::{Destination, Frozen, Outputs, Processor, Processors, TopicIndex, Undecodable};
@@ -11,6 +12,7 @@ use crate::model::rejection::{Reason, Rejection};
 use crate::model::time::EventTime;
 use crate::wire::decode::Decoder;
 use crate::wire::envelope::{Envelope, Forwarded};
+use crate::wire::mapping::Format;
 
 const LOG: TopicIndex = TopicIndex(0);
 const DEAD_LETTERS: TopicIndex = TopicIndex(1);
@@ -30,6 +32,7 @@ pub fn forwarding_group(group_id: &str, input: &str) -> String {
 /// What all partitions of an input share.
 struct Shared {
     decoder: Decoder,
+    format: Format,
     future_tolerance_nanos: i64,
     input: String,
     topics: Vec<String>,
@@ -46,7 +49,8 @@ impl Forwarders {
     pub fn new(settings: &Settings, input: &str) -> Self {
         let topics = vec![log_topic(&settings.kafka.group_id), settings.topics.dead_letters.clone()];
         let future_tolerance_nanos = settings.engine.future_tolerance_ms.saturating_mul(1_000_000);
-        Self { shared: Arc::new(Shared { decoder: settings.decoder(), future_tolerance_nanos, input: input.to_owned(), topics }) }
+        let (decoder, format) = (settings.decoder(), settings.input.format);
+        Self { shared: Arc::new(Shared { decoder, format, future_tolerance_nanos, input: input.to_owned(), topics }) }
     }
 }
 
@@ -80,26 +84,26 @@ pub struct Forwarder {
 }
 
 impl Forwarder {
-    /// The event of a record, if its shape and arrival let it through.
-    fn check<'r>(&self, record: &Record<'r>) -> Result<(Event<'r>, &'r [u8]), Rejection> {
-        let payload = record.payload.ok_or_else(|| Rejection::new(Reason::Malformed, "a tombstone"))?;
-        let event = self.shared.decoder.decode_json(payload)?;
+    /// The event that a value is, if its shape and arrival let it through.
+    fn check<'r>(&self, record: &Record<'_>, value: &'r [u8]) -> Result<Event<'r>, Rejection> {
+        let event = self.shared.decoder.decode_json(value)?;
         let latest = record.timestamp_ms.map(|arrival| EventTime::from_millis(arrival).plus_nanos(self.shared.future_tolerance_nanos));
         if latest.is_some_and(|latest| event.time > latest) {
             let tolerance = self.shared.future_tolerance_nanos / 1_000_000;
             return Err(Rejection::new(Reason::Future, format!("{} is more than {tolerance} ms after its arrival", event.time)));
         }
-        Ok((event, payload))
+        Ok(event)
     }
 
     fn forward(&mut self, record: &Record<'_>, outputs: &mut Outputs) -> Result<(), Rejection> {
-        let (event, value) = self.check(record)?;
+        let value = event_bytes(self.shared.format, record)?;
+        let event = self.check(record, &value)?;
         let forwarded = Forwarded {
             topic: &self.shared.input,
             partition: record.partition,
             offset: record.offset,
             key: record.key,
-            value,
+            value: &value,
             passed_on: false,
         };
         let bytes = Envelope::Event(forwarded).encode().map_err(|error| Rejection::new(Reason::Malformed, error.to_string()))?;

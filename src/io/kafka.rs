@@ -12,4 +12,4 @@ pub mod reader;
 pub mod switches;
 pub mod topics;
 
-pub use ffi::{Batch, Entry, Outgoing, Record};
+pub use ffi::{Batch, Entry, Headers, Outgoing, Record};

@@ -25,7 +25,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
 pub use error::WorkerError;
-pub use outputs::{Destination, Header, Outputs, TopicIndex};
+pub use outputs::{CloudEvents, Destination, Header, Outputs, TopicIndex};
 pub use processor::{Frozen, FrozenInsights, Processor, Processors, Undecodable};
 pub use pulse::Pulse;
 pub use recovery::{Refusal, candidates};
@@ -134,6 +134,7 @@ pub struct Worker<F: Processors> {
     connection: Connection,
     processors: Arc<F>,
     topics: Vec<String>,
+    cloud_events: CloudEvents,
     snapshots: Snapshots,
     runtime: tokio::runtime::Handle,
     observations: Arc<Observations>,
@@ -213,12 +214,13 @@ impl<F: Processors> Worker<F> {
         membership.set_outside(true);
         let producer = Self::make_producer(&settings, &connection, FENCE)?;
         let consumer = GroupConsumer::join(&connection, &settings.group_id, &settings.topic, partition_count)?;
-        let topics = processors.topics();
+        let (topics, cloud_events) = (processors.topics(), processors.cloud_events());
         Ok(Self {
             settings,
             connection,
             processors,
             topics,
+            cloud_events,
             snapshots,
             runtime,
             observations,

@@ -20,6 +20,17 @@ use crate::model::churn::level::{RiskLevel, RiskReason};
 use crate::model::lifecycle::Lifecycle;
 use crate::model::time::{Calendar, Day};
 
+/// The schema of metrics.
+pub const METRICS: &str = "stickiness.metrics.v1";
+/// The schema of transitions.
+pub const TRANSITIONS: &str = "stickiness.transitions.v1";
+/// The schema of changes of churn risk.
+pub const CHURN_RISK: &str = "stickiness.churn-risk.v1";
+/// The schema of alerts.
+pub const ALERTS: &str = "stickiness.alerts.v1";
+/// The schema of profiles.
+pub const PROFILES: &str = "stickiness.profiles.v1";
+
 /// The key of a metrics record: `segment|day`.
 #[must_use]
 pub fn metric_key(segment: &str, day: Day) -> String {
@@ -30,7 +41,7 @@ pub fn metric_key(segment: &str, day: Day) -> String {
 #[must_use]
 pub fn metric(metric: &Metric, revision: u64, settings: &EngineSettings) -> Value {
     let mut record = Map::new();
-    record.insert("schema".into(), json!("stickiness.metrics.v1"));
+    record.insert("schema".into(), json!(METRICS));
     record.insert("day".into(), json!(metric.day.to_string()));
     record.insert("time_zone".into(), json!(settings.time_zone));
     record.insert("segment".into(), json!(metric.segment));
@@ -194,7 +205,7 @@ impl<'t> TransitionRecord<'t> {
         };
         let action = if let Change::Action { segment, deadline, .. } = &transition.change { Some((&**segment, *deadline)) } else { None };
         Self {
-            schema: "stickiness.transitions.v1",
+            schema: TRANSITIONS,
             user_id: &transition.user_id,
             kind,
             from,
@@ -256,7 +267,7 @@ impl<'c> ChurnRiskRecord<'c> {
     #[must_use]
     pub fn new(change: &'c RiskChange) -> Self {
         Self {
-            schema: "stickiness.churn-risk.v1",
+            schema: CHURN_RISK,
             user_id: &change.user_id,
             process: change.process.name(),
             from: change.from.map(RiskLevel::name),
@@ -323,7 +334,7 @@ pub fn alert(alert: &Alert, calendar: &Calendar) -> Value {
     let top_segment =
         |top: &TopSegment| json!({"segment": top.segment, "observed": top.observed, "expected": top.expected, "p_value": top.p_value});
     json!({
-        "schema": "stickiness.alerts.v1",
+        "schema": ALERTS,
         "fingerprint": alert.fingerprint,
         "name": alert.name.name(),
         "status": alert.status.name(),

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod chaos;
+mod cloud_events;
 mod commands;
 mod crashes;
 #[path = "../cli/exodus.rs"]

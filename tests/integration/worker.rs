@@ -46,7 +46,7 @@ const TOTALS: TopicIndex = TopicIndex(1);
 impl Processor for Counting {
     fn handle(&mut self, record: &Record<'_>, outputs: &mut Outputs) -> &'static str {
         let Some(key) = record.key else {
-            outputs.push_verbatim(OUT, None, record.payload, vec![("stickiness.reason", b"malformed".to_vec())]);
+            outputs.push_verbatim(OUT, None, record.payload, vec![("stickiness.reason".into(), b"malformed".to_vec())]);
             return "malformed";
         };
         let count = self.counts.entry(String::from_utf8_lossy(key).into_owned()).or_default();

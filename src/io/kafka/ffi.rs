@@ -5,6 +5,8 @@
 //! one thread at a time, because that needs `&mut`.
 #![expect(unsafe_code, reason = "rdkafka wraps neither batch consumption nor batch production nor a commit without its flush")]
 
+mod headers;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::{CStr, CString, c_int};
 use std::marker::PhantomData;
@@ -19,6 +21,8 @@ use rdkafka::message::{Message, OwnedMessage};
 use rdkafka::producer::{Producer, ProducerContext, ThreadedProducer};
 use rdkafka_sys as sys;
 use sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+
+pub use headers::Headers;
 
 /// Records of one batch at most.
 const BATCH_RECORDS: usize = 4096;
@@ -174,6 +178,7 @@ impl Batch<'_> {
                 timestamp_ms: stray.timestamp().to_millis(),
                 key: stray.key(),
                 payload: stray.payload(),
+                headers: Headers::of_stray(stray),
             })
         });
         // SAFETY: librdkafka filled the pointers of this batch, and they are valid until the batch is dropped.
@@ -219,6 +224,8 @@ pub struct Record<'a> {
     pub key: Option<&'a [u8]>,
     /// The value; `None` is a tombstone.
     pub payload: Option<&'a [u8]>,
+    /// The headers.
+    pub headers: Headers<'a>,
 }
 
 /// Reads one message.
@@ -230,6 +237,7 @@ fn entry(message: &sys::rd_kafka_message_t) -> Entry<'_> {
             timestamp_ms: timestamp_ms(message),
             key: bytes(message.key.cast(), message.key_len, message),
             payload: bytes(message.payload.cast(), message.len, message),
+            headers: Headers::of_message(message),
         }),
         code => {
             let words = bytes(message.payload.cast(), message.len, message).unwrap_or_default();

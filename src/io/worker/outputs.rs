@@ -1,5 +1,6 @@
 //! Records waiting for their transaction. They stay until it has committed, so that an aborted one can be sent again.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -27,7 +28,16 @@ pub enum Destination {
 }
 
 /// A header of a record.
-pub type Header = (&'static str, Vec<u8>);
+pub type Header = (Cow<'static, str>, Vec<u8>);
+
+/// Which topics carry `CloudEvents`.
+#[derive(Clone, Debug, Default)]
+pub struct CloudEvents {
+    /// What says them.
+    pub source: String,
+    /// The type of the events of each topic that carries them, by index.
+    pub types: BTreeMap<TopicIndex, &'static str>,
+}
 
 /// One record, as ranges of the bytes of all.
 struct Buffered {
@@ -136,8 +146,8 @@ impl Outputs {
                     text
                 });
                 let mut longer = std::mem::take(headers).into_vec();
-                longer.push(("stickiness.length", whole.len().to_string().into_bytes()));
-                longer.push(("stickiness.sha256", digest.into_bytes()));
+                longer.push(("stickiness.length".into(), whole.len().to_string().into_bytes()));
+                longer.push(("stickiness.sha256".into(), digest.into_bytes()));
                 *headers = longer.into_boxed_slice();
                 value.end = value.start + CUT_BYTES;
                 any = true;
@@ -147,7 +157,7 @@ impl Outputs {
     }
 
     /// Hands all records to the producer, each topic's in order. `topics` names the topics by index.
-    pub(super) fn send(&self, producer: &mut Producer, topics: &[String]) -> Result<(), ProduceError> {
+    pub(super) fn send(&self, producer: &mut Producer, topics: &[String], events: &CloudEvents) -> Result<(), ProduceError> {
         let mut batches: BTreeMap<TopicIndex, Vec<&Buffered>> = BTreeMap::new();
         for record in &self.records {
             batches.entry(record.topic).or_default().push(record);
@@ -155,13 +165,32 @@ impl Outputs {
         for (topic, records) in batches {
             let Some(name) = topics.get(topic.0) else { continue };
             let partitions = producer.prepare(name)?;
+            if let Some(schema) = events.types.get(&topic) {
+                self.send_events(producer, name, &records, (partitions, &events.source, schema))?;
+                continue;
+            }
             let (with_headers, plain): (Vec<&Buffered>, Vec<&Buffered>) = records.into_iter().partition(|record| record.headers.is_some());
             let plain: Vec<Outgoing<'_>> = plain.into_iter().map(|record| self.outgoing(record, partitions)).collect();
             producer.send(name, &plain)?;
             for record in with_headers {
-                let headers: Vec<(&str, &[u8])> = record.headers.iter().flatten().map(|(key, value)| (*key, value.as_slice())).collect();
+                let headers: Vec<(&str, &[u8])> =
+                    record.headers.iter().flatten().map(|(key, value)| (key.as_ref(), value.as_slice())).collect();
                 producer.send_with_headers(name, &self.outgoing(record, partitions), &headers)?;
             }
+        }
+        Ok(())
+    }
+
+    fn send_events(
+        &self,
+        producer: &mut Producer,
+        topic: &str,
+        records: &[&Buffered],
+        (partitions, source, schema): (u32, &str, &str),
+    ) -> Result<(), ProduceError> {
+        for record in records {
+            let outgoing = self.outgoing(record, partitions);
+            producer.send_event(topic, &outgoing, source, schema)?;
         }
         Ok(())
     }
@@ -200,7 +229,7 @@ mod tests {
     #[test]
     fn only_large_verbatim_records_are_cut_and_say_what_they_were() {
         let mut outputs = Outputs::default();
-        outputs.push_verbatim(TOPIC, None, Some(&vec![7; 100_000]), vec![("stickiness.reason", b"malformed".to_vec())]);
+        outputs.push_verbatim(TOPIC, None, Some(&vec![7; 100_000]), vec![("stickiness.reason".into(), b"malformed".to_vec())]);
         outputs.push_verbatim(TOPIC, None, Some(&[7; 100]), Vec::new());
         outputs.push(TOPIC, Destination::Partition(3), None, |bytes| bytes.resize(bytes.len() + 100_000, 0));
         let letters = outputs.dead_letters(1);
@@ -212,7 +241,7 @@ mod tests {
         let lengths: Vec<usize> = outputs.records.iter().map(|record| record.value.as_ref().map_or(0, Range::len)).collect();
         assert_eq!(lengths, [65_536, 100, 100_000]);
         let headers = outputs.records[0].headers.as_ref().expect("headers");
-        assert_eq!(headers[1], ("stickiness.length", b"100000".to_vec()));
-        assert_eq!((headers[2].0, headers[2].1.len()), ("stickiness.sha256", 64));
+        assert_eq!(headers[1], ("stickiness.length".into(), b"100000".to_vec()));
+        assert_eq!((&*headers[2].0, headers[2].1.len()), ("stickiness.sha256", 64));
     }
 }

@@ -104,7 +104,11 @@ mod tests {
     #[test]
     fn bytes_of_this_version() {
         let bytes = share().encode().expect("encoded");
-        assert_eq!((VERSION, bytes.len(), crc32fast::hash(&bytes)), (1, 150, 2_787_171_095), "if fields changed: raise the version, then this");
+        assert_eq!(
+            (VERSION, bytes.len(), crc32fast::hash(&bytes)),
+            (1, 150, 2_787_171_095),
+            "if fields changed: raise the version, then this"
+        );
     }
 
     #[test]

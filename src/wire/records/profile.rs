@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::super::written::DayText;
+use super::PROFILES;
 use super::loyalty::{add_loyalty, add_states};
 use crate::engine::profile::Profile;
 use crate::model::churn::level::RiskLevel;
@@ -64,7 +65,7 @@ impl<'p> ProfileRecord<'p> {
         let share = |part: u64| (totals.orders > 0).then(|| part as f64 / totals.orders as f64);
         let frequency = totals.order_days.checked_sub(1);
         Self {
-            schema: "stickiness.profiles.v1",
+            schema: PROFILES,
             user_id: &profile.user_id,
             as_of: DayText(profile.as_of),
             first_active_day: profile.first_active_day.map(DayText),

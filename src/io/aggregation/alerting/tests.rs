@@ -49,7 +49,8 @@ fn term(settings: &str, last: i32, said: &[(String, Value)], final_through: Opti
     }
     for (key, value) in said {
         let payload = value.to_string();
-        let record = Record { partition: 0, offset: 0, timestamp_ms: None, key: Some(key.as_bytes()), payload: Some(payload.as_bytes()) };
+        let (key, payload, headers) = (Some(key.as_bytes()), Some(payload.as_bytes()), crate::io::kafka::Headers::default());
+        let record = Record { partition: 0, offset: 0, timestamp_ms: None, key, payload, headers };
         alerting.note(&record);
     }
     let news = alerting.close(&mut aggregator(1, last));
