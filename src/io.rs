@@ -19,4 +19,5 @@ pub mod observations;
 pub mod refitting;
 pub mod replay;
 pub mod snapshots;
+pub mod webhooks;
 pub mod worker;
