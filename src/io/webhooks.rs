@@ -8,6 +8,8 @@ mod lane;
 mod retry;
 mod secrets;
 mod starts;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -61,6 +63,19 @@ pub enum WebhookError {
     /// A task panicked.
     #[error("the task of partition {0} ended")]
     Task(i32),
+}
+
+impl WebhookError {
+    /// Whether it passes by itself. If not, someone must act, though trying again does no harm.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        match self {
+            Self::Consume(error) => !matches!(error, ConsumeError::MissingTopic { .. } | ConsumeError::Failed { .. }),
+            Self::Produce(error) => !matches!(error, ProduceError::MissingTopic { .. } | ProduceError::Fatal { .. }),
+            Self::Partition { .. } => true,
+            Self::Client(_) | Self::Task(_) => false,
+        }
+    }
 }
 
 /// The topic of a kind of records.
@@ -197,6 +212,7 @@ impl<'p> Courier<'p> {
         self.metadata = since_text(since_ms);
         let offsets: Vec<(i32, i64)> = starts.iter().map(|start| (start.partition, start.offset)).collect();
         self.consumer.assign(&offsets)?;
+        tracing::info!(webhook = self.parts.settings.name, topic = self.topic, ?partitions, "records are delivered to a webhook");
         for Start { partition, offset, committed, lost } in starts {
             if lost > 0 {
                 let webhook = &self.parts.settings.name;
@@ -317,6 +333,7 @@ impl<'p> Courier<'p> {
             if !lane.is_paused && lane.is_full() {
                 self.consumer.pause(&[*partition])?;
                 lane.is_paused = true;
+                tracing::debug!(webhook = self.parts.settings.name, topic = self.topic, partition, "so much waits that no more is fetched");
             } else if lane.is_paused && lane.is_low() {
                 self.consumer.resume(&[*partition])?;
                 lane.is_paused = false;

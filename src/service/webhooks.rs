@@ -48,7 +48,11 @@ fn supervise(common: &Common, webhook: &WebhookSettings, kind: RecordKind, secre
         drop(parts);
         failures = (failures + 1).min(LONGEST_PAUSE);
         let topic = webhooks::topic_of(kind, &common.settings.topics);
-        tracing::error!(webhook = webhook.name, topic, %error, "a webhook is not served, trying again from its last commit");
+        if error.passes() {
+            tracing::warn!(webhook = webhook.name, topic, %error, "a webhook failed, it goes on from its last commit");
+        } else {
+            tracing::error!(webhook = webhook.name, topic, %error, "a webhook is not served, trying again from its last commit");
+        }
         (0..failures).for_each(|_| common.pause());
     }
 }

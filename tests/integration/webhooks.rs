@@ -6,15 +6,17 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::Sha256;
 use stickiness::io::clock::{self, Stopwatch};
+use stickiness::io::kafka::topics::Topics;
 
 use crate::support::broker::Broker;
+use crate::support::connection;
 use crate::support::feed::{Feed, MORE, PATIENCE, wait_until_counted};
 use crate::support::process::{Group, Process};
 use crate::support::receiver::{Received, Receiver};
-use crate::support::records::{Output, ends, is_committed, read_committed};
+use crate::support::records::{Input, Output, block_on, create_topic, ends, is_committed, partition_count, produce, read_committed};
 
 const SECRET: [u8; 24] = [7; 24];
 const PARTITIONS: u32 = 3;
@@ -262,4 +264,68 @@ fn an_endpoint_that_never_answers_holds_up_nothing_but_itself() {
     let stopwatch = Stopwatch::start();
     process.terminate();
     assert!(stopwatch.elapsed() < Duration::from_secs(30), "a stop does not wait for it");
+}
+
+#[test]
+fn more_than_waits_in_memory_is_fetched_again_and_none_is_left_out() {
+    const RECORDS: usize = 15_000;
+    let bootstrap = Broker::shared().bootstrap();
+    // While it asks for time, all that there is room for is fetched.
+    let receiver = Receiver::start(|number, _| if number < 3 { "503 Busy\r\nretry-after: 2" } else { "200 OK" });
+    let name = "webhook-backlog";
+    create_topic(&bootstrap, name, 1);
+    create_topic(&bootstrap, &format!("{name}-transitions"), 1);
+    let values: Vec<String> = (0..RECORDS)
+        .map(|number| json!({"kind": "brand", "user_id": format!("u{}", number % 50), "to": number.to_string()}).to_string())
+        .collect();
+    let inputs = values.iter().map(|value| Input { partition: 0, key: "k", value, timestamp_ms: clock::wall().millis() });
+    produce(&bootstrap, &format!("{name}-transitions"), inputs);
+    let webhook = "records = [\"transitions\"]\nwhere = { kind = \"brand\" }\nfrom = \"earliest\"";
+    let mut group = group(&bootstrap, name, receiver.port, webhook);
+    group.environment.push(("RUST_LOG".to_owned(), "info,stickiness::io::webhooks=debug".to_owned()));
+    let mut process = group.start();
+    process.wait_for_log("so much waits that no more is fetched", PATIENCE);
+    wait_for_requests(&mut process, &receiver, RECORDS + 3);
+    wait_until_delivered(&mut process, &bootstrap, &group, &["transitions"]);
+    process.terminate();
+    let mut seen = BTreeSet::new();
+    let mut is_first = |one: &Received| one.is_taken() && seen.insert(one.header("webhook-id").to_owned());
+    let taken: Vec<String> = receiver.received().into_iter().filter(|one| is_first(one)).map(|one| one.body).collect();
+    assert!(taken == values, "all, in order: {} of {RECORDS}", taken.len());
+}
+
+#[test]
+fn a_partition_that_is_added_is_delivered_from_its_first_record() {
+    let bootstrap = Broker::shared().bootstrap();
+    let receiver = Receiver::start(|_, _| "200 OK");
+    let name = "webhook-grows";
+    let transitions = format!("{name}-transitions");
+    create_topic(&bootstrap, name, 1);
+    create_topic(&bootstrap, &transitions, 1);
+    let record = |partition, number: i64| (partition, json!({"kind": "brand", "user_id": "u", "to": number.to_string()}).to_string());
+    let publish = |records: &[(i32, String)]| {
+        let now = clock::wall().millis();
+        let inputs = records.iter().map(|(partition, value)| Input { partition: *partition, key: "u", value, timestamp_ms: now });
+        produce(&bootstrap, &transitions, inputs);
+    };
+    publish(&[record(0, -1)]);
+    let more = "records = [\"transitions\"]\nwhere = { kind = \"brand\" }";
+    let group = group(&bootstrap, name, receiver.port, more);
+    let refresh = "kafka.properties.\"topic.metadata.refresh.interval.ms\" = \"1000\"\n";
+    group.write_settings(&format!("{refresh}{}", group.settings()));
+    let mut process = group.start();
+    wait_until_delivered(&mut process, &bootstrap, &group, &["transitions"]);
+    // The records are there before the webhook can know of their partition.
+    block_on(Topics::new(&connection(&bootstrap)).expect("a client").grow(&transitions, 2)).expect("grown");
+    let stopwatch = Stopwatch::start();
+    while partition_count(&bootstrap, &transitions) < 2 {
+        assert!(stopwatch.elapsed() < PATIENCE, "the broker knows the partition");
+    }
+    let news: Vec<(i32, String)> = (0..20).map(|number| record(1, number)).collect();
+    publish(&news);
+    wait_for_requests(&mut process, &receiver, news.len());
+    wait_until_delivered(&mut process, &bootstrap, &group, &["transitions"]);
+    process.terminate();
+    let bodies: Vec<String> = receiver.received().into_iter().map(|one| one.body).collect();
+    assert_eq!(bodies, news.into_iter().map(|(_, value)| value).collect::<Vec<_>>(), "all of them, and nothing from before");
 }
