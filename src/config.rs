@@ -13,6 +13,7 @@ mod mistakes;
 mod section;
 mod segments;
 mod service;
+mod webhooks;
 mod written;
 
 #[cfg(test)]
@@ -26,6 +27,7 @@ use std::time::Duration;
 
 pub use log::{LogFormat, LogSettings};
 pub use mistakes::{Mistake, Mistakes};
+pub use webhooks::{SecretSource, WebhookSettings, WebhookStart, WebhookUrl};
 
 use crate::engine::alerts::AlertSettings;
 use crate::engine::effect::Wanted;
@@ -72,6 +74,8 @@ pub struct Settings {
     pub step_limit: Duration,
     /// `[log]`
     pub log: LogSettings,
+    /// `[[webhooks]]`
+    pub webhooks: Vec<WebhookSettings>,
 }
 
 impl Settings {
@@ -101,6 +105,7 @@ impl Settings {
         let http = service::http(top.section("http"));
         let (worker_threads, step_limit) = service::workers(top.section("workers"));
         let log = log::log(top.section("log"));
+        let webhooks = webhooks::webhooks(&top);
         top.finish();
         let counting::Counting { earliest, idle_after, currency } = counting;
         let mistakes = written.mistakes.into_inner();
@@ -124,6 +129,7 @@ impl Settings {
             worker_threads,
             step_limit,
             log,
+            webhooks,
         })
     }
 

@@ -21,4 +21,5 @@ pub mod peers;
 pub mod refitting;
 pub mod replay;
 pub mod snapshots;
+pub mod webhooks;
 pub mod worker;

@@ -5,6 +5,7 @@ mod preparation;
 mod resharding;
 mod view;
 mod watchdog;
+mod webhooks;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,6 +26,7 @@ use crate::io::kafka::topics::TopicError;
 use crate::io::observations::Observations;
 use crate::io::refitting::ModelBoard;
 use crate::io::snapshots::{KeptName, SnapshotError, Snapshots};
+use crate::io::webhooks::SecretError;
 use crate::io::worker::{
     Beginning, FrozenInsights, FrozenShare, Guarantee, Processors, Pulse, Query, Worker, WorkerError, WorkerParts, WorkerSettings,
 };
@@ -75,6 +77,9 @@ pub enum ServiceError {
     /// The snapshot store cannot be used.
     #[error(transparent)]
     Snapshots(#[from] SnapshotError),
+    /// A webhook has no secret.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// Users cannot be moved to more partitions, or states not be kept or gone on from.
     #[error("{0}")]
     Refused(String),
@@ -213,6 +218,7 @@ impl Service {
         if settings.kafka.inputs.len() > 1 && !settings.kafka.repartition {
             return Err(ServiceError::Unsupported("several kafka.inputs need kafka.repartition = true"));
         }
+        webhooks::check_secrets(&settings)?;
         let connection = connection(&settings)?;
         let retention = runtime.block_on(prepare(&settings, &history, &connection))?;
         Self::start_with(settings, history, retention, connection, runtime)
@@ -261,6 +267,7 @@ impl Service {
             let forwarders = Stage::new(&common, Forwarders::new(&common.settings, input), &group_id, input, observations, false)?;
             service.start_stage(threads, &forwarders)?;
         }
+        webhooks::start(&mut service)?;
         service.spawn("watchdog".to_owned(), watchdog::watch)?;
         service.aggregator = Some(service.spawn("aggregator".to_owned(), supervise_aggregator)?);
         Ok(service)

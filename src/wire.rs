@@ -20,4 +20,5 @@ pub mod schema;
 pub mod snapshot;
 pub mod timestamp;
 pub mod vocabulary;
+pub mod webhook;
 mod written;

@@ -7,11 +7,12 @@ use clap::Args;
 
 use super::Failure;
 use super::settings::ConfigArgument;
-use crate::config::Settings;
+use crate::config::{Settings, WebhookSettings};
 use crate::io::kafka::connection::Connection;
 use crate::io::kafka::probe::Probe;
 use crate::io::kafka::topics::{Purpose, TopicPlan, TopicState, Topics, input_warnings, output_warnings};
 use crate::io::snapshots::Snapshots;
+use crate::io::webhooks::secrets;
 use crate::service::{connection, topic_plans};
 
 /// How long the brokers may take.
@@ -20,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// Tell every mistake in the settings, with key, value and what is allowed
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  stickiness check --config stickiness.toml              the settings, then the brokers, the topics and the snapshot store
+  stickiness check --config stickiness.toml              the settings, then the brokers, the topics, the snapshot store and webhooks
   stickiness check --offline --config stickiness.toml    the settings alone")]
 pub(super) struct CheckArguments {
     #[command(flatten)]
@@ -39,15 +40,20 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     if arguments.offline { Ok(()) } else { online(&settings, &connection, &probe) }
 }
 
-/// What can only be known by asking the brokers and the snapshot store.
+/// What can only be known where the service is to run: secrets of webhooks, the brokers and the snapshot store.
 fn online(settings: &Settings, connection: &Connection, probe: &Probe) -> Result<(), Failure> {
+    let missing: Vec<String> = settings.webhooks.iter().filter_map(|webhook| Some(secrets(webhook).err()?.to_string())).collect();
+    if !missing.is_empty() {
+        return Err(Failure::Usage(anyhow!("{}", missing.join("\n       "))));
+    }
     probe.ask(PATIENCE).map_err(Failure::running)?;
     let topics = Topics::new(connection).map_err(Failure::running)?;
     let plans = topic_plans(settings, 1);
     let names: Vec<&str> = plans.iter().map(|plan| plan.name.as_str()).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::running)?;
     let found = runtime.block_on(topics.describe(&names)).map_err(Failure::running)?;
-    let Findings { mistakes, warnings } = judge(settings, &plans, &found);
+    let Findings { mistakes, mut warnings } = judge(settings, &plans, &found);
+    warnings.extend(runtime.block_on(webhook_warnings(&settings.webhooks)));
     for warning in &warnings {
         eprintln!("warning: {warning}");
     }
@@ -60,6 +66,27 @@ fn online(settings: &Settings, connection: &Connection, probe: &Probe) -> Result
     } else {
         Err(Failure::running(anyhow!("{}", mistakes.join("\n       "))))
     }
+}
+
+/// Webhooks where nobody answers, or whose records can be read on the way. Nothing is posted.
+async fn webhook_warnings(webhooks: &[WebhookSettings]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for WebhookSettings { name, url, timeout, .. } in webhooks {
+        let url = &url.0;
+        let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else { continue };
+        let address = (host.trim_matches(['[', ']']), port);
+        let answers = tokio::time::timeout(*timeout, tokio::net::TcpStream::connect(address)).await;
+        if !answers.is_ok_and(|connected| connected.is_ok()) {
+            warnings.push(format!(
+                "webhook `{name}`: nobody answers at {host}:{port}; its records wait, and are tried for webhooks.{name}.retry_for"
+            ));
+        }
+        let is_here = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
+        if url.scheme() == "http" && !is_here {
+            warnings.push(format!("webhook `{name}`: over http, everyone on the way can read its records; use https"));
+        }
+    }
+    warnings
 }
 
 /// What was found: what `run` would refuse, and what it would live with.

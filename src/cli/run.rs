@@ -107,6 +107,7 @@ pub(super) fn failure(error: ServiceError) -> Failure {
         ServiceError::Unsupported(_)
         | ServiceError::Property(_)
         | ServiceError::Brokers(ProbeError::Properties(_))
+        | ServiceError::Secret(_)
         | ServiceError::TimeZone(_) => Failure::Usage(error.into()),
         _ => Failure::running(error),
     }

@@ -28,8 +28,11 @@ const LONGEST_WINDOW: &str = "3660d";
 const SUBJECTS: [&str; 7] = ["all", "any", "not", "count", "sum", "none", "field"];
 const RANGE: [&str; 5] = ["more_than", "at_least", "less_than", "at_most", "exactly"];
 
-/// Reads values and notes what is wrong with them.
-struct Reader<'r, 'w>(&'r Section<'w>);
+/// Reads values below a key at the top, and notes what is wrong with them.
+pub(super) struct Reader<'r, 'w> {
+    pub(super) top: &'r Section<'w>,
+    pub(super) key: &'static str,
+}
 
 pub(super) fn segments(top: &Section<'_>) -> Vec<SegmentRule> {
     let Some(value) = top.value("segments") else { return Vec::new() };
@@ -40,7 +43,7 @@ pub(super) fn segments(top: &Section<'_>) -> Vec<SegmentRule> {
     if items.len() > MOST_RULES {
         top.mistake("segments", format!("must be at most {MOST_RULES} rules"));
     }
-    let reader = Reader(top);
+    let reader = Reader { top, key: "segments" };
     let mut conditions = 0;
     let mut names = BTreeSet::new();
     let mut rules = Vec::new();
@@ -71,11 +74,11 @@ fn one_of(texts: Vec<String>, value: &Value) -> PropertyTest {
 }
 
 impl Reader<'_, '_> {
-    fn wrong(&self, path: &str, value: Option<&Value>, allowed: impl Into<String>) {
-        self.0.item_mistake("segments", path, value, allowed);
+    pub(super) fn wrong(&self, path: &str, value: Option<&Value>, allowed: impl Into<String>) {
+        self.top.item_mistake(self.key, path, value, allowed);
     }
 
-    fn table<'v>(&self, value: &'v Value, path: &str, known: &[&str]) -> Option<&'v Table> {
+    pub(super) fn table<'v>(&self, value: &'v Value, path: &str, known: &[&str]) -> Option<&'v Table> {
         let Some(table) = value.as_table() else {
             self.wrong(path, Some(value), "must be a table");
             return None;
@@ -289,7 +292,8 @@ impl Reader<'_, '_> {
         Some(EventFilter { types, properties })
     }
 
-    fn properties(&self, value: &Value, path: &str) -> Option<Vec<(String, PropertyTest)>> {
+    /// What properties have to be, by the table `where` at `path`.
+    pub(super) fn properties(&self, value: &Value, path: &str) -> Option<Vec<(String, PropertyTest)>> {
         let Some(table) = value.as_table() else {
             self.wrong(path, Some(value), "`where` must be a table of properties");
             return None;
@@ -357,7 +361,7 @@ fn number(value: &Value) -> Option<f64> {
 }
 
 /// A scalar as JSON text, or the texts of a list of scalars.
-fn texts(value: &Value) -> Option<Vec<String>> {
+pub(super) fn texts(value: &Value) -> Option<Vec<String>> {
     let one = |value: &Value| match value {
         Value::String(text) => Some(text.clone()),
         Value::Integer(number) => Some(number.to_string()),

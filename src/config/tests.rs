@@ -7,6 +7,7 @@ use crate::model::churn::settings::prior;
 use crate::model::churn::{ChurnModel, ChurnParameters, ProcessKind, TimeUnit};
 use crate::model::event::EventType;
 use crate::model::spend::Valuation;
+use crate::wire::webhook::RecordKind;
 
 fn read(text: &str) -> Result<Settings, Mistakes> {
     Settings::read(text, [])
@@ -59,12 +60,13 @@ fn the_examples_comments_hold_settings_that_are_allowed() {
     let is_setting = |line: &&str| {
         line.strip_prefix("# ").is_some_and(|rest| rest.split_once(" = ").is_some_and(|(key, _)| !key.trim_matches('"').contains(", ")))
     };
-    let is_table = |line: &str| line == "# [[segments]]";
+    let is_table = |line: &str| line.starts_with("# [[");
     let uncommented: Vec<&str> = example.lines().map(|line| if is_setting(&line) || is_table(line) { &line[2..] } else { line }).collect();
     let text = uncommented.join("\n").replace("properties = []", "properties = [\"country\"]");
     let settings = read(&text).expect("the example without its comments");
     assert_eq!(settings.input.default_type, Some(EventType::Activity));
     assert_eq!(settings.engine.segments.len(), 1);
+    assert_eq!((settings.webhooks.len(), settings.webhooks[0].timeout), (1, Duration::from_secs(10)));
     assert_eq!(settings.currency.as_deref(), Some("EUR"));
     assert_eq!(settings.worker_threads, NonZeroU16::new(4));
     assert!(
@@ -241,4 +243,43 @@ fn days_of_the_decoder_are_those_of_the_zone() {
     assert!(decode("2024-01-02T05:00:00Z"));
     assert!(decode("2100-01-01T04:59:59Z"));
     assert!(!decode("2100-01-01T05:00:00Z"));
+}
+
+#[test]
+fn webhooks_are_read_and_show_no_secret() {
+    let text = r#"
+        [[webhooks]]
+        name = "crm"
+        url = "https://me:hunter2@crm.example.com/hooks?key=hunter3"
+        records = ["churn_risk", "transitions"]
+        where = { to = ["high", "null"], user_id = "u-1" }
+        secret_file = "/run/secrets/crm"
+        retry_for = "2h"
+        from = "earliest"
+        [[webhooks]]
+        name = "ops"
+        url = "http://localhost:9000"
+        records = "alerts"
+        where = { "/labels/process" = "activity", observed = { at_least = 10 } }
+        secret_env = "OPS_SECRET"
+    "#;
+    let webhooks = read(text).expect("valid").webhooks;
+    let [crm, ops] = &webhooks[..] else { panic!("{webhooks:?}") };
+    assert_eq!((crm.name.as_str(), crm.from, crm.retry_for), ("crm", WebhookStart::Earliest, Duration::from_hours(2)));
+    assert_eq!(crm.records, [RecordKind::ChurnRisk, RecordKind::Transitions]);
+    assert_eq!(crm.url.0.path(), "/hooks");
+    assert_eq!(crm.secret, SecretSource::File("/run/secrets/crm".into()));
+    assert!(crm.filter.accepts(br#"{"to":null,"user_id":"u-1"}"#) && !crm.filter.accepts(br#"{"to":"low","user_id":"u-1"}"#));
+    assert_eq!((ops.from, ops.timeout, ops.retry_for), (WebhookStart::Latest, Duration::from_secs(10), Duration::from_hours(1)));
+    assert_eq!(ops.secret, SecretSource::Environment("OPS_SECRET".to_owned()));
+    assert!(ops.filter.accepts(br#"{"observed":10,"labels":{"process":"activity"}}"#));
+    let shown = format!("{webhooks:?}");
+    assert!(shown.contains("https://crm.example.com") && !shown.contains("hunter"), "{shown}");
+    // Mistakes of whole tables do not show what may be an address.
+    for wrong in
+        ["webhooks = \"http://me:hunter2@x\"", "webhooks = [\"http://me:hunter2@x\"]", "webhooks = [{ url = \"ftp://me:hunter2@x\" }]"]
+    {
+        let mistakes = read(wrong).expect_err("no webhooks").to_string();
+        assert!(!mistakes.contains("hunter"), "{mistakes}");
+    }
 }

@@ -114,6 +114,26 @@ pub struct AlertReadings {
     pub requests: AlertmanagerCounts,
 }
 
+/// What became of the records of one kind for one webhook, in this process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WebhookReadings {
+    /// Records that were taken.
+    pub delivered: u64,
+    /// Records that were given up, and are dead letters.
+    pub given_up: u64,
+    /// Records that its filter passed over.
+    pub filtered: u64,
+    /// Records that the topic no longer had when they were to be read.
+    pub lost: u64,
+    /// Attempts that failed and were made again.
+    pub failures: u64,
+    /// When the oldest record that waits was published, in milliseconds since the epoch; `None` when none waits.
+    pub oldest_ms: Option<i64>,
+}
+
+/// A webhook, and the kind of its records.
+pub type WebhookKey = (String, &'static str);
+
 /// Everything that is observed. One for a process; workers write, HTTP reads.
 #[derive(Debug, Default)]
 pub struct Observations {
@@ -159,6 +179,8 @@ pub struct Observations {
     alerts: Mutex<AlertReadings>,
     /// Samples of what was no event.
     pub dead_letters: Arc<DeadLetters>,
+    /// What became of the records of each webhook.
+    webhooks: Mutex<BTreeMap<WebhookKey, WebhookReadings>>,
     /// What is observed of the forwarding of each input, where events are forwarded to one log first.
     forwarding: Mutex<Vec<(String, Arc<Self>)>>,
 }
@@ -308,6 +330,17 @@ impl Observations {
     #[must_use]
     pub fn alerts(&self) -> AlertReadings {
         *locked(&self.alerts)
+    }
+
+    /// Changes what is known of a webhook.
+    pub fn change_webhook(&self, key: &WebhookKey, change: impl FnOnce(&mut WebhookReadings)) {
+        change(locked(&self.webhooks).entry(key.clone()).or_default());
+    }
+
+    /// What became of the records of each webhook, in this process.
+    #[must_use]
+    pub fn webhooks(&self) -> BTreeMap<WebhookKey, WebhookReadings> {
+        locked(&self.webhooks).clone()
     }
 
     /// Sets how much a partition holds.

@@ -7,9 +7,13 @@ mod loyalty;
 mod metrics;
 mod user;
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 pub use asyncapi::{Channels, asyncapi};
+
+use super::webhook::UNDELIVERED;
 
 /// `schema` of a metrics record.
 pub const METRICS: &str = "stickiness.metrics.v1";
@@ -40,6 +44,26 @@ pub fn all() -> [(&'static str, Value); 7] {
 #[must_use]
 pub fn named(name: &str) -> Option<Value> {
     all().into_iter().find(|(known, _)| *known == name).map(|(_, schema)| schema)
+}
+
+/// The fields of the record called `name`, those of some kinds alone too. Where a field has one of a few texts, or null, these are told, as
+/// texts.
+#[must_use]
+pub fn fields(name: &str) -> BTreeMap<String, Option<Vec<String>>> {
+    let schema = named(name).unwrap_or_default();
+    let by_kind = schema["allOf"].as_array().into_iter().flatten().filter_map(|one| one["then"]["properties"].as_object());
+    // Of a kind alone, values are one kind's: other kinds may have others.
+    let mut fields: BTreeMap<_, _> = by_kind.flatten().map(|(field, _)| (field.clone(), None)).collect();
+    let of_all = schema["properties"].as_object().into_iter().flatten();
+    fields.extend(of_all.map(|(field, shape)| (field.clone(), values(shape))));
+    fields
+}
+
+/// The texts of a field that has one of a few.
+fn values(shape: &Value) -> Option<Vec<String>> {
+    let (shape, is_nullable) = shape["anyOf"].get(0).map_or((shape, false), |inner| (inner, true));
+    let known = shape["enum"].as_array()?.iter().filter_map(Value::as_str).map(str::to_owned);
+    Some(known.chain(is_nullable.then(|| "null".to_owned())).collect())
 }
 
 /// What a field of a record is.
@@ -153,6 +177,7 @@ fn dead_letter_headers() -> Value {
                 "bad_timestamp",
                 "future",
                 "too_late",
+                UNDELIVERED,
             ]),
             "the class of the mistake",
         ),
@@ -161,7 +186,8 @@ fn dead_letter_headers() -> Value {
         ("stickiness.partition", Shape::Text, "its partition, in decimal digits"),
         ("stickiness.offset", Shape::Text, "its offset, in decimal digits"),
     ];
-    const CUT: &[Field] = &[
+    const MORE: &[Field] = &[
+        ("stickiness.webhook", Shape::Text, "the webhook that did not take the record; of `undelivered` alone"),
         (
             "stickiness.length",
             Shape::Text,
@@ -172,7 +198,7 @@ fn dead_letter_headers() -> Value {
     let description = "Headers of a dead letter, whose key and value are those of the record that was not accepted, byte for byte.";
     let mut schema = record("stickiness.dead-letters headers", description, HEADERS);
     if let Some(known) = schema["properties"].as_object_mut() {
-        known.extend(properties(CUT));
+        known.extend(properties(MORE));
     }
     schema
 }
@@ -196,7 +222,19 @@ mod tests {
 
     #[test]
     fn the_reasons_are_those_of_the_model() {
-        let reasons = Reason::ALL.map(|reason| Value::from(reason.name()));
-        assert_eq!(dead_letter_headers()["properties"]["stickiness.reason"]["enum"], Value::from(reasons.to_vec()));
+        let reasons: Vec<Value> = Reason::ALL.iter().map(|reason| Value::from(reason.name())).chain([UNDELIVERED.into()]).collect();
+        assert_eq!(dead_letter_headers()["properties"]["stickiness.reason"]["enum"], Value::from(reasons));
+    }
+
+    #[test]
+    fn fields_of_records_are_told_with_their_values() {
+        let transitions = fields("transitions");
+        assert!(transitions["kind"].as_ref().is_some_and(|kinds| kinds.contains(&"segment".to_owned())));
+        for field in ["user_id", "from", "to", "segment", "deadline", "order_id", "orders"] {
+            assert_eq!(transitions.get(field), Some(&None), "{field}");
+        }
+        let levels = ["low", "medium", "high", "churned", "null"].map(str::to_owned);
+        assert_eq!(fields("churn-risk")["to"], Some(levels.to_vec()));
+        assert!(fields("alerts").contains_key("severity") && fields("weather").is_empty());
     }
 }

@@ -11,6 +11,7 @@ mod golden;
 mod insights;
 mod logging;
 mod shell;
+mod webhooks;
 
 use std::fs;
 
@@ -66,6 +67,7 @@ fn check_takes_the_examples_and_the_defaults() {
         example("config/stickiness.toml"),
         example("config/examples/cdnow.toml"),
         example("config/examples/high-quality-new-users.toml"),
+        example("config/examples/webhooks.toml"),
         example("config/examples/thanks.toml"),
         example("config/examples/segment.toml"),
         example("config/examples/cloudevents.toml"),

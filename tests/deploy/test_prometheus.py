@@ -12,9 +12,10 @@ RULES = DEPLOY / "prometheus/rules.yaml"
 DASHBOARD = json.loads((DEPLOY / "grafana/stickiness.json").read_text())
 # What Grafana puts in: the dashboard's variables, and the interval that holds four scrapes at least.
 VARIABLES = {"$job": "stickiness", "$instance": ".*", "$__rate_interval": "30s"}
-# Families that a service which is well, forwards nothing and has no segments by rules has no series of.
+# Families that a service which is well, forwards nothing and has neither segments by rules nor webhooks has no series of.
 SEGMENTS = {f"stickiness_segment_{what}" for what in ("users", "judgements_total", "entries_total", "exits_total")}
-QUIET = SEGMENTS | {"stickiness_aborts_total", "stickiness_alerts_firing", "stickiness_forwarding_lag_records"}
+WEBHOOKS = {f"stickiness_webhook_{what}" for what in ("records_total", "failures_total", "oldest_undelivered_seconds")}
+QUIET = SEGMENTS | WEBHOOKS | {"stickiness_aborts_total", "stickiness_alerts_firing", "stickiness_forwarding_lag_records"}
 
 
 def panels():

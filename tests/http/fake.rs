@@ -22,7 +22,7 @@ use serde_json::json;
 use stickiness::config::{HttpSettings, Settings};
 use stickiness::engine::predictions::Scored;
 use stickiness::io::http::{Changes, Days, UserAnswer, View};
-use stickiness::io::observations::{DeadLetter, Observations, PartitionGauges, PartitionPhase, PartitionSize};
+use stickiness::io::observations::{DeadLetter, Observations, PartitionGauges, PartitionPhase, PartitionSize, WebhookReadings};
 use stickiness::model::churn::calibration::Calibration;
 use stickiness::model::time::Day;
 
@@ -184,6 +184,9 @@ fn observations(now_ms: i64) -> Observations {
     forwarding.set_partition(2, gauges);
     observations.watch_forwarding("clicks", forwarding);
     observations.count_abort("\"odd\\\nreason");
+    observations.change_webhook(&("crm".to_owned(), "transitions"), |readings| {
+        *readings = WebhookReadings { delivered: 812, given_up: 3, filtered: 9_001, lost: 0, failures: 17, oldest_ms: Some(1_000) };
+    });
     let mut scores = Calibration::default();
     for (risk, came) in [(0.12, true), (0.14, false), (0.92, false)] {
         scores.add(risk, came);

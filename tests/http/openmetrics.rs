@@ -69,6 +69,10 @@ fn everything_is_told() {
         ("stickiness_events_total{outcome=\"malformed\"}", 4.0),
         ("stickiness_forwarding_lag_records{topic=\"clicks\",partition=\"2\"}", 7.0),
         ("stickiness_aborts_total{reason=\"\\\"odd\\\\\\nreason\"}", 1.0),
+        ("stickiness_webhook_records_total{webhook=\"crm\",records=\"transitions\",outcome=\"delivered\"}", 812.0),
+        ("stickiness_webhook_records_total{webhook=\"crm\",records=\"transitions\",outcome=\"given_up\"}", 3.0),
+        ("stickiness_webhook_records_total{webhook=\"crm\",records=\"transitions\",outcome=\"filtered\"}", 9_001.0),
+        ("stickiness_webhook_failures_total{webhook=\"crm\",records=\"transitions\"}", 17.0),
         ("stickiness_commits_total", 1204.0),
         ("stickiness_commit_duration_seconds_count", 1000.0),
         ("stickiness_commit_duration_seconds_bucket{le=\"0.01\"}", 250.0),
@@ -92,6 +96,7 @@ fn everything_is_told() {
         let told = read.samples.get(series).copied().unwrap_or_else(|| panic!("{series} is missing"));
         assert!((told - value).abs() <= value / 1000.0, "{series} is {told}");
     }
+    assert!(read.samples["stickiness_webhook_oldest_undelivered_seconds{webhook=\"crm\",records=\"transitions\"}"] > 1e9);
     for series in ["stickiness_watermark_lag_seconds{partition=\"0\"}", "stickiness_snapshot_age_seconds{partition=\"1\"}"] {
         assert!(read.samples[series] > 0.0, "{series}");
     }
@@ -134,7 +139,8 @@ fn the_older_format_tells_the_same() {
     assert_eq!(older.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     // Ages grow between the two.
     let samples = |text: &str| -> Vec<String> {
-        let lines = text.lines().filter(|line| !line.starts_with('#') && !line.contains("_age_") && !line.contains("_lag_seconds"));
+        let is_age = |line: &str| ["_age_", "_lag_seconds", "_oldest_"].iter().any(|part| line.contains(part));
+        let lines = text.lines().filter(|line| !line.starts_with('#') && !is_age(line));
         lines.map(str::to_owned).collect()
     };
     assert_eq!(samples(&newer.body), samples(&older.body));

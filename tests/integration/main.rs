@@ -15,4 +15,5 @@ mod resharding;
 mod service;
 mod support;
 mod trouble;
+mod webhooks;
 mod worker;

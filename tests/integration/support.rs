@@ -5,6 +5,7 @@ pub(crate) mod feed;
 pub(crate) mod outputs;
 pub(crate) mod process;
 pub(crate) mod proxy;
+pub(crate) mod receiver;
 pub(crate) mod records;
 pub(crate) mod recount;
 pub(crate) mod store;

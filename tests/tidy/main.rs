@@ -56,7 +56,9 @@ fn every_guarantee_names_tests_that_exist() {
 
 #[test]
 fn every_exported_metric_is_in_the_operators_page() {
-    let source = std::fs::read_to_string(root().join("src/io/http/openmetrics.rs")).expect("read");
+    let mut sources = files(&root().join("src/io/http/openmetrics"), ".rs");
+    sources.push(root().join("src/io/http/openmetrics.rs"));
+    let source: String = sources.iter().map(|path| std::fs::read_to_string(path).expect("read")).collect();
     let page = std::fs::read_to_string(root().join("docs/operating.md")).expect("read");
     let families = ["page.family(", "page.counter(", "page.each(", "page.durations(", "page.of_each("];
     let mut found = 0;

@@ -1,6 +1,8 @@
 //! `/metrics`: what the service observes of itself, for Prometheus: `OpenMetrics` text to those who ask for it, as its servers do, else
 //! the older text format.
 
+mod webhooks;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +22,9 @@ use super::api::{lag, seconds_between};
 use crate::engine::predictions::Scored;
 use crate::engine::rules::RuleCost;
 use crate::io::clock;
-use crate::io::observations::{AlertReadings, FiringAlerts, Observations, PartitionGauges, PartitionPhase, PartitionSize};
+use crate::io::observations::{
+    AlertReadings, FiringAlerts, Observations, PartitionGauges, PartitionPhase, PartitionSize, WebhookKey, WebhookReadings,
+};
 use crate::model::churn::calibration::CalibrationBin;
 use crate::model::time::{Day, EventTime};
 
@@ -90,6 +94,7 @@ struct Readings {
     rule_costs: BTreeMap<String, RuleCost>,
     firing: FiringAlerts,
     alerts: AlertReadings,
+    webhooks: BTreeMap<WebhookKey, WebhookReadings>,
 }
 
 impl Readings {
@@ -115,6 +120,7 @@ impl Readings {
             rule_costs: by_segment(observations.rule_costs()),
             firing: observations.firing(),
             alerts: observations.alerts(),
+            webhooks: observations.webhooks(),
         }
     }
 
@@ -290,7 +296,8 @@ impl Collector for Readings {
         self.encode_durations(page)?;
         self.encode_partitions(page)?;
         self.encode_sizes(page)?;
-        self.encode_rules(page)
+        self.encode_rules(page)?;
+        webhooks::encode(&self.webhooks, self.now, page)
     }
 }
 

@@ -329,6 +329,20 @@ impl GroupConsumer {
         Ok(Watermarks { low, high })
     }
 
+    /// The first offset whose record is of a time, in milliseconds since the epoch, or later; the end of the partition when there is none.
+    pub fn offset_since(&self, partition: i32, millis: i64, timeout: Duration) -> Result<i64, ConsumeError> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.topic, partition, Offset::Offset(millis)).map_err(failed("name a time"))?;
+        let found = self
+            .consumer
+            .offsets_for_times(list, timeout)
+            .map_err(|reason| self.unavailable("for the offset of a time", timeout, reason))?;
+        match found.find_partition(&self.topic, partition).map(|element| element.offset()) {
+            Some(Offset::Offset(offset)) => Ok(offset),
+            _ => Ok(self.watermarks(partition, timeout)?.high),
+        }
+    }
+
     /// How far each assigned partition was handed out in batches, and whether that was all when the broker last said so.
     pub fn progress(&self) -> Result<Vec<Progress>, ConsumeError> {
         let positions = self.consumer.position().map_err(failed("tell its positions"))?;

@@ -47,6 +47,9 @@ pub(super) fn transition() -> Value {
     action["required"] = json!(["segment", "deadline"]);
     action["properties"]["segment"] = json!({ "type": "string", "description": "the segment that asks for it" });
     action["properties"]["deadline"] = json!({ "type": "string", "format": "date-time", "description": "until when it is in time" });
+    let mut purchase = states(json!({ "type": "null" }), json!({ "enum": ["first_order", "repeat_order", "order_fell"] }));
+    purchase["properties"]["order_id"] = json!({ "type": ["string", "null"], "description": "the order; null when it has no id" });
+    purchase["properties"]["orders"] = json!({ "type": "integer", "minimum": 0, "description": "orders that stand now" });
     schema["allOf"] = json!([
         when("lifecycle", states(lifecycle.clone(), lifecycle)),
         when("loyal", states(loyal.clone(), loyal)),
@@ -58,7 +61,7 @@ pub(super) fn transition() -> Value {
         when("brand", states(json!({ "type": ["string", "null"] }), json!({ "type": ["string", "null"] }))),
         when("segment", states(json!({ "type": ["string", "null"] }), json!({ "type": ["string", "null"] }))),
         when("action", action),
-        when("purchase", states(json!({ "type": "null" }), json!({ "enum": ["first_order", "repeat_order", "order_fell"] }))),
+        when("purchase", purchase),
     ]);
     schema["properties"]["from"] = json!({ "description": "the state before; null when there was none" });
     schema["properties"]["to"] = json!({ "description": "the state now" });
