@@ -48,6 +48,8 @@ pub struct Settings {
     pub topics: TopicNames,
     /// `[input]`
     pub input: InputMapping,
+    /// `[input.registry]`: where the schemas of records are; `None` when records say none.
+    pub registry: Option<RegistrySettings>,
     /// `[publish]`
     pub publish: PublishSettings,
     /// `time.earliest`: the first day whose events are taken.
@@ -88,7 +90,7 @@ impl Settings {
         let top = written.top();
         let kafka = service::kafka(top.section("kafka"));
         let topics = service::topics(top.section("topics"), &kafka);
-        let input = input::input(top.section("input"));
+        let (input, registry) = input::input(top.section("input"));
         let segments = segments::segments(&top);
         let publish = service::publish(top.section("publish"), &segments);
         let (mut engine, counting) = counting::counting(&top);
@@ -116,6 +118,7 @@ impl Settings {
             kafka,
             topics,
             input,
+            registry,
             publish,
             earliest,
             idle_after,
@@ -279,6 +282,15 @@ pub struct HttpSettings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlertmanagerSettings {
     /// Where an Alertmanager listens, `http` or `https`, with a path when it runs below one; without credentials.
+    pub url: url::Url,
+    /// What requests carry to be let in.
+    pub credentials: Option<Credentials>,
+}
+
+/// `[input.registry]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistrySettings {
+    /// Where it is, `http` or `https`, with a path when it is below one; without credentials.
     pub url: url::Url,
     /// What requests carry to be let in.
     pub credentials: Option<Credentials>,

@@ -20,6 +20,7 @@ use crate::io::clock::Stopwatch;
 use crate::io::counting::EngineProcessors;
 use crate::io::forwarding::{Forwarders, forwarding_group, log_topic};
 use crate::io::http::View;
+use crate::io::input::InputReader;
 use crate::io::kafka::connection::{Connection, RefusedProperties};
 use crate::io::kafka::probe::ProbeError;
 use crate::io::kafka::topics::TopicError;
@@ -86,6 +87,9 @@ pub enum ServiceError {
     /// A worker ended and another would end as well.
     #[error("{0}")]
     Ended(String),
+    /// The schema registry cannot be asked.
+    #[error("input.registry: no HTTP client: {0:#}")]
+    Registry(anyhow::Error),
     /// Other processes of the group cannot be asked.
     #[error("http.advertise: other processes cannot be asked: {0:#}")]
     Peers(anyhow::Error),
@@ -98,6 +102,11 @@ pub enum ServiceError {
 pub fn connection(settings: &Settings) -> Result<Connection, ServiceError> {
     let config::KafkaSettings { bootstrap_servers, properties, .. } = &settings.kafka;
     Ok(Connection::new(bootstrap_servers, properties.0.clone())?.advertising(settings.http.advertise.as_ref()))
+}
+
+/// What reads records of the input, asking a registry for their schemas if there is one.
+fn reader(settings: &Settings, runtime: &tokio::runtime::Handle) -> Result<Arc<InputReader>, ServiceError> {
+    InputReader::new(settings, runtime).map(Arc::new).map_err(|error| ServiceError::Registry(error.into()))
 }
 
 /// What threads of the service share.
@@ -255,7 +264,8 @@ impl Service {
         });
         let view = Arc::new(ServiceView::new(&common)?);
         let mut service = Self { common: Arc::clone(&common), view, threads: Vec::new(), aggregator: None };
-        let engines = EngineProcessors::new(&common.settings, &common.models)?;
+        let reader = reader(&common.settings, &common.runtime)?;
+        let engines = EngineProcessors::new(&common.settings, &common.models, &reader)?;
         let kafka = &common.settings.kafka;
         let engines =
             Stage::new(&common, engines, &kafka.group_id, &counted_topic(&common.settings), Arc::clone(&common.observations), true)?;
@@ -264,7 +274,7 @@ impl Service {
             let observations = Arc::new(Observations::beside(&common.observations));
             common.observations.watch_forwarding(input, Arc::clone(&observations));
             let group_id = forwarding_group(&kafka.group_id, input);
-            let forwarders = Stage::new(&common, Forwarders::new(&common.settings, input), &group_id, input, observations, false)?;
+            let forwarders = Stage::new(&common, Forwarders::new(&common.settings, input, &reader), &group_id, input, observations, false)?;
             service.start_stage(threads, &forwarders)?;
         }
         webhooks::start(&mut service)?;

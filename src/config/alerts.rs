@@ -61,7 +61,7 @@ fn alertmanager(section: &Section<'_>) -> Option<AlertmanagerSettings> {
         Some(username) => Credentials::Basic { username, password: Secret(token) },
         None => Credentials::Bearer(Secret(token)),
     });
-    let address = address(&url?).or_else(|| {
+    let address = plain_address(&url?).or_else(|| {
         let allowed = "must be an http or https address without user, query or fragment, such as \"http://localhost:9093\"";
         section.secret_mistake("alertmanager_url", allowed);
         None
@@ -70,7 +70,7 @@ fn alertmanager(section: &Section<'_>) -> Option<AlertmanagerSettings> {
 }
 
 /// The address, when alerts can be sent there. Credentials have keys of their own, which are never printed.
-fn address(text: &str) -> Option<Url> {
+pub(super) fn plain_address(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
     (matches!(url.scheme(), "http" | "https") && url.has_host() && is_plain).then_some(url)

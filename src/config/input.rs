@@ -2,21 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use toml::Value;
-
+use super::alerts::plain_address;
 use super::mistakes::did_you_mean;
 use super::section::Section;
+use super::{Credentials, RegistrySettings, Secret};
 use crate::model::event::EventType;
 use crate::wire::mapping::{FieldLocations, Format, InputMapping, Location, segment};
 use crate::wire::timestamp::TimestampUnit;
 
-/// Formats of the contract that a later version reads.
-const LATER: [&str; 1] = ["avro"];
-const FORMATS: [(Format, &str); 4] =
-    [(Format::Json, "json"), (Format::Csv, "csv"), (Format::Segment, "segment"), (Format::CloudEvents, "cloudevents")];
+const FORMATS: [(Format, &str); 6] = [
+    (Format::Json, "json"),
+    (Format::Csv, "csv"),
+    (Format::Segment, "segment"),
+    (Format::CloudEvents, "cloudevents"),
+    (Format::Avro, "avro"),
+    (Format::Protobuf, "protobuf"),
+];
 
-pub(super) fn input(section: Section<'_>) -> InputMapping {
-    let format = format(&section);
+pub(super) fn input(section: Section<'_>) -> (InputMapping, Option<RegistrySettings>) {
+    let format = section.one_of("format", &FORMATS, Format::default());
+    let registry = registry(section.section("registry"), format);
     let timestamp_unit = section.one_of("timestamp_unit", &TimestampUnit::ALL.map(|(unit, name)| (unit, name)), TimestampUnit::default());
     let fields = fields(section.section("fields"), format);
     let (mut types, mut default_type) = types(&section);
@@ -25,17 +30,25 @@ pub(super) fn input(section: Section<'_>) -> InputMapping {
         segment::complete(&mut types, &mut default_type, &mut properties);
     }
     section.finish();
-    InputMapping { format, timestamp_unit, fields, types, default_type, properties }
+    (InputMapping { format, timestamp_unit, fields, types, default_type, properties }, registry)
 }
 
-fn format(section: &Section<'_>) -> Format {
-    let later = section.value("format").and_then(Value::as_str).filter(|name| LATER.contains(name));
-    if let Some(later) = later {
-        let known = FORMATS.map(|(_, name)| format!("\"{name}\"")).join(", ");
-        section.mistake("format", format!("this version of stickiness does not read {later} yet; must be one of {known}"));
-        return Format::default();
+fn registry(section: Section<'_>, format: Format) -> Option<RegistrySettings> {
+    let (url, username, password) = (section.optional_text("url"), section.optional_text("username"), section.optional_text("password"));
+    if username.is_some() != password.is_some() {
+        section.mistake("username", "and password go together: set both, or none");
     }
-    section.one_of("format", &FORMATS, Format::default())
+    let credentials = username.zip(password).map(|(username, password)| Credentials::Basic { username, password: Secret(password) });
+    if url.is_none() && matches!(format, Format::Avro | Format::Protobuf) {
+        section.mistake("url", "is missing: where the registry is that has the schemas of such records");
+    }
+    let address = url.as_ref().and_then(|text| plain_address(text));
+    if url.is_some() && address.is_none() {
+        let allowed = "must be an http or https address without user, query or fragment, such as \"http://localhost:8081\"";
+        section.secret_mistake("url", allowed);
+    }
+    section.finish();
+    Some(RegistrySettings { url: address?, credentials })
 }
 
 fn fields(section: Section<'_>, format: Format) -> FieldLocations {

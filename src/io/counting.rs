@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::failpoint::{Place, pass};
 use super::forwarding::log_topic;
-use super::input::event_bytes;
+use super::input::InputReader;
 use super::kafka::Record;
 use super::kafka::metadata::Lineage;
 use super::observations::PartitionSize;
@@ -53,6 +53,7 @@ struct Shared {
     settings: Settings,
     models: Arc<ModelBoard>,
     decoder: Decoder,
+    reader: Arc<InputReader>,
     calendar: Arc<Calendar>,
     topic: String,
     /// Whether `topic` is the internal log, whose records are envelopes and on which users can move to another partition.
@@ -67,13 +68,13 @@ pub struct EngineProcessors {
 impl EngineProcessors {
     /// Engines that count what `settings` say: of the input, or of the internal log that everything is forwarded to.
     /// Models that are on the board take over in time.
-    pub fn new(settings: &Settings, models: &Arc<ModelBoard>) -> Result<Self, UnknownTimeZone> {
+    pub fn new(settings: &Settings, models: &Arc<ModelBoard>, reader: &Arc<InputReader>) -> Result<Self, UnknownTimeZone> {
         let calendar = Arc::new(Calendar::new(&settings.engine.time_zone)?);
         let internal = settings.kafka.repartition;
         let input = settings.kafka.inputs.first().cloned().unwrap_or_default();
         let topic = if internal { log_topic(&settings.kafka.group_id) } else { input };
-        let shared =
-            Shared { settings: settings.clone(), models: Arc::clone(models), decoder: settings.decoder(), calendar, topic, internal };
+        let (settings, decoder) = (settings.clone(), settings.decoder());
+        let shared = Shared { settings, models: Arc::clone(models), decoder, reader: Arc::clone(reader), calendar, topic, internal };
         Ok(Self { shared: Arc::new(shared) })
     }
 }
@@ -192,7 +193,7 @@ impl Processor for EngineProcessor {
             return self.handle_envelope(record, outputs);
         }
         let arrival = record.timestamp_ms.map(EventTime::from_millis);
-        let admission = event_bytes(self.shared.settings.input.format, record).and_then(|payload| {
+        let admission = self.shared.reader.event_bytes(record).and_then(|payload| {
             let admission = self.admit(&payload, |engine, event| engine.handle(event, arrival));
             self.publish_effects(&payload, None, outputs);
             admission

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::input::event_bytes;
+use super::input::InputReader;
 use super::kafka::Record;
 use super::kafka::metadata::Lineage;
 use super::worker::{Destination, Frozen, Outputs, Processor, Processors, TopicIndex, Undecodable};
@@ -12,7 +12,6 @@ use crate::model::rejection::{Reason, Rejection};
 use crate::model::time::EventTime;
 use crate::wire::decode::Decoder;
 use crate::wire::envelope::{Envelope, Forwarded};
-use crate::wire::mapping::Format;
 
 const LOG: TopicIndex = TopicIndex(0);
 const DEAD_LETTERS: TopicIndex = TopicIndex(1);
@@ -32,7 +31,7 @@ pub fn forwarding_group(group_id: &str, input: &str) -> String {
 /// What all partitions of an input share.
 struct Shared {
     decoder: Decoder,
-    format: Format,
+    reader: Arc<InputReader>,
     future_tolerance_nanos: i64,
     input: String,
     topics: Vec<String>,
@@ -46,11 +45,11 @@ pub struct Forwarders {
 impl Forwarders {
     /// Forwarders of one input topic.
     #[must_use]
-    pub fn new(settings: &Settings, input: &str) -> Self {
+    pub fn new(settings: &Settings, input: &str, reader: &Arc<InputReader>) -> Self {
         let topics = vec![log_topic(&settings.kafka.group_id), settings.topics.dead_letters.clone()];
         let future_tolerance_nanos = settings.engine.future_tolerance_ms.saturating_mul(1_000_000);
-        let (decoder, format) = (settings.decoder(), settings.input.format);
-        Self { shared: Arc::new(Shared { decoder, format, future_tolerance_nanos, input: input.to_owned(), topics }) }
+        let (decoder, reader) = (settings.decoder(), Arc::clone(reader));
+        Self { shared: Arc::new(Shared { decoder, reader, future_tolerance_nanos, input: input.to_owned(), topics }) }
     }
 }
 
@@ -96,7 +95,7 @@ impl Forwarder {
     }
 
     fn forward(&mut self, record: &Record<'_>, outputs: &mut Outputs) -> Result<(), Rejection> {
-        let value = event_bytes(self.shared.format, record)?;
+        let value = self.shared.reader.event_bytes(record)?;
         let event = self.check(record, &value)?;
         let forwarded = Forwarded {
             topic: &self.shared.input,

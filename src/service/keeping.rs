@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::preparation::wait_for_brokers;
 use super::resharding::committed_metadata;
-use super::{ServiceError, connection, counted_topic};
+use super::{ServiceError, connection, counted_topic, reader};
 use crate::config::Settings;
 use crate::io::counting::EngineProcessors;
 use crate::io::kafka::connection::{Connection, Isolation};
@@ -90,7 +90,7 @@ pub(super) async fn check_kept(settings: &Settings, name: &KeptName, connection:
         let reason = format!("of the {partitions} partitions of topic `{log}`, snapshots kept as {name} are of {kept:?}");
         return Err(ServiceError::Refused(reason));
     }
-    let processors = EngineProcessors::new(settings, &Arc::default())?;
+    let processors = EngineProcessors::new(settings, &Arc::default(), &reader(settings, &tokio::runtime::Handle::current())?)?;
     let onlooker = GroupConsumer::alone(connection, &settings.kafka.group_id, &log, Isolation::Committed);
     let onlooker = onlooker.map_err(|error| ServiceError::Refused(error.to_string()))?;
     for partition in kept {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, mpsc};
 
 use super::preparation::wait_for_brokers;
-use super::{ServiceError, connection, counted_topic, worker_settings};
+use super::{ServiceError, connection, counted_topic, reader, worker_settings};
 use crate::config::Settings;
 use crate::engine::resharding::Resharded;
 use crate::io::counting::{EngineProcessors, partials_topic};
@@ -74,7 +74,7 @@ fn make_worker(
     let store = &settings.snapshots;
     let parts = WorkerParts {
         connection: connection.clone(),
-        processors: Arc::new(EngineProcessors::new(settings, &Arc::default())?),
+        processors: Arc::new(EngineProcessors::new(settings, &Arc::default(), &reader(settings, runtime)?)?),
         snapshots: Snapshots::open(&store.url, &settings.kafka.group_id, &worker_settings.topic, usize::from(store.keep))?,
         runtime: runtime.clone(),
         observations: Arc::<Observations>::default(),

@@ -20,6 +20,10 @@ pub enum Format {
     Segment,
     /// `CloudEvents` 1.0 in structured mode: JSON objects with `id`, `subject`, `type`, `time`, `data`.
     CloudEvents,
+    /// Apache Avro, with the schema in a registry.
+    Avro,
+    /// Protocol Buffers, with the schema in a registry.
+    Protobuf,
 }
 
 /// Where a field is: the name of a column or of a key at the top of the object, or a JSON Pointer (empty, or with a leading `/`).
@@ -100,7 +104,7 @@ impl FieldLocations {
             arrived_at: None,
         };
         match format {
-            Format::Json | Format::Csv => Self::default(),
+            Format::Json | Format::Csv | Format::Avro | Format::Protobuf => Self::default(),
             Format::Segment => named(["messageId", "userId", "event", "timestamp", "properties"]),
             Format::CloudEvents => named(["id", "subject", "type", "time", "data"]),
         }

@@ -71,6 +71,7 @@ fn check_takes_the_examples_and_the_defaults() {
         example("config/examples/thanks.toml"),
         example("config/examples/segment.toml"),
         example("config/examples/cloudevents.toml"),
+        example("config/examples/avro.toml"),
         example("config/examples/posthog.toml"),
         example("config/examples/snowplow.toml"),
     ] {

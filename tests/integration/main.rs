@@ -11,6 +11,7 @@ mod kafka;
 mod keeping;
 mod peers;
 mod refits;
+mod registry;
 mod resharding;
 mod service;
 mod support;

@@ -197,7 +197,8 @@ fn a_lane_that_is_left_posts_nothing_more() {
     bench.runtime.block_on(lane.end(secs(10)));
     assert!(since.elapsed() < secs(5), "it does not wait to its end");
     assert!(lane.is_broken(), "its task has ended");
-    assert_eq!(bodies.try_iter().count(), 1);
+    bodies.recv_timeout(secs(20)).expect("the one request");
+    assert!(matches!(bodies.recv_timeout(Duration::from_millis(50)), Err(RecvTimeoutError::Timeout)));
     assert!(matches!(bench.news.recv_timeout(Duration::from_millis(50)), Err(RecvTimeoutError::Timeout)));
 }
 

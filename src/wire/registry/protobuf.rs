@@ -83,3 +83,71 @@ fn zigzag(rest: &mut &[u8]) -> Option<i64> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use prost_reflect::prost::Message as _;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const EVENTS: &str = r#"
+        syntax = "proto3";
+        package shop;
+        import "place.proto";
+        import "google/protobuf/timestamp.proto";
+        message Other { message Nested { string user_id = 1; } }
+        message Event {
+            string user_id = 1;
+            google.protobuf.Timestamp timestamp = 2;
+            Kind type = 3;
+            Properties properties = 4;
+            enum Kind { activity = 0; order_placed = 1; }
+        }
+        message Properties { double amount = 1; optional int64 recommend = 2; Place place = 3; int64 untold = 4; }
+    "#;
+    const PLACE: &str = r#"syntax = "proto3"; package shop; message Place { string city_name = 1; }"#;
+
+    fn schema() -> ProtobufSchema {
+        let place = Reference { name: "place.proto".to_owned(), text: PLACE.to_owned() };
+        ProtobufSchema::parse(EVENTS, &[place]).expect("a schema")
+    }
+
+    /// The datum that a message is, from its JSON.
+    fn datum(indexes: &[u8], message: &MessageDescriptor, json: &Value) -> Vec<u8> {
+        let message = DynamicMessage::deserialize(message.clone(), json.clone()).expect("a message");
+        [indexes, message.encode_to_vec().as_slice()].concat()
+    }
+
+    #[test]
+    fn messages_keep_the_names_of_their_fields() {
+        let schema = schema();
+        let event = schema.0.messages().nth(1).expect("the second");
+        let json = json!({
+            "user_id": "ada", "timestamp": "2026-01-31T12:00:00.5Z", "type": "order_placed",
+            "properties": {"amount": 12.5, "recommend": 0, "place": {"city_name": "Ulm"}},
+        });
+        // One index, 1, as zigzag varints.
+        let told = schema.to_json(&datum(&[2, 2], &event, &json)).expect("of the schema");
+        let expected = json!({
+            "user_id": "ada", "timestamp": "2026-01-31T12:00:00.500Z", "type": "order_placed",
+            "properties": {"amount": 12.5, "recommend": 0, "place": {"city_name": "Ulm"}},
+        });
+        assert_eq!(serde_json::from_slice::<Value>(&told).expect("JSON"), expected);
+    }
+
+    #[test]
+    fn messages_are_found_by_their_place() {
+        let schema = schema();
+        let nested = schema.0.messages().next().expect("the first").child_messages().next().expect("nested");
+        // Two indexes, 0 and 0.
+        let told = schema.to_json(&datum(&[4, 0, 0], &nested, &json!({"user_id": "bob"}))).expect("of the schema");
+        assert_eq!(told, br#"{"user_id":"bob"}"#);
+        assert_eq!(schema.to_json(&[0]).as_deref(), Ok(b"{}".as_slice()), "the first message, empty");
+        for indexes in [&[][..], &[2, 6], &[4, 0, 2], &[1], &[255], &[0x80; 11], &[200, 1]] {
+            assert!(schema.to_json(indexes).is_err(), "{indexes:?}");
+        }
+        assert!(ProtobufSchema::parse(EVENTS, &[]).is_err(), "what it imports is missing");
+        assert!(ProtobufSchema::parse("message", &[]).is_err());
+    }
+}

@@ -1,0 +1,151 @@
+//! Schemas from a registry that speaks as Confluent's does: `GET /schemas/ids/{id}`, and `GET /subjects/{subject}/versions/{version}` for what a schema refers to.
+//!
+//! An id means one schema for good, so each is asked for once. While the registry does not answer, a worker waits: a record whose schema is not known yet can be
+//! neither counted nor refused. The watchdog (`workers.step_limit`) ends a process that waits for too long.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use reqwest::{Client, StatusCode};
+use serde::Deserialize;
+use tokio::runtime::Handle;
+use url::Url;
+
+use super::clock::Stopwatch;
+use crate::config::{Credentials, RegistrySettings};
+use crate::wire::registry::{Reference, RegisteredSchema};
+
+/// How long the registry may take to answer.
+const ANSWER: Duration = Duration::from_secs(10);
+/// The pause before it is asked again.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How often it is told that it is waited for.
+const TELL: Duration = Duration::from_secs(5);
+/// Schemas that one refers to at most, directly or not.
+const MOST_REFERENCES: usize = 100;
+
+/// A schema, or why there is none of an id.
+type Known = Result<Arc<RegisteredSchema>, Arc<str>>;
+
+/// Schemas by id, kept for good.
+pub struct Registry {
+    client: Client,
+    url: Url,
+    credentials: Option<Credentials>,
+    runtime: Handle,
+    known: Mutex<HashMap<u32, Known>>,
+}
+
+/// What the registry says of a schema.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    schema: String,
+    #[serde(default = "avro")]
+    schema_type: String,
+    #[serde(default)]
+    references: Vec<ReferenceTo>,
+}
+
+#[derive(Clone, Deserialize)]
+struct ReferenceTo {
+    name: String,
+    subject: String,
+    version: i64,
+}
+
+fn avro() -> String {
+    "AVRO".to_owned()
+}
+
+enum Trouble {
+    /// It will be so the next time.
+    Lasting(String),
+    /// It may pass.
+    Passing(String),
+}
+
+impl Registry {
+    /// The registry of the settings. `runtime` runs the requests; methods must not be called from one of its tasks.
+    pub fn new(settings: &RegistrySettings, runtime: Handle) -> Result<Self, reqwest::Error> {
+        let client = Client::builder().timeout(ANSWER).redirect(reqwest::redirect::Policy::none()).build()?;
+        Ok(Self { client, url: settings.url.clone(), credentials: settings.credentials.clone(), runtime, known: Mutex::default() })
+    }
+
+    /// The schema of an id, waited for as long as the registry does not answer.
+    ///
+    /// # Errors
+    /// Why there is none, as the registry or the schema itself says.
+    pub fn schema(&self, id: u32) -> Known {
+        let known = |registry: &Self| registry.known.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        if let Some(schema) = known(self) {
+            return schema;
+        }
+        let mut since_told: Option<Stopwatch> = None;
+        loop {
+            let schema = match self.runtime.block_on(self.ask(id)) {
+                Ok(schema) => Ok(Arc::new(schema)),
+                Err(Trouble::Lasting(reason)) => Err(Arc::from(reason)),
+                Err(Trouble::Passing(reason)) => {
+                    if since_told.as_ref().is_none_or(|since| since.elapsed() > TELL) {
+                        tracing::warn!(url = %self.url, schema = id, reason, "waiting for the schema registry");
+                        since_told = Some(Stopwatch::start());
+                    }
+                    thread::sleep(PAUSE);
+                    continue;
+                }
+            };
+            self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(id, schema.clone());
+            return schema;
+        }
+    }
+
+    async fn ask(&self, id: u32) -> Result<RegisteredSchema, Trouble> {
+        let answer = self.get(&["schemas", "ids", &id.to_string()]).await?;
+        let mut references: Vec<Reference> = Vec::new();
+        // What a schema refers to comes before it: depth first, each once.
+        let mut waiting: Vec<(ReferenceTo, Option<Answer>)> = answer.references.iter().rev().map(|to| (to.clone(), None)).collect();
+        while let Some((to, fetched)) = waiting.pop() {
+            if references.iter().any(|known| known.name == to.name) {
+                continue;
+            }
+            if references.len() + waiting.len() > MOST_REFERENCES {
+                return Err(Trouble::Lasting(format!("schema {id} refers to more than {MOST_REFERENCES} others")));
+            }
+            if let Some(answer) = fetched {
+                references.push(Reference { name: to.name, text: answer.schema });
+                continue;
+            }
+            let answer = self.get(&["subjects", &to.subject, "versions", &to.version.to_string()]).await?;
+            let inner: Vec<ReferenceTo> = answer.references.clone();
+            waiting.push((to, Some(answer)));
+            waiting.extend(inner.into_iter().rev().map(|to| (to, None)));
+        }
+        let parsed = RegisteredSchema::parse(&answer.schema_type, &answer.schema, &references);
+        parsed.map_err(|reason| Trouble::Lasting(format!("schema {id} cannot be read: {reason}")))
+    }
+
+    async fn get(&self, path: &[&str]) -> Result<Answer, Trouble> {
+        let mut url = self.url.clone();
+        url.path_segments_mut().map_err(|()| Trouble::Lasting("its address has no paths".to_owned()))?.pop_if_empty().extend(path);
+        let request = self.client.get(url).header("accept", "application/vnd.schemaregistry.v1+json, application/json");
+        let request = match &self.credentials {
+            Some(Credentials::Bearer(token)) => request.bearer_auth(token.reveal()),
+            Some(Credentials::Basic { username, password }) => request.basic_auth(username, Some(password.reveal())),
+            None => request,
+        };
+        let passing = |error: reqwest::Error| Trouble::Passing(format!("{:#}", anyhow::Error::from(error.without_url())));
+        let response = request.send().await.map_err(passing)?;
+        let status = response.status();
+        let body = response.bytes().await.map_err(passing)?;
+        match status {
+            StatusCode::OK => {
+                serde_json::from_slice(&body).map_err(|error| Trouble::Passing(format!("it answers what is no schema: {error}")))
+            }
+            StatusCode::NOT_FOUND => Err(Trouble::Lasting(format!("the registry has nothing at /{}", path.join("/")))),
+            _ => Err(Trouble::Passing(format!("{status}: {}", String::from_utf8_lossy(&body).chars().take(200).collect::<String>()))),
+        }
+    }
+}
