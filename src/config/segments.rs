@@ -12,6 +12,7 @@ use super::section::Section;
 use crate::engine::rules::fields;
 use crate::model::event::EventType;
 use crate::model::rules::{Action, Condition, End, EventCondition, EventFilter, FieldCondition, PropertyTest, Range, SegmentRule, Window};
+use crate::wire::schema;
 
 /// How deep conditions may nest.
 const DEEPEST: usize = 16;
@@ -187,6 +188,10 @@ impl Reader<'_, '_> {
                 self.wrong(&format!("{path}.is"), table.get("is"), format!("must be what `{name}` has to be: a text, or a list of some"));
                 return None;
             };
+            if let Some(stray) = unknown_state(name, &test) {
+                self.wrong(&format!("{path}.is"), table.get("is"), stray);
+                return None;
+            }
             return Some(FieldCondition { field: name.to_owned(), test: PropertyTest::OneOf(test) });
         }
         let all = numbers.iter().chain(&states).copied();
@@ -358,6 +363,14 @@ fn is_name(name: &str) -> bool {
 #[expect(clippy::cast_precision_loss, reason = "bounds are small numbers")]
 fn number(value: &Value) -> Option<f64> {
     value.as_float().filter(|number| number.is_finite()).or_else(|| value.as_integer().map(|whole| whole as f64))
+}
+
+/// Why a field is never in one of these states. Of what there is no state of a user, there is none called null, either.
+fn unknown_state(field: &str, states: &[String]) -> Option<String> {
+    let known = schema::fields("profiles").remove(field).flatten()?;
+    let known: Vec<&str> = known.iter().map(String::as_str).filter(|state| *state != "null").collect();
+    let stray = states.iter().find(|state| !known.contains(&state.as_str()))?;
+    Some(format!("`{stray}` is no `{field}`; known are {}", known.join(", ")))
 }
 
 /// A scalar as JSON text, or the texts of a list of scalars.

@@ -37,7 +37,7 @@ use crate::model::time::{Calendar, Day, UnknownTimeZone};
 use crate::wire::cloud_event;
 use crate::wire::model::PublishedModel;
 use crate::wire::partials::{self, Told};
-use crate::wire::records;
+use crate::wire::{records, schema};
 use alerting::Alerting;
 pub use board::MetricsBoard;
 
@@ -326,8 +326,7 @@ impl<'s> Session<'s> {
         if !changed.is_empty() || !alerts.is_empty() {
             let metrics: Vec<(&str, String)> = changed.iter().map(|(key, _, value)| (key.as_str(), value.to_string())).collect();
             let raised: Vec<(&str, String)> = alerts.iter().map(|(key, value)| (key.as_str(), value.to_string())).collect();
-            let topics =
-                [(self.topic.clone(), metrics, Some(records::METRICS)), (self.alerts_topic.clone(), raised, Some(records::ALERTS))];
+            let topics = [(self.topic.clone(), metrics, Some(schema::METRICS)), (self.alerts_topic.clone(), raised, Some(schema::ALERTS))];
             pass(Place::MetricsBefore);
             self.transact(&topics)?;
             pass(Place::MetricsAfter);

@@ -29,7 +29,7 @@ use crate::model::time::{Calendar, EventTime, UnknownTimeZone};
 use crate::wire::decode::Decoder;
 use crate::wire::envelope::{Envelope, Forwarded};
 use crate::wire::partials::{self, Told};
-use crate::wire::{cloud_event, explanation, recent, records, snapshot};
+use crate::wire::{cloud_event, explanation, recent, records, schema, snapshot};
 
 const TRANSITIONS: TopicIndex = TopicIndex(0);
 const PROFILES: TopicIndex = TopicIndex(1);
@@ -117,7 +117,7 @@ impl Processors for EngineProcessors {
 
     fn cloud_events(&self) -> CloudEvents {
         let Settings { publish, kafka, .. } = &self.shared.settings;
-        let types = [(TRANSITIONS, records::TRANSITIONS), (PROFILES, records::PROFILES), (CHURN_RISK, records::CHURN_RISK)];
+        let types = [(TRANSITIONS, schema::TRANSITIONS), (PROFILES, schema::PROFILES), (CHURN_RISK, schema::CHURN_RISK)];
         let types = types.into_iter().filter(|_| publish.cloud_events).collect();
         CloudEvents { source: cloud_event::source(&kafka.group_id), types }
     }

@@ -9,6 +9,7 @@ pub use profile::{ProfileRecord, profile};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
+use super::schema::{ALERTS, CHURN_RISK, METRICS, TRANSITIONS};
 use super::written::{DayText, TimeText};
 
 use crate::engine::aggregator::{ALL, Metric};
@@ -19,17 +20,6 @@ use crate::engine::settings::EngineSettings;
 use crate::model::churn::level::{RiskLevel, RiskReason};
 use crate::model::lifecycle::Lifecycle;
 use crate::model::time::{Calendar, Day};
-
-/// The schema of metrics.
-pub const METRICS: &str = "stickiness.metrics.v1";
-/// The schema of transitions.
-pub const TRANSITIONS: &str = "stickiness.transitions.v1";
-/// The schema of changes of churn risk.
-pub const CHURN_RISK: &str = "stickiness.churn-risk.v1";
-/// The schema of alerts.
-pub const ALERTS: &str = "stickiness.alerts.v1";
-/// The schema of profiles.
-pub const PROFILES: &str = "stickiness.profiles.v1";
 
 /// The key of a metrics record: `segment|day`.
 #[must_use]

@@ -62,8 +62,13 @@ pub fn fields(name: &str) -> BTreeMap<String, Option<Vec<String>>> {
 /// The texts of a field that has one of a few.
 fn values(shape: &Value) -> Option<Vec<String>> {
     let (shape, is_nullable) = shape["anyOf"].get(0).map_or((shape, false), |inner| (inner, true));
-    let known = shape["enum"].as_array()?.iter().filter_map(Value::as_str).map(str::to_owned);
-    Some(known.chain(is_nullable.then(|| "null".to_owned())).collect())
+    let mut known: Vec<String> = match shape["enum"].as_array() {
+        Some(texts) => texts.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        None if shape["type"] == "boolean" => [true, false].map(|flag| flag.to_string()).to_vec(),
+        None => return None,
+    };
+    known.extend(is_nullable.then(|| "null".to_owned()));
+    Some(known)
 }
 
 /// What a field of a record is.

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::super::schema::PROFILES;
 use super::super::written::DayText;
-use super::PROFILES;
 use super::loyalty::{add_loyalty, add_states};
 use crate::engine::profile::Profile;
 use crate::model::churn::level::RiskLevel;
