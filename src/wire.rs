@@ -14,6 +14,7 @@ pub mod number;
 pub mod partials;
 pub mod recent;
 pub mod records;
+pub mod row;
 pub mod schema;
 pub mod snapshot;
 pub mod timestamp;
