@@ -168,14 +168,22 @@ impl Log {
             let counted = format!("group `{}` has begun to count topic `{topic}`, and history would come too late", self.group_id);
             return Err(BackfillError::Refused(format!("{counted}. {}", self.advice())));
         }
+        if !self.is_empty()? {
+            let there = format!("topic `{topic}` holds records already, behind which history would come too late");
+            return Err(BackfillError::Refused(format!("{there}. {}", self.advice())));
+        }
+        Ok(())
+    }
+
+    /// Whether no partition holds a record.
+    pub(super) fn is_empty(&self) -> Result<bool, ConsumeError> {
         for partition in self.partitions() {
             let ends = self.onlooker.watermarks(partition, ASK)?;
             if ends.low < ends.high {
-                let there = format!("topic `{topic}` holds records already, behind which history would come too late");
-                return Err(BackfillError::Refused(format!("{there}. {}", self.advice())));
+                return Ok(false);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// How many committed records there are in each partition from one offset to another.

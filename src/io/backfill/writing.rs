@@ -71,9 +71,12 @@ impl<'s> Writer<'s> {
         let producer = make_producer(connection, &transactional_id)?;
         let topics = [log.target().topic.clone(), settings.topics.dead_letters.clone()];
         let (found, ends) = log.settle(&plan.topics())?;
-        if found.as_ref().is_some_and(|found| found.plan != plan) {
+        let is_other = found.as_ref().is_some_and(|found| found.plan != plan);
+        // What left nothing but dead letters, as with a wrong mapping, is not in the way of another.
+        if is_other && !log.is_empty()? {
             return Err(log.other_inputs());
         }
+        let found = found.filter(|_| !is_other);
         let has_begun = found.is_some();
         let nothing = vec![0; ends.len()];
         let stand = found.unwrap_or_else(|| Stand { plan, done: 0, bases: ends.clone(), sent: nothing.clone() });

@@ -118,6 +118,13 @@ fn history_that_would_come_too_late_is_refused() {
     live("backfill-intruded");
     assert_refused(&backfill(&group, inputs, ""), "records came into topic `backfill-intruded` that the backfill did not write");
 
+    // A mistake that left nothing but dead letters is not in the way of the history.
+    create_topic(&bootstrap, "backfill-mistaken", PARTITIONS.cast_signed());
+    let group_of = |more: &str| Group::new(&bootstrap, "backfill-mistaken", &["backfill-mistaken"], &format!("{more}{MORE}"));
+    let mistaken = done(&backfill(&group_of("input.fields.user_id = \"customer\"\n"), inputs, ""));
+    assert_eq!((&mistaken["events"], &mistaken["written"]), (&Value::from(0), &Value::from(300)));
+    assert_eq!(done(&backfill(&group_of(""), inputs, ""))["written"], 300);
+
     let own = backfill(&group, &["--topic", "backfill-intruded"], "");
     assert_refused(&own, "topic `backfill-intruded` is one that the service reads or writes itself");
     assert_refused(&backfill(&group, &[inputs[0], inputs[0]], ""), "is named twice");
@@ -164,4 +171,34 @@ fn standard_input_is_gone_on_with_when_it_is_the_same() {
     assert_refused(&pipe(fewer, ""), "other inputs");
     assert_eq!(done(&pipe(&text, ""))["written_before"], Value::from(events.past.len()));
     assert_eq!(read_committed(&bootstrap, "backfill-pipe").len(), events.past.len());
+}
+
+#[test]
+fn a_broker_that_dies_under_a_backfill_is_waited_for() {
+    let mut broker = Broker::start();
+    let bootstrap = broker.bootstrap();
+    create_topic(&bootstrap, "backfill-outage", PARTITIONS.cast_signed());
+    let group = Group::new(&bootstrap, "backfill-outage", &["backfill-outage"], MORE);
+    let events = Events::generate(GeneratorSettings { events: 11_000, ..few() }, "2026-01-01");
+    let paths = events.write(&group);
+    let inputs = &texts(&paths)[..3];
+    let ended = std::thread::scope(|scope| {
+        // Its first records are with the broker, and not committed, when that dies.
+        let waiting = scope.spawn(|| backfill(&group, inputs, "backfill.before=wait:3000@2"));
+        while crate::support::records::written(&bootstrap, "backfill-outage") == 0 {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        broker.kill9();
+        broker.restart();
+        waiting.join().expect("run")
+    });
+    // Whether the same process can go on depends on whether the broker ended its transaction meanwhile.
+    if !ended.status.success() {
+        assert_refused(&ended, "fenced");
+        done(&backfill(&group, inputs, ""));
+    }
+    let log = read_committed(&bootstrap, "backfill-outage");
+    assert_in_order(&log);
+    let expected = events.past.iter().map(|event| serde_json::from_str(&event.json()).expect("JSON"));
+    assert_eq!(event_ids(log.iter().map(parsed)), event_ids(expected));
 }
