@@ -1,6 +1,7 @@
 //! One module a command.
 
 mod alerts;
+mod backfill;
 mod backtest;
 mod check;
 mod compare;
@@ -52,6 +53,7 @@ enum Command {
     Demo(demo::DemoArguments),
     Run(run::RunArguments),
     Replay(replay::ReplayArguments),
+    Backfill(backfill::BackfillArguments),
     Alerts(alerts::AlertsArguments),
     Fit(fit::FitArguments),
     Backtest(backtest::BacktestArguments),
@@ -91,6 +93,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Replay(arguments) => replay::run(arguments),
+        Command::Backfill(arguments) => backfill::run(arguments),
         Command::Alerts(arguments) => alerts::run(&arguments),
         Command::Fit(arguments) => fit::run(&arguments),
         Command::Backtest(arguments) => backtest::run(&arguments),

@@ -2,6 +2,7 @@
 
 pub mod aggregation;
 pub mod alertmanager;
+pub mod backfill;
 pub mod clock;
 pub mod compare;
 pub mod counting;

@@ -1,5 +1,6 @@
 //! The service: starts workers and the aggregator, watches over them, and stops them. The only place that knows them all.
 
+mod backfilling;
 mod keeping;
 mod preparation;
 mod resharding;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use crate::config::{self, Settings};
 use crate::io::aggregation::{self, MetricsBoard};
+use crate::io::backfill::BackfillError;
 use crate::io::clock::Stopwatch;
 use crate::io::counting::EngineProcessors;
 use crate::io::forwarding::{Forwarders, forwarding_group, log_topic};
@@ -34,6 +36,7 @@ use crate::io::worker::{
 use crate::model::time::{Day, UnknownTimeZone};
 use crate::wire::insights::share::Share;
 
+pub use backfilling::backfill;
 pub use keeping::{Kept, keep};
 use preparation::prepare;
 pub use preparation::topic_plans;
@@ -81,6 +84,9 @@ pub enum ServiceError {
     /// A webhook has no secret.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// History cannot go into the log.
+    #[error(transparent)]
+    Backfill(#[from] BackfillError),
     /// Users cannot be moved to more partitions, or states not be kept or gone on from.
     #[error("{0}")]
     Refused(String),

@@ -16,6 +16,7 @@ pub mod partials;
 pub mod recent;
 pub mod records;
 pub mod registry;
+pub mod row;
 pub mod schema;
 pub mod snapshot;
 pub mod timestamp;

@@ -42,6 +42,12 @@ pub enum Place {
     ReshardBefore,
     /// The commit that names them is there, and nothing here knows it yet.
     ReshardAfter,
+    /// What a backfill is about to do is committed, and nothing of it is done.
+    BackfillBegun,
+    /// Records of a history were handed to the producer with the place where they end, and their transaction is about to commit.
+    BackfillBefore,
+    /// It has, and nothing here knows it yet.
+    BackfillAfter,
     /// The aggregator is about to publish.
     MetricsBefore,
     /// It has published, and its board does not show it.
@@ -56,7 +62,7 @@ pub enum Place {
 
 impl Place {
     /// All places by name.
-    pub const ALL: [(&'static str, Self); 23] = [
+    pub const ALL: [(&'static str, Self); 26] = [
         ("consume", Self::Consume),
         ("produce.before", Self::ProduceBefore),
         ("offsets.before", Self::OffsetsBefore),
@@ -75,6 +81,9 @@ impl Place {
         ("release.before", Self::ReleaseBefore),
         ("reshard.before", Self::ReshardBefore),
         ("reshard.after", Self::ReshardAfter),
+        ("backfill.begun", Self::BackfillBegun),
+        ("backfill.before", Self::BackfillBefore),
+        ("backfill.after", Self::BackfillAfter),
         ("metrics.before", Self::MetricsBefore),
         ("metrics.after", Self::MetricsAfter),
         ("model.before", Self::ModelBefore),

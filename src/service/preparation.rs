@@ -6,6 +6,7 @@ use super::keeping::check_kept;
 use super::{History, ServiceError};
 use crate::config::Settings;
 use crate::io::aggregation::election_topic;
+use crate::io::backfill::backfill_group;
 use crate::io::clock::Stopwatch;
 use crate::io::counting::partials_topic;
 use crate::io::forwarding::{forwarding_group, log_topic};
@@ -65,25 +66,30 @@ fn wait_for_topics(topics: &Topics, plans: &[TopicPlan]) -> Result<(), ServiceEr
     Ok(())
 }
 
-/// Waits for the brokers, creates what is missing besides the input, and forgets what was counted if it shall.
-/// Says how long the log keeps its records; `None` when for good.
-pub(super) async fn prepare(settings: &Settings, history: &History, connection: &Connection) -> Result<Option<Duration>, ServiceError> {
-    wait_for_brokers(connection)?;
-    let topics = Topics::new(connection)?;
-    let counts = topics.partition_counts()?;
-    let mut partitions = 1;
-    for input in &settings.kafka.inputs {
-        let Some(found) = counts.get(input) else {
-            return Err(ServiceError::MissingInput { topic: input.clone(), brokers: connection.bootstrap_servers().to_owned() });
-        };
-        partitions = partitions.max(*found);
-    }
+/// Creates what is missing besides the inputs.
+pub(super) async fn create_missing(settings: &Settings, connection: &Connection, topics: &Topics) -> Result<(), ServiceError> {
+    let partitions = input_partitions(settings, connection, topics)?;
     let plans = topic_plans(settings, partitions);
     let created = topics.create_missing(&plans).await?;
     if !created.is_empty() {
         tracing::info!(?created, "topics created");
     }
-    wait_for_topics(&topics, &plans)?;
+    wait_for_topics(topics, &plans)
+}
+
+/// How many partitions the input has that has the most. All inputs must be there.
+fn input_partitions(settings: &Settings, connection: &Connection, topics: &Topics) -> Result<u32, ServiceError> {
+    let counts = topics.partition_counts()?;
+    let missing = |input: &String| ServiceError::MissingInput { topic: input.clone(), brokers: connection.bootstrap_servers().to_owned() };
+    settings.kafka.inputs.iter().try_fold(1, |most, input| Ok(most.max(*counts.get(input).ok_or_else(|| missing(input))?)))
+}
+
+/// Waits for the brokers, creates what is missing besides the input, and forgets what was counted if it shall.
+/// Says how long the log keeps its records; `None` when for good.
+pub(super) async fn prepare(settings: &Settings, history: &History, connection: &Connection) -> Result<Option<Duration>, ServiceError> {
+    wait_for_brokers(connection)?;
+    let topics = Topics::new(connection)?;
+    create_missing(settings, connection, &topics).await?;
     match history {
         History::Continued => {}
         History::New => forget(settings, &topics).await?,
@@ -107,6 +113,11 @@ async fn forget(settings: &Settings, topics: &Topics) -> Result<(), ServiceError
     }
     if kafka.repartition {
         topics.empty(&log_topic(&kafka.group_id)).await?;
+        if topics.forget_group(&backfill_group(&kafka.group_id)).await? {
+            tracing::warn!(
+                "history that was backfilled into the internal log is removed with it: docs/backfill.md says how to count it again"
+            );
+        }
     }
     tracing::warn!(forgotten, "the log is counted again from its start, snapshots of before are not used");
     Ok(())

@@ -54,6 +54,14 @@ impl Header {
         self.columns.get(name).copied()
     }
 
+    /// The names of the columns that have one, with their positions, from left to right.
+    #[must_use]
+    pub fn names(&self) -> Vec<(usize, &str)> {
+        let mut names: Vec<(usize, &str)> = self.columns.iter().map(|(name, index)| (*index, name.as_str())).collect();
+        names.sort_unstable();
+        names
+    }
+
     /// The cells of a row under this header.
     ///
     /// # Errors

@@ -25,6 +25,7 @@ fn help_tells_the_commands() {
         (&["generate", "--help"], "help-generate"),
         (&["run", "--help"], "help-run"),
         (&["replay", "--help"], "help-replay"),
+        (&["backfill", "--help"], "help-backfill"),
         (&["completions", "--help"], "help-completions"),
         (&["man", "--help"], "help-man"),
         (&["alerts", "tune", "--help"], "help-alerts-tune"),

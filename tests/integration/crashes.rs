@@ -17,7 +17,8 @@ use crate::support::recount::{Closing, assert_counts_forwarded, assert_counts_in
 
 /// The places that a running service comes to; those of models are come by where there are enough users: `refits`.
 fn places() -> impl Iterator<Item = (&'static str, Place)> {
-    Place::ALL.into_iter().filter(|(name, _)| !name.starts_with("reshard.") && !name.starts_with("model."))
+    let others = ["reshard.", "backfill.", "model."];
+    Place::ALL.into_iter().filter(move |(name, _)| others.iter().all(|other| !name.starts_with(other)))
 }
 
 /// Waits until a process ends at its failpoint.

@@ -116,10 +116,12 @@ fn avro_is_read_by_the_schema_of_each_record() {
     let bob = b"\x06bob\x10activity\x80\xf8\xe4\xbe\x82\x67\x02\x0echannel\x06app\x00";
     // User 7, the first symbol, a text.
     let seven = b"\x0e\x00\x282026-01-31T12:00:00Z";
-    let bad = [framed(1, b"\x06ada"), b"{}".to_vec(), framed(9, ada), framed(3, ada)];
-    let values = [&[framed(1, ada), framed(1, bob), framed(2, seven), framed(1, ada)], bad.as_slice()].concat();
+    // As a history from files.
+    let plain = br#"{"user_id": "dee", "type": "activity", "timestamp": "2026-01-31T12:00:00Z"}"#.to_vec();
+    let bad = [framed(1, b"\x06ada"), b"ada".to_vec(), framed(9, ada), framed(3, ada)];
+    let values = [&[framed(1, ada), framed(1, bob), framed(2, seven), framed(1, ada), plain], bad.as_slice()].concat();
     let (dau, dead) = count("registry-avro", "avro", &registry, &values);
-    assert_eq!(dau, active(&[("all", 3), ("channel=web", 1), ("channel=app", 1)]));
+    assert_eq!(dau, active(&[("all", 4), ("channel=web", 1), ("channel=app", 1)]));
     let reasons = [
         "it is not of schema 1: ",
         "it does not begin with the id of a schema",

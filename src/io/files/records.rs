@@ -27,6 +27,8 @@ pub struct FileRecord<'r> {
     pub value: &'r [u8],
     /// The length of the whole record in bytes.
     pub length: u64,
+    /// Of a CSV file.
+    pub header: Option<&'r Header>,
     /// The event with its arrival, or why it is none.
     pub outcome: Result<Decoded<'r>, Rejection>,
 }
@@ -141,7 +143,7 @@ impl<'s> FileRecords<'s> {
         let OpenFile { input, header, .. } = self.current.as_ref()?;
         self.progress.count(input.name());
         let outcome = decode(self.decoder, header.as_deref(), &self.row, length);
-        Some(FileRecord { source: input.name(), line, value: &self.row, length, outcome })
+        Some(FileRecord { source: input.name(), line, value: &self.row, length, header: header.as_deref(), outcome })
     }
 }
 

@@ -385,6 +385,13 @@ impl GroupConsumer {
         self.consumer.group_metadata()
     }
 
+    /// Who commits for a group that nobody joins, in the transactions of the one producer that may. Never that of a group with members: it would
+    /// overwrite their offsets.
+    #[must_use]
+    pub fn outsider_metadata(&self) -> Option<ConsumerGroupMetadata> {
+        self.consumer.group_metadata()
+    }
+
     /// Commits offsets without a transaction, for at-least-once delivery.
     pub fn commit(&self, offsets: &[CommitOffset]) -> Result<(), ConsumeError> {
         let failed = failed("commit offsets");

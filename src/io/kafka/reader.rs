@@ -30,6 +30,17 @@ impl TopicReader {
         Ok(reader)
     }
 
+    /// Reads a part of each partition: from one offset to before another. Records beyond are handed over too when they come along.
+    pub fn between(connection: &Connection, group_id: &str, topic: &str, spans: &[(i32, i64, i64)]) -> Result<Self, ConsumeError> {
+        let mut consumer = GroupConsumer::alone(connection, group_id, topic, Isolation::Committed)?;
+        let partitions = consumer.partition_count(ASK)?;
+        let unread = || spans.iter().filter(|(_, start, end)| start < end);
+        let starts: Vec<(i32, i64)> = unread().map(|(partition, start, _)| (*partition, *start)).collect();
+        consumer.assign(&starts)?;
+        let behind = unread().map(|(partition, _, end)| (*partition, *end)).collect();
+        Ok(Self { consumer, behind, partitions, connection: connection.clone() })
+    }
+
     /// From now on, caught up means everything that is committed now. Says where each partition begins.
     pub fn look_again(&mut self) -> Result<Vec<(i32, i64)>, ConsumeError> {
         // Not by the reader's own connection, where each question would wait for a fetch to end.

@@ -135,7 +135,7 @@ impl Outputs {
     }
 
     /// Cuts what the broker may have refused for its size. Says whether there was anything to cut.
-    pub(super) fn cut_large(&mut self) -> bool {
+    pub(in crate::io) fn cut_large(&mut self) -> bool {
         let mut any = false;
         for record in &mut self.records {
             let (Some(headers), Some(value)) = (&mut record.headers, &mut record.value) else { continue };
@@ -157,7 +157,7 @@ impl Outputs {
     }
 
     /// Hands all records to the producer, each topic's in order. `topics` names the topics by index.
-    pub(super) fn send(&self, producer: &mut Producer, topics: &[String], events: &CloudEvents) -> Result<(), ProduceError> {
+    pub(in crate::io) fn send(&self, producer: &mut Producer, topics: &[String], events: &CloudEvents) -> Result<(), ProduceError> {
         let mut batches: BTreeMap<TopicIndex, Vec<&Buffered>> = BTreeMap::new();
         for record in &self.records {
             batches.entry(record.topic).or_default().push(record);
