@@ -96,17 +96,23 @@ impl Log {
         Ok((stand, ends))
     }
 
-    /// Waits until the log ends where it must after the last transaction. More than that is of others.
-    pub(super) fn check_ends(&self, expected: &[i64], done: u64) -> Result<(), BackfillError> {
+    /// Waits until the log ends where it must after the last transaction, and says where it does. More records than that are of others. A marker that is written twice,
+    /// as when the coordinator of the transaction died between, takes an offset and is no record.
+    pub(super) fn settled_ends(&self, expected: &[i64], done: u64) -> Result<Vec<i64>, BackfillError> {
         let stopwatch = Stopwatch::start();
         loop {
             let ends = self.ends()?;
-            if ends.iter().zip(expected).any(|(end, expected)| end > expected) {
-                let ahead = self.stand(&[])?.is_some_and(|stand| stand.done > done);
-                return Err(if ahead { self.overtaken() } else { self.intruded() });
-            }
             if ends == expected {
-                return Ok(());
+                return Ok(ends);
+            }
+            if ends.iter().zip(expected).all(|(end, expected)| end >= expected) {
+                let ahead = self.stand(&[])?.is_some_and(|stand| stand.done > done);
+                let strangers: u64 = if ahead { 0 } else { self.count(expected, &ends)?.iter().sum() };
+                return match (ahead, strangers) {
+                    (true, _) => Err(self.overtaken()),
+                    (false, 0) => Ok(ends),
+                    (false, _) => Err(self.intruded()),
+                };
             }
             if stopwatch.elapsed() > SETTLES {
                 return Err(BackfillError::Stalled { topic: self.target.topic.clone(), waited: SETTLES });

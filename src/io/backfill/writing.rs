@@ -199,6 +199,7 @@ impl<'s> Writer<'s> {
         if again && self.had_committed(done)? {
             return Ok(());
         }
+        self.ends = self.log.settled_ends(&self.ends, self.done())?;
         let next = Stand { plan: self.stand.plan.clone(), done, bases: self.ends.clone(), sent: batch.sent.clone() };
         self.attempt(&batch.outputs, &next)?;
         for (end, sent) in self.ends.iter_mut().zip(&next.sent) {
@@ -211,7 +212,6 @@ impl<'s> Writer<'s> {
 
     /// One transaction.
     fn attempt(&mut self, outputs: &Outputs, next: &Stand) -> Result<(), BackfillError> {
-        self.log.check_ends(&next.bases, self.done())?;
         let committer = self.log.committer()?;
         self.producer.begin()?;
         outputs.send(&mut self.producer, &self.topics, &CloudEvents::default())?;
