@@ -12,6 +12,20 @@ use crate::model::event::Event;
 use crate::model::money::Money;
 use crate::model::time::{Day, EventTime};
 
+/// Users that are out of the counts for a moment, to become one.
+struct Apart {
+    /// The first day on which they are counted anew.
+    from: Day,
+    /// Those who were counted, and whose id an arrival went by, by the slots that they were kept under.
+    users: BTreeSet<Slot>,
+    /// All of their ids and merges.
+    component: Component,
+    /// What was settled of each one's revenue, and what was not, by day.
+    settled: Vec<(Money, Vec<(Day, Money)>)>,
+    /// The sum of that.
+    revenue: Money,
+}
+
 impl PartitionEngine {
     /// Makes the user of an event one with the user of `into`, wherever that one lives.
     pub(super) fn merge(&mut self, event: &Event<'_>, into: &str, day: Day) {
@@ -31,39 +45,49 @@ impl PartitionEngine {
             return self.send_away(from, &home, edge);
         }
         let into = self.state.population.intern(into);
-        let edge = Edge { time: event.time, restates_from, from, into };
-        let users: Vec<Slot> = distinct([self.state.population.root(from), self.state.population.root(into)]).collect();
-        for user in users {
-            self.leave_alerts(user);
+        let users = self.roots_of(&[from, into]);
+        for user in &users {
+            self.leave_alerts(*user);
         }
-        self.unite(from, into, edge, (event.time, day), true);
+        let mut apart = self.take_apart(users, restates_from);
+        apart.component.edges.push(Edge { time: event.time, restates_from, from, into });
+        self.put_together(apart, into, (event.time, day));
         self.enter_alerts(into);
     }
 
-    /// Joins the users of two slots. `counted` tells whether the user of `from` is in this partition's counts on the days that the merge restates.
-    fn unite(&mut self, from: Slot, into: Slot, edge: Edge, (time, day): (EventTime, Day), counted: bool) {
-        let roots = [self.state.population.root(from), self.state.population.root(into)];
+    /// Takes users of this partition out of what it counts from a day on, so that they can become one.
+    fn take_apart(&mut self, users: BTreeSet<Slot>, from: Day) -> Apart {
         let rule = self.count_rule();
-        let settled: Vec<_> = distinct(roots).map(|root| self.state.revenue.take(root)).collect();
-        let mut revenue_before = Money::ZERO;
-        for root in distinct(roots) {
-            if counted || root != roots[0] || roots[0] == roots[1] {
-                self.state.population.count(&mut self.state.ledgers, root, edge.restates_from, rule, -1);
-                self.count_loyal(root, -1);
-            }
-            revenue_before += self.standing_orders(root).1;
+        let component = Component { members: Vec::new(), edges: Vec::new(), root: 0 };
+        let mut apart = Apart { from, component, settled: Vec::new(), revenue: Money::ZERO, users };
+        for user in &apart.users {
+            self.state.population.count(&mut self.state.ledgers, *user, from, rule, -1);
+            self.count_loyal(*user, -1);
+            apart.revenue += self.standing_orders(*user).1;
+            apart.settled.push(self.state.revenue.take(*user));
+            let Component { members, edges, .. } = self.state.population.take_component(*user);
+            apart.component.members.extend(members);
+            apart.component.edges.extend(edges);
         }
-        let root = self.join(roots, edge);
-        self.state.population.count(&mut self.state.ledgers, root, edge.restates_from, rule, 1);
+        apart
+    }
+
+    /// Makes one user of what was taken apart and what came to it, and counts that user. `day` is that of the merge.
+    fn put_together(&mut self, apart: Apart, among: Slot, (time, day): (EventTime, Day)) {
+        let rule = self.count_rule();
+        let alone = apart.component.members.len() < 2;
+        let joined = self.state.population.join(apart.component);
+        let root = if alone { among } else { joined };
+        self.state.population.count(&mut self.state.ledgers, root, apart.from, rule, 1);
         self.count_loyal(root, 1);
         let closed = self.state.closed_through.unwrap_or(day);
-        for taken in &settled {
+        for taken in &apart.settled {
             self.state.revenue.put(root, taken, closed);
         }
-        // Orders known to both ids count once from now on.
-        let both = self.standing_orders(root).1 - revenue_before;
-        self.state.revenue.change(root, day, both, closed);
-        self.rename(roots, root);
+        // Orders known to several ids count once from now on.
+        let several = self.standing_orders(root).1 - apart.revenue;
+        self.state.revenue.change(root, day, several, closed);
+        self.rename(&apart.users, root);
         self.mark_loyalty(root, day, Look::Merge);
         self.settle(root, Touched::ALL, (self.as_of(), Cause::Merge, Some(time)));
         self.settle_rules_anew(root, (self.as_of(), Cause::Merge, Some(time)));
@@ -72,19 +96,9 @@ impl PartitionEngine {
         }
     }
 
-    fn join(&mut self, roots: [Slot; 2], edge: Edge) -> Slot {
-        let mut joined = Component { members: Vec::new(), edges: vec![edge], root: roots[1] };
-        for root in distinct(roots) {
-            let component = self.state.population.take_component(root);
-            joined.members.extend(component.members);
-            joined.edges.extend(component.edges);
-        }
-        self.state.population.join(joined)
-    }
-
     /// Forgets what was said under ids that are no longer the user's own.
-    fn rename(&mut self, before: [Slot; 2], root: Slot) {
-        for old in distinct(before).filter(|old| *old != root) {
+    fn rename(&mut self, before: &BTreeSet<Slot>, root: Slot) {
+        for old in before.iter().copied().filter(|old| *old != root) {
             self.leave_risk(old);
             self.leave_rules(old);
             self.state.population.clear_standing(old);
@@ -147,25 +161,31 @@ impl PartitionEngine {
         } else if let Some(home) = self.state.population.moved_to(into).map(str::to_owned) {
             return self.pass_on(arrival, home);
         }
-        if let Some(edge) = arrival.edges.last() {
-            self.begin_time(edge.restates_from);
-        }
+        let Some(last) = arrival.edges.last() else { return };
+        let (time, from) = (last.time, last.restates_from);
+        self.begin_time(from);
         let renumbered = self.renumber(&arrival.segments);
         let return_days = self.count_rule().return_days;
-        let mut members = Vec::new();
-        let known: Vec<Slot> = arrival.members.iter().map(|(id, _)| self.state.population.intern(id)).chain([into]).collect();
-        let known: Vec<Slot> = known.iter().copied().chain([self.goal_of(&arrival, into)]).collect();
-        self.roots_of(&known).into_iter().for_each(|root| self.leave_alerts(root));
-        for (id, mut habit) in std::mem::take(&mut arrival.members) {
-            renumber_habit(&mut habit, &renumbered);
-            self.keep_rules_of(&mut habit);
-            let slot = self.state.population.intern(&id);
-            self.state.population.move_back(slot);
-            self.state.population.habit_mut(slot).absorb(&habit, return_days);
-            members.push(slot);
+        let goal = self.goal_of(&arrival, into);
+        // An id may live here already: events of it came first, or another way of its user ended here.
+        let ids: Vec<Slot> = arrival.members.iter().map(|(id, _)| self.state.population.intern(id)).collect();
+        let mut known: Vec<Slot> = ids.iter().copied().filter(|slot| self.state.population.moved_to(*slot).is_none()).collect();
+        known.push(goal);
+        let users = self.roots_of(&known);
+        for user in &users {
+            self.leave_alerts(*user);
         }
-        self.move_in(&members, into, &arrival);
-        self.roots_of(&known).into_iter().for_each(|root| self.enter_alerts(root));
+        let mut apart = self.take_apart(users, from);
+        for ((_, habit), slot) in arrival.members.iter_mut().zip(&ids) {
+            renumber_habit(habit, &renumbered);
+            self.keep_rules_of(habit);
+            self.state.population.move_back(*slot);
+            self.state.population.habit_mut(*slot).absorb(habit, return_days);
+        }
+        self.move_in(&mut apart, &ids, goal, &arrival);
+        let day = from + i32::from(self.state.settings.late_horizon_days);
+        self.put_together(apart, goal, (time, day));
+        self.enter_alerts(goal);
     }
 
     fn roots_of(&self, slots: &[Slot]) -> BTreeSet<Slot> {
@@ -180,28 +200,23 @@ impl PartitionEngine {
         named.filter(|slot| population.moved_to(*slot).is_none()).unwrap_or(into)
     }
 
-    /// Puts the ids of an arrival together as they were, then joins them with the user that they move to.
-    fn move_in(&mut self, members: &[Slot], into: Slot, arrival: &Arrival) {
-        let Some((last, earlier)) = arrival.edges.split_last() else { return };
-        let strangers: Vec<Slot> =
-            members.iter().copied().filter(|slot| *slot != into && self.state.population.component(*slot).is_none()).collect();
-        let first = strangers.first().or(members.first()).copied().unwrap_or(into);
+    /// Adds the ids of an arrival, the merges among them, and the one that moves them to the user of `goal`, with their revenue.
+    fn move_in(&self, apart: &mut Apart, ids: &[Slot], goal: Slot, arrival: &Arrival) {
         let population = &self.state.population;
-        let among = |known: &NamedEdge| {
-            let from = population.find(&known.from).filter(|slot| strangers.contains(slot))?;
-            let into = population.find(&known.into).filter(|slot| strangers.contains(slot))?;
-            Some(Edge { time: known.time, restates_from: known.restates_from, from, into })
-        };
-        let edges = earlier.iter().filter_map(among).collect();
-        let goal = self.goal_of(arrival, into);
-        let edge =
-            Edge { time: last.time, restates_from: last.restates_from, from: population.find(&last.from).unwrap_or(first), into: goal };
-        let from =
-            if strangers.is_empty() { first } else { self.state.population.join(Component { members: strangers, edges, root: first }) };
-        let closed = self.state.closed_through.unwrap_or(edge.restates_from);
-        self.state.revenue.put(self.state.population.root(from), &(arrival.settled, arrival.pending.clone()), closed);
-        let day = edge.restates_from + i32::from(self.state.settings.late_horizon_days);
-        self.unite(from, goal, edge, (edge.time, day), false);
+        let here = |id: &str| population.find(id).filter(|slot| ids.contains(slot));
+        let Some((last, earlier)) = arrival.edges.split_last() else { return };
+        for NamedEdge { time, restates_from, from, into } in earlier {
+            if let (Some(from), Some(into)) = (here(from), here(into)) {
+                apart.component.edges.push(Edge { time: *time, restates_from: *restates_from, from, into });
+            }
+        }
+        let NamedEdge { time, restates_from, .. } = *last;
+        let from = here(&last.from).or(ids.first().copied()).unwrap_or(goal);
+        apart.component.edges.push(Edge { time, restates_from, from, into: goal });
+        apart.component.members.extend(ids);
+        apart.users.extend(arrival.path.first().and_then(|id| here(id)));
+        apart.settled.push((arrival.settled, arrival.pending.clone()));
+        apart.revenue += arrival.pending.iter().fold(arrival.settled, |sum, (_, difference)| sum + *difference);
     }
 
     /// Sends an arrival on to where its goal has moved; a circle ends at the byte-smallest id of it.
@@ -244,11 +259,6 @@ impl PartitionEngine {
         self.grow_ledgers();
         renumbered
     }
-}
-
-/// One or two slots.
-fn distinct(slots: [Slot; 2]) -> impl Iterator<Item = Slot> {
-    std::iter::once(slots[0]).chain((slots[1] != slots[0]).then_some(slots[1]))
 }
 
 /// Changes the numbers of breakdown segments from those of another partition to this one's.

@@ -20,6 +20,7 @@ mod found;
 mod frozen;
 mod generated;
 mod histories;
+mod in_flight;
 mod limits;
 mod loyalty;
 mod naive;
