@@ -18,6 +18,7 @@ pub mod rejection;
 pub mod retention;
 pub mod revenue_share;
 pub mod rules;
+pub mod seldom;
 pub mod spend;
 pub mod spike;
 pub mod survey;

@@ -199,18 +199,18 @@ impl PartitionEngine {
                 self.count_return(slot, returned, event);
             }
             (Facts::Survey(facts), _) => {
-                let answer = |rare: &mut Rare| rare.surveys.answer(event.time, day, &event.event_id, facts);
+                let answer = |rare: &mut Rare| rare.surveys.make().answer(event.time, day, &event.event_id, facts);
                 self.recount_rare(slot, day, answer, |ledgers, rare, era, sign| count_surveys(&mut ledgers[0], rare, era, sign));
             }
             (Facts::Complaint(facts), EventType::ComplaintOpened) => {
                 let id = &facts.complaint_id;
                 let opening = Opening { at, segments: segments.to_vec(), event: digest };
-                self.recount_rare(slot, day, |rare| rare.complaints.open(id, opening), count_complaints);
+                self.recount_rare(slot, day, |rare| rare.complaints.make().open(id, opening), count_complaints);
             }
             (Facts::Complaint(facts), _) => {
                 let id = &facts.complaint_id;
                 let resolution = Resolution { at, event: digest };
-                self.recount_rare(slot, day, |rare| rare.complaints.resolve(id, resolution), count_complaints);
+                self.recount_rare(slot, day, |rare| rare.complaints.make().resolve(id, resolution), count_complaints);
             }
             (_, kind) if breaks_streak(kind) => {
                 if let Some(lost) = departure_kind(kind) {
@@ -244,8 +244,12 @@ impl PartitionEngine {
                     rare.fold_loyalty(days, &loyalty);
                 }
                 rare.purchases.fold_before(needed, return_days, rule);
-                rare.complaints.forget_before(needed);
-                rare.surveys.forget_before(needed);
+                if let Some(complaints) = rare.complaints.if_there() {
+                    complaints.forget_before(needed);
+                }
+                if let Some(surveys) = rare.surveys.if_there() {
+                    surveys.forget_before(needed);
+                }
                 rare.forget_departures_before(needed);
                 rare.referrals.fold_before(remembered_from);
                 rare.pruned_before = Some(needed);

@@ -11,6 +11,7 @@ use crate::model::loyalty::Loyalty;
 use crate::model::loyalty::states::States;
 use crate::model::purchases::Purchases;
 use crate::model::rules::facts::RuleFacts;
+use crate::model::seldom::Seldom;
 use crate::model::survey::Surveys;
 use crate::model::time::{Day, EventTime};
 
@@ -191,9 +192,9 @@ pub struct Rare {
     /// Orders, returns and breaks.
     pub purchases: Purchases,
     /// Complaints.
-    pub complaints: Complaints,
+    pub complaints: Seldom<Complaints>,
     /// Survey answers.
-    pub surveys: Surveys,
+    pub surveys: Seldom<Surveys>,
     /// Converted referrals.
     pub referrals: Referrals,
     /// Events that are recognised when they come again; sorted.
@@ -287,6 +288,8 @@ impl Rare {
     pub fn approximate_bytes(&self) -> usize {
         size_of::<Self>()
             + std::mem::size_of_val(self.purchases.standing())
+            + self.complaints.bytes()
+            + self.surveys.bytes()
             + self.remembered.capacity() * size_of::<Remembered>()
             + self.segments.capacity() * size_of::<(u32, Activity)>()
             + self.loyalty.as_ref().map_or(0, |loyalty| loyalty.approximate_bytes())
@@ -297,8 +300,8 @@ impl Rare {
     /// Joins the facts of another id of the same user.
     pub fn absorb(&mut self, other: &Self, return_days: i32) {
         self.purchases.absorb(&other.purchases, return_days);
-        self.complaints.absorb(&other.complaints);
-        self.surveys.absorb(&other.surveys);
+        self.complaints.absorb(&other.complaints, Complaints::absorb);
+        self.surveys.absorb(&other.surveys, Surveys::absorb);
         self.referrals.absorb(&other.referrals);
         for departure in &other.departures {
             self.depart(*departure);
@@ -367,8 +370,8 @@ impl Rare {
     fn after(&self, at: Moment, return_days: i32) -> Self {
         Self {
             purchases: self.purchases.after(at.time, return_days),
-            complaints: self.complaints.after(at.time),
-            surveys: self.surveys.kept(|time| time > at.time),
+            complaints: self.complaints.after(at.time).into(),
+            surveys: self.surveys.kept(|time| time > at.time).into(),
             referrals: self.referrals.after(at.day),
             remembered: self.remembered.iter().filter(|event| event.day > at.day).copied().collect(),
             departures: self.departures.iter().filter(|departure| departure.at.time > at.time).copied().collect(),
@@ -390,8 +393,8 @@ impl Rare {
     fn up_to(&self, at: Moment, return_days: i32) -> Self {
         Self {
             purchases: self.purchases.up_to(at.time, return_days),
-            complaints: self.complaints.up_to(at),
-            surveys: self.surveys.kept(|time| time <= at.time),
+            complaints: self.complaints.up_to(at).into(),
+            surveys: self.surveys.kept(|time| time <= at.time).into(),
             segments: self.segments.iter().map(|(segment, activity)| (*segment, activity.up_to(at.day))).collect(),
             ..Self::default()
         }

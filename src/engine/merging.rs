@@ -222,9 +222,10 @@ impl PartitionEngine {
     /// Sends an arrival on to where its goal has moved; a circle ends at the byte-smallest id of it.
     fn pass_on(&mut self, mut arrival: Arrival, home: String) {
         arrival.path.push(arrival.into.clone());
-        if arrival.path.contains(&home) {
+        // What led to the circle is none of it: another user's way into it may be another.
+        if let Some(begins) = arrival.path.iter().position(|id| *id == home) {
             arrival.settles = true;
-            arrival.into = arrival.path.iter().min().cloned().unwrap_or(home);
+            arrival.into = arrival.path[begins..].iter().min().cloned().unwrap_or(home);
         } else {
             arrival.into = home;
         }
@@ -269,6 +270,8 @@ pub(super) fn renumber_habit(habit: &mut super::habit::Habit, renumbered: &[(u32
         rare.segment(here(segment)).absorb(&activity);
     }
     rare.purchases.renumber_segments(here);
-    rare.complaints.renumber_segments(here);
+    if let Some(complaints) = rare.complaints.if_there() {
+        complaints.renumber_segments(here);
+    }
     rare.values.renumber_segments(here);
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::seldom::Empty;
 use super::time::{Day, EventTime};
 
 /// An instant with its day.
@@ -74,6 +75,10 @@ pub struct Complaints {
     /// Openings and resolutions without an id, each sorted: a resolution closes the oldest open one.
     unnamed_openings: Vec<Opening>,
     unnamed_resolutions: Vec<Resolution>,
+}
+
+impl Empty for Complaints {
+    const EMPTY: &'static Self = &Self { named: Vec::new(), unnamed_openings: Vec::new(), unnamed_resolutions: Vec::new() };
 }
 
 impl Complaints {

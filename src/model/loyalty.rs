@@ -16,6 +16,7 @@ use self::facts::Facts;
 use self::occasions::Occasions;
 use self::views::Views;
 use super::complaints::Moment;
+use super::seldom::Seldom;
 use super::time::Day;
 
 /// Everything about a user that only the measures of loyalty need.
@@ -24,9 +25,9 @@ pub struct Loyalty {
     /// What the user looked at, and through which channels.
     pub views: Views,
     /// Contacts, competitors, feedback and the like.
-    pub facts: Facts,
+    pub facts: Seldom<Facts>,
     /// Rises of prices, offers of competitors, and failures of quality.
-    pub occasions: Occasions,
+    pub occasions: Seldom<Occasions>,
 }
 
 impl Loyalty {
@@ -39,20 +40,21 @@ impl Loyalty {
     /// Joins the facts of another id of the same user: an event known to both counts once.
     pub fn absorb(&mut self, other: &Self) {
         self.views.absorb(&other.views);
-        self.facts.absorb(&other.facts);
-        self.occasions.absorb(&other.occasions);
+        self.facts.absorb(&other.facts, Facts::absorb);
+        self.occasions.absorb(&other.occasions, Occasions::absorb);
     }
 
     /// The part after an instant, as that of a user of its own. What was looked at is told apart by day, as active days are.
     #[must_use]
     pub fn after(&self, at: Moment) -> Self {
-        Self { views: self.views.after(at.day), facts: self.facts.after(at.time), occasions: self.occasions.after(at.time) }
+        Self { views: self.views.after(at.day), facts: self.facts.after(at.time).into(), occasions: self.occasions.after(at.time).into() }
     }
 
     /// Bytes of memory that the facts take, estimated: texts are taken for as long as most are.
     #[must_use]
     pub fn approximate_bytes(&self) -> usize {
-        size_of::<Self>() + self.views.approximate_bytes() + self.facts.approximate_bytes() + self.occasions.approximate_bytes()
+        let apart = self.facts.bytes() + self.facts.approximate_bytes() + self.occasions.bytes() + self.occasions.approximate_bytes();
+        size_of::<Self>() + self.views.approximate_bytes() + apart
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::event::SurveyFacts;
+use super::seldom::Empty;
 use super::time::{Day, EventTime};
 
 /// Days for which an answer speaks for a user's attitude.
@@ -87,6 +88,10 @@ pub enum Item {
     Satisfaction,
     /// `responsiveness`
     Responsiveness,
+}
+
+impl Empty for Surveys {
+    const EMPTY: &'static Self = &Self { recommend: Vec::new(), latest: [const { None }; 5], details: None };
 }
 
 impl Surveys {

@@ -48,10 +48,10 @@ impl PartitionEngine {
         let loyalty = rare.loyalty_mut();
         decides |= loyalty.views.see(view, at) && is_before_order;
         for what in kept.facts {
-            loyalty.facts.add(Fact { at, event: mark.digest, what });
+            loyalty.facts.make().add(Fact { at, event: mark.digest, what });
         }
         if let Some(kind) = kept.occasion {
-            loyalty.occasions.add(Occasion { at, event: mark.digest, kind });
+            loyalty.occasions.make().add(Occasion { at, event: mark.digest, kind });
         }
         decides
     }
@@ -72,13 +72,17 @@ impl Rare {
         let weeks = |day: Day| day.number().div_euclid(7);
         let views_too = self.pruned_before.is_none_or(|pruned| weeks(pruned) < weeks(days.orders_before));
         let Some(loyalty) = &mut self.loyalty else { return };
-        loyalty.occasions.fold_before(days.changeable_from, self.purchases.standing(), i32::from(settings.response_days));
+        if let Some(occasions) = loyalty.occasions.if_there() {
+            occasions.fold_before(days.changeable_from, self.purchases.standing(), i32::from(settings.response_days));
+        }
         self.purchases.note_decisions(days.orders_before, |order, before| decision_log(loyalty, settings, order, before));
         // Views of before are never asked for. Once a week: all keys have to be looked through.
         if views_too {
             loyalty.views.forget_before(days.orders_before - i32::from(settings.decision_days));
         }
-        loyalty.facts.fold_before(days.facts_before);
+        if let Some(facts) = loyalty.facts.if_there() {
+            facts.fold_before(days.facts_before);
+        }
     }
 }
 

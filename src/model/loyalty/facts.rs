@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::super::complaints::Moment;
 use super::super::event::{ContactKind, CostKind, Direction, FeedbackKind};
 use super::super::money::Money;
+use super::super::seldom::Empty;
 use super::super::time::{Day, EventTime};
 
 /// Days for which facts are kept one by one.
@@ -111,6 +112,19 @@ pub struct FactTotals {
 }
 
 impl FactTotals {
+    const NONE: Self = Self {
+        competitor_purchases: 0,
+        competitor_spend: Money::ZERO,
+        suggestions: 0,
+        reviews: 0,
+        sentiments: 0,
+        sentiment_sum: 0,
+        referrals_sent: 0,
+        rewards: 0,
+        reward_amount: Money::ZERO,
+        costs: [Money::ZERO; 3],
+    };
+
     fn add(&mut self, what: &What) {
         match what {
             What::CompetitorPurchase(amount) => {
@@ -162,6 +176,10 @@ pub struct Facts {
     /// Sorted.
     recent: Vec<Fact>,
     older: FactTotals,
+}
+
+impl Empty for Facts {
+    const EMPTY: &'static Self = &Self { recent: Vec::new(), older: FactTotals::NONE };
 }
 
 impl Facts {

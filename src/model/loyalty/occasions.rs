@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::complaints::Moment;
 use super::super::purchases::Order;
+use super::super::seldom::Empty;
 use super::super::time::{Day, EventTime};
 
 /// What kind of occasion.
@@ -71,6 +72,10 @@ pub struct Occasions {
     /// Sorted.
     recent: Vec<Occasion>,
     older: [Response; 3],
+}
+
+impl Empty for Occasions {
+    const EMPTY: &'static Self = &Self { recent: Vec::new(), older: [Response { occasions: 0, before: 0, after: 0 }; 3] };
 }
 
 impl Occasions {
