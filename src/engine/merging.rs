@@ -229,7 +229,8 @@ impl PartitionEngine {
         } else {
             arrival.into = home;
         }
-        if arrival.settles && self.lives_here(&arrival.into) {
+        // Ids that only came by here are known here, too.
+        if arrival.settles && self.is_home_of(&arrival.into) {
             return self.arrive(arrival);
         }
         for (id, _) in &arrival.members {

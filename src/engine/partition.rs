@@ -321,9 +321,13 @@ impl PartitionEngine {
 
     /// Whether the id belongs to this partition, by its hash or because its user was moved here.
     pub(super) fn lives_here(&self, id: &str) -> bool {
+        self.is_home_of(id) || self.state.population.find(id).is_some()
+    }
+
+    /// Whether events of the id come to this partition.
+    pub(super) fn is_home_of(&self, id: &str) -> bool {
         let placement = self.state.placement;
         crate::model::partition::partition_of(id.as_bytes(), placement.partitions) == placement.partition
-            || self.state.population.find(id).is_some()
     }
 
     fn forward(&mut self, event: &Event<'_>, day: Day, user_id: String) -> Admission {
