@@ -226,8 +226,25 @@ pub(super) fn http(section: Section<'_>) -> HttpSettings {
         }
         address
     });
+    if advertise.as_ref().is_some_and(|url| !is_reached(listen, url)) {
+        let allowed = format!(
+            "names another machine or none, and http.listen = \"{listen}\" is reached from this one alone: listen where others come in"
+        );
+        section.mistake("advertise", allowed);
+    }
     section.finish();
     HttpSettings { listen, token: token.map(Secret), advertise }
+}
+
+/// Whether whoever goes to an address can come to what listens.
+fn is_reached(listen: SocketAddr, advertised: &Url) -> bool {
+    let (is_loopback, is_nowhere) = match advertised.host() {
+        Some(url::Host::Ipv4(address)) => (address.is_loopback(), address.is_unspecified()),
+        Some(url::Host::Ipv6(address)) => (address.is_loopback(), address.is_unspecified()),
+        Some(url::Host::Domain(name)) => (name == "localhost", false),
+        None => (false, true),
+    };
+    !is_nowhere && (is_loopback || !listen.ip().is_loopback())
 }
 
 /// An address that is a scheme, a host and a port, and nothing else.

@@ -199,6 +199,16 @@ fn other_mistakes() {
         "[http]\nlisten = \"here\"",
         "http.listen = \"here\": must be an IP address and a port, such as \"127.0.0.1:8080\" or \"[::]:8080\"",
     );
+    for (listen, advertised) in [("127.0.0.1:8080", "http://10.0.0.5:8080"), ("0.0.0.0:8080", "http://0.0.0.0:8080")] {
+        let expected = format!(
+            "http.advertise = \"{advertised}\": names another machine or none, and http.listen = \"{listen}\" is reached from this one alone: listen where others come in"
+        );
+        check_mistakes(&format!("[http]\ntoken = \"x\"\nlisten = \"{listen}\"\nadvertise = \"{advertised}\""), &expected);
+    }
+    for (listen, advertised) in [("127.0.0.1:0", "http://localhost:1"), ("[::]:8080", "https://stickiness-0.example:8080")] {
+        let text = format!("[http]\ntoken = \"x\"\nlisten = \"{listen}\"\nadvertise = \"{advertised}\"");
+        assert!(read(&text).is_ok(), "{text}");
+    }
     let mistakes =
         with_environment("[kafka]", &[("STICKINESS__KAFKA", "x"), ("STICKINESS__KAFKA__GROUP_ID__X", "1"), ("STICKINESS__", "")]);
     let text = mistakes.expect_err("mistakes").to_string();

@@ -46,7 +46,7 @@ impl InputReader {
 /// The JSON of a record of a topic whose schemas are in a registry. JSON without a frame is taken as it is, as a history from files is written.
 fn registered<'r>(registry: &Registry, format: Format, value: &'r [u8]) -> Result<Cow<'r, [u8]>, String> {
     let Some(framed) = Framed::read(value) else {
-        let is_binary = matches!(format, Format::Avro | Format::Protobuf) && value.first() != Some(&b'{');
+        let is_binary = matches!(format, Format::Avro | Format::Protobuf) && value.trim_ascii_start().first() != Some(&b'{');
         return if is_binary { Err("it does not begin with the id of a schema".to_owned()) } else { Ok(Cow::Borrowed(value)) };
     };
     let schema = registry.schema(framed.schema).map_err(|reason| reason.to_string())?;

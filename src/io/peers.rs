@@ -3,7 +3,7 @@
 //! A user lives in one partition, and so in one process. Whoever is asked finds the others in the group ([`Members`]) and asks them, by paths that never
 //! ask on: `/v1/peers/user` and `/v1/peers/insights`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -36,6 +36,15 @@ pub struct Peer {
     pub partitions: Vec<i32>,
 }
 
+/// The other members of the group.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Others {
+    /// Those that can be asked.
+    pub peers: Vec<Peer>,
+    /// Partitions of members that do not say where they are.
+    pub silent: BTreeSet<i32>,
+}
+
 /// What a process knows of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PeerAnswer {
@@ -66,7 +75,7 @@ pub struct Peers {
     client: Client,
     token: Option<Secret>,
     runtime: Handle,
-    known: Mutex<Option<(Stopwatch, Arc<[Peer]>)>>,
+    known: Mutex<Option<(Stopwatch, Arc<Others>)>>,
 }
 
 impl Peers {
@@ -77,15 +86,15 @@ impl Peers {
         Ok(Self { members, own, client, token, runtime, known: Mutex::default() })
     }
 
-    /// The other processes that say where they are, as the brokers knew them within the last two seconds.
-    pub fn others(&self) -> Result<Arc<[Peer]>, MembersError> {
+    /// The others, as the brokers knew them within the last two seconds.
+    pub fn others(&self) -> Result<Arc<Others>, MembersError> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, peers)) = known.as_ref().filter(|(since, _)| since.elapsed() < GROUP_STAYS) {
-            return Ok(Arc::clone(peers));
+        if let Some((_, others)) = known.as_ref().filter(|(since, _)| since.elapsed() < GROUP_STAYS) {
+            return Ok(Arc::clone(others));
         }
-        let peers: Arc<[Peer]> = others(self.members.fetch()?, &self.own).into();
-        *known = Some((Stopwatch::start(), Arc::clone(&peers)));
-        Ok(peers)
+        let others = Arc::new(others(self.members.fetch()?, &self.own));
+        *known = Some((Stopwatch::start(), Arc::clone(&others)));
+        Ok(others)
     }
 
     /// What each of `peers` knows of a user, in their order.
@@ -150,15 +159,18 @@ impl Peers {
     }
 }
 
-/// The members by process, without one's own and without those that do not say where they are.
-fn others(members: Vec<Member>, own: &Url) -> Vec<Peer> {
+/// The members by process, without one's own.
+fn others(members: Vec<Member>, own: &Url) -> Others {
+    let mut silent = BTreeSet::new();
     let mut peers: BTreeMap<Url, Vec<i32>> = BTreeMap::new();
     for Member { address, partitions } in members {
-        if let Some(address) = address.filter(|address| address != own) {
-            peers.entry(address).or_default().extend(partitions);
+        match address {
+            Some(address) if address == *own => {}
+            Some(address) => peers.entry(address).or_default().extend(partitions),
+            None => silent.extend(partitions),
         }
     }
-    peers.into_iter().map(|(address, partitions)| Peer { address, partitions }).collect()
+    Others { peers: peers.into_iter().map(|(address, partitions)| Peer { address, partitions }).collect(), silent }
 }
 
 fn refusal(status: StatusCode, body: &[u8]) -> String {
@@ -182,6 +194,7 @@ mod tests {
             member(Some("http://c:1"), &[]),
         ];
         let peer = |address, partitions: &[i32]| Peer { address: url(address), partitions: partitions.to_vec() };
-        assert_eq!(others(members, &url("http://a:1/")), [peer("http://b:1", &[1, 3]), peer("http://c:1", &[])]);
+        let peers = vec![peer("http://b:1", &[1, 3]), peer("http://c:1", &[])];
+        assert_eq!(others(members, &url("http://a:1/")), Others { peers, silent: BTreeSet::from([2]) });
     }
 }

@@ -26,8 +26,41 @@ const TELL: Duration = Duration::from_secs(5);
 /// Schemas that one refers to at most, directly or not.
 const MOST_REFERENCES: usize = 100;
 
+/// How long it is taken to be so that there is no schema of an id: a registry that has just been told of one may answer for a while as if it had not.
+const REFUSAL_STAYS: Duration = Duration::from_secs(60);
+/// Refusals that are remembered at most: ids that nobody registered can be many.
+const MOST_REFUSALS: usize = 10_000;
+/// Error codes of a registry that knows no such schema, subject or version; other pages that are not there are not its own.
+const UNKNOWN: [i64; 3] = [40403, 40401, 40402];
+
 /// A schema, or why there is none of an id.
 type Known = Result<Arc<RegisteredSchema>, Arc<str>>;
+
+/// What is known by id.
+#[derive(Default)]
+struct Memory {
+    schemas: HashMap<u32, Arc<RegisteredSchema>>,
+    refusals: HashMap<u32, (Stopwatch, Arc<str>)>,
+}
+
+impl Memory {
+    fn find(&self, id: u32) -> Option<Known> {
+        let refusal = || self.refusals.get(&id).filter(|(since, _)| since.elapsed() < REFUSAL_STAYS);
+        self.schemas.get(&id).cloned().map(Ok).or_else(|| refusal().map(|(_, reason)| Err(Arc::clone(reason))))
+    }
+
+    fn keep(&mut self, id: u32, known: &Known) {
+        match known {
+            Ok(schema) => _ = self.schemas.insert(id, Arc::clone(schema)),
+            Err(reason) => {
+                if self.refusals.len() >= MOST_REFUSALS {
+                    self.refusals.clear();
+                }
+                self.refusals.insert(id, (Stopwatch::start(), Arc::clone(reason)));
+            }
+        }
+    }
+}
 
 /// Schemas by id, kept for good.
 pub struct Registry {
@@ -35,7 +68,7 @@ pub struct Registry {
     url: Url,
     credentials: Option<Credentials>,
     runtime: Handle,
-    known: Mutex<HashMap<u32, Known>>,
+    known: Mutex<Memory>,
 }
 
 /// What the registry says of a schema.
@@ -79,9 +112,8 @@ impl Registry {
     /// # Errors
     /// Why there is none, as the registry or the schema itself says.
     pub fn schema(&self, id: u32) -> Known {
-        let known = |registry: &Self| registry.known.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
-        if let Some(schema) = known(self) {
-            return schema;
+        if let Some(known) = self.known.lock().unwrap_or_else(PoisonError::into_inner).find(id) {
+            return known;
         }
         let mut since_told: Option<Stopwatch> = None;
         loop {
@@ -97,7 +129,7 @@ impl Registry {
                     continue;
                 }
             };
-            self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(id, schema.clone());
+            self.known.lock().unwrap_or_else(PoisonError::into_inner).keep(id, &schema);
             return schema;
         }
     }
@@ -144,8 +176,14 @@ impl Registry {
             StatusCode::OK => {
                 serde_json::from_slice(&body).map_err(|error| Trouble::Passing(format!("it answers what is no schema: {error}")))
             }
-            StatusCode::NOT_FOUND => Err(Trouble::Lasting(format!("the registry has nothing at /{}", path.join("/")))),
+            StatusCode::NOT_FOUND if is_unknown(&body) => Err(Trouble::Lasting(format!("the registry has nothing at /{}", path.join("/")))),
             _ => Err(Trouble::Passing(format!("{status}: {}", String::from_utf8_lossy(&body).chars().take(200).collect::<String>()))),
         }
     }
+}
+
+/// Whether a registry says that it does not know what was asked for, and not another server that it has no such page.
+fn is_unknown(body: &[u8]) -> bool {
+    let code = |body: serde_json::Value| body["error_code"].as_i64();
+    serde_json::from_slice(body).ok().and_then(code).is_some_and(|code| UNKNOWN.contains(&code))
 }

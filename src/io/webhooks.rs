@@ -257,9 +257,19 @@ impl<'p> Courier<'p> {
     /// Hears what became of records. One that was given up is dealt with once it is a dead letter.
     fn hear(&mut self) -> Result<(), WebhookError> {
         let news: Vec<News> = self.news.try_iter().collect();
-        self.keep(&news)?;
+        // What was taken before is settled even if what is given up cannot be kept.
+        let given_up = news.iter().position(|one| matches!(one, News::GivenUp(..))).unwrap_or(news.len());
+        let (before, rest) = news.split_at(given_up);
+        self.settle(before);
+        self.keep(rest)?;
+        self.settle(rest);
+        Ok(())
+    }
+
+    /// Notes how records ended.
+    fn settle(&mut self, news: &[News]) {
         let (mut delivered, mut given_up, mut failures) = (0, 0, 0);
-        for one in &news {
+        for one in news {
             let (partition, offset) = match one {
                 News::Failed => {
                     failures += 1;
@@ -283,7 +293,6 @@ impl<'p> Courier<'p> {
             readings.given_up += given_up;
             readings.failures += failures;
         });
-        Ok(())
     }
 
     /// Writes what was given up to the dead letters, and waits until the brokers have it.

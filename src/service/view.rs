@@ -1,5 +1,6 @@
 //! What the service shows over HTTP: all metrics, and the users and insights of the group.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use crate::wire::insights::share::Share;
 
 /// How long insights are shown before they are counted again.
 const INSIGHTS_STAY: Duration = Duration::from_secs(5);
+/// How long it is shown why there are none.
+const TROUBLE_STAYS: Duration = Duration::from_secs(2);
 /// How often processes are asked again because one of them has come to another day.
 const DAYS_TRIED: usize = 3;
 
@@ -28,8 +31,8 @@ pub(super) struct ServiceView {
     peers: Option<Peers>,
     /// The last that was counted of this process. Locked while it is, so that many who ask are one.
     share: Mutex<Option<(Stopwatch, Share)>>,
-    /// The last insights of the group, likewise.
-    insights: Mutex<Option<(Stopwatch, String)>>,
+    /// The last insights of the group, or why there were none, likewise.
+    insights: Mutex<Option<(Stopwatch, Result<String, String>)>>,
 }
 
 impl ServiceView {
@@ -52,8 +55,7 @@ impl ServiceView {
             Err(MembersError::Moving(_)) => return UserAnswer::Busy,
             Err(error) => return UserAnswer::Unreachable(format!("{:#}", anyhow::Error::from(error))),
         };
-        let (owners, rest): (Vec<Peer>, Vec<Peer>) = others.iter().cloned().partition(|peer| peer.partitions.contains(&home));
-        let is_home_known = !owners.is_empty() || self.common.observations.partitions().contains_key(&home);
+        let (owners, rest): (Vec<Peer>, Vec<Peer>) = others.peers.iter().cloned().partition(|peer| peer.partitions.contains(&home));
         // An owner that is it no longer has just handed the partition over; of the others, nobody expects to be.
         for (group, elsewhere) in [(owners, UserAnswer::Busy), (rest, UserAnswer::Unknown)] {
             match best(peers.user(&group, id), &elsewhere) {
@@ -61,7 +63,18 @@ impl ServiceView {
                 told => return told,
             }
         }
-        if is_home_known { UserAnswer::Unknown } else { UserAnswer::Elsewhere }
+        // Only who asked all partitions can say that nobody knows the user; one that nobody has is on its way from one process to another.
+        let observations = &self.common.observations;
+        let mut left: BTreeSet<i32> = (0..observations.log_partitions().cast_signed()).collect();
+        let own = observations.partitions().into_keys();
+        own.chain(others.peers.iter().flat_map(|peer| peer.partitions.iter().copied())).for_each(|asked| _ = left.remove(&asked));
+        if left.is_empty() {
+            UserAnswer::Unknown
+        } else if left.is_subset(&others.silent) {
+            UserAnswer::Elsewhere
+        } else {
+            UserAnswer::Busy
+        }
     }
 
     /// What the users of this process show, as it was counted within the last five seconds for a day that is late enough.
@@ -72,7 +85,10 @@ impl ServiceView {
             return Some(share.clone());
         }
         let share = self.common.share(day)?;
-        *known = Some((Stopwatch::start(), share.clone()));
+        // As of a day that nothing here has come to, it is for the one who asks, and not for others who did not name the day.
+        if day.is_none() || share.day != day {
+            *known = Some((Stopwatch::start(), share.clone()));
+        }
         Some(share)
     }
 
@@ -84,7 +100,7 @@ impl ServiceView {
             let mut shares = vec![own];
             if let Some(peers) = &self.peers {
                 let others = peers.others().map_err(|error| format!("{:#}", anyhow::Error::from(error)))?;
-                for share in peers.insights(&others, day.max(shares[0].day)) {
+                for share in peers.insights(&others.peers, day.max(shares[0].day)) {
                     shares.push(share.map_err(|silence| silence.to_string())?);
                 }
             }
@@ -183,12 +199,13 @@ impl View for ServiceView {
 
     fn insights(&self) -> Result<String, String> {
         let mut known = self.insights.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, text)) = known.as_ref().filter(|(since, _)| since.elapsed() < INSIGHTS_STAY) {
-            return Ok(text.clone());
+        let stays = |told: &Result<String, String>| if told.is_ok() { INSIGHTS_STAY } else { TROUBLE_STAYS };
+        if let Some((_, told)) = known.as_ref().filter(|(since, told)| since.elapsed() < stays(told)) {
+            return told.clone();
         }
-        let text = self.group_insights()?;
-        *known = Some((Stopwatch::start(), text.clone()));
-        Ok(text)
+        let told = self.group_insights();
+        *known = Some((Stopwatch::start(), told.clone()));
+        told
     }
 
     fn own_insights(&self, day: Option<Day>) -> Option<Vec<u8>> {

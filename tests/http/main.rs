@@ -144,6 +144,7 @@ fn other_processes_are_told_what_this_one_knows() {
     assert_eq!(running.get("/v1/peers/insights").body, "any");
     assert_eq!(running.get("/v1/peers/insights?as_of=2026-01-31").body, "2026-01-31");
     assert_eq!(running.get("/v1/peers/insights?as_of=soon").status, 400);
+    assert_eq!(running.get("/v1/peers/insights?as_of=2099-12-31").status, 400);
     let guarded = Running::start(Some("secret"), Limits::default(), Fake::empty());
     assert_eq!(guarded.get("/v1/peers/user?id=anna").status, 401);
     assert_eq!(guarded.get_with("/v1/peers/insights", "Authorization: Bearer secret\r\n").status, 503);

@@ -168,15 +168,21 @@ impl Log {
 
     /// Nothing was counted, and nothing is there.
     fn check_untouched(&self) -> Result<(), BackfillError> {
+        self.check_uncounted()?;
+        if !self.is_empty()? {
+            let there = format!("topic `{}` holds records already, behind which history would come too late", self.target.topic);
+            return Err(BackfillError::Refused(format!("{there}. {}", self.advice())));
+        }
+        Ok(())
+    }
+
+    /// The service has not begun.
+    pub(super) fn check_uncounted(&self) -> Result<(), BackfillError> {
         let Target { topic, .. } = &self.target;
         let service = GroupConsumer::alone(&self.connection, &self.group_id, topic, Isolation::Uncommitted)?;
         if service.committed(&self.partitions(), ASK)?.iter().any(|one| one.offset.is_some()) {
             let counted = format!("group `{}` has begun to count topic `{topic}`, and history would come too late", self.group_id);
             return Err(BackfillError::Refused(format!("{counted}. {}", self.advice())));
-        }
-        if !self.is_empty()? {
-            let there = format!("topic `{topic}` holds records already, behind which history would come too late");
-            return Err(BackfillError::Refused(format!("{there}. {}", self.advice())));
         }
         Ok(())
     }

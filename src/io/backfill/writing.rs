@@ -76,6 +76,10 @@ impl<'s> Writer<'s> {
         if is_other && !log.is_empty()? {
             return Err(log.other_inputs());
         }
+        // The service may have begun to count, and a log that is empty may have been full.
+        if found.as_ref().is_none_or(|found| !found.is_complete()) || is_other {
+            log.check_uncounted()?;
+        }
         let found = found.filter(|_| !is_other);
         let has_begun = found.is_some();
         let nothing = vec![0; ends.len()];

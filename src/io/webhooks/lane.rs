@@ -185,6 +185,8 @@ async fn post_all(mut records: UnboundedReceiver<Delivery>, mut left: watch::Rec
 
 /// Posts a record until it is taken or given up; `None` when it was told to leave before.
 async fn post(record: Delivery, left: &mut watch::Receiver<bool>, route: &Route) -> Option<News> {
+    // What the endpoint asked for before is none of this record's time.
+    wait(route.endpoint.held(), left).await?;
     let since = Stopwatch::start();
     let mut failures = 0;
     loop {

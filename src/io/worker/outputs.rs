@@ -13,6 +13,8 @@ use crate::model::partition::partition_of;
 
 /// What a record that the broker refuses for its size is cut to, in bytes.
 const CUT_BYTES: usize = 64 * 1024;
+/// Bytes of headers that such a record came with and keeps.
+const HEADER_BYTES: usize = 4 * 1024;
 
 /// Which of the topics that the processors name a record is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -134,24 +136,29 @@ impl Outputs {
         self.records.retain(|record| record.source != source);
     }
 
-    /// Cuts what the broker may have refused for its size. Says whether there was anything to cut.
+    /// Cuts what the broker may have refused for its size: values, keys, and headers that records came with. Says whether there was anything to cut.
     pub(in crate::io) fn cut_large(&mut self) -> bool {
         let mut any = false;
         for record in &mut self.records {
-            let (Some(headers), Some(value)) = (&mut record.headers, &mut record.value) else { continue };
-            if value.len() > CUT_BYTES {
+            let Some(headers) = record.headers.take() else { continue };
+            let mut headers = headers.into_vec();
+            any |= drop_headers(&mut headers);
+            if let Some(key) = record.key.as_mut().filter(|key| key.len() > CUT_BYTES) {
+                key.end = key.start + CUT_BYTES;
+                any = true;
+            }
+            if let Some(value) = record.value.as_mut().filter(|value| value.len() > CUT_BYTES) {
                 let whole = &self.bytes[value.clone()];
                 let digest = Sha256::digest(whole).iter().fold(String::new(), |mut text, byte| {
                     text.extend([byte >> 4, byte & 15].map(|digit| char::from_digit(u32::from(digit), 16).unwrap_or('?')));
                     text
                 });
-                let mut longer = std::mem::take(headers).into_vec();
-                longer.push(("stickiness.length".into(), whole.len().to_string().into_bytes()));
-                longer.push(("stickiness.sha256".into(), digest.into_bytes()));
-                *headers = longer.into_boxed_slice();
+                headers.push(("stickiness.length".into(), whole.len().to_string().into_bytes()));
+                headers.push(("stickiness.sha256".into(), digest.into_bytes()));
                 value.end = value.start + CUT_BYTES;
                 any = true;
             }
+            record.headers = Some(headers.into_boxed_slice());
         }
         any
     }
@@ -206,6 +213,18 @@ impl Outputs {
     }
 }
 
+/// Leaves out the headers that a record came with, when they are long, and says how many bytes they were.
+fn drop_headers(headers: &mut Vec<Header>) -> bool {
+    let is_own = |(name, _): &Header| name.starts_with("stickiness.");
+    let bytes: usize = headers.iter().filter(|header| !is_own(header)).map(|(name, value)| name.len() + value.len()).sum();
+    if bytes <= HEADER_BYTES {
+        return false;
+    }
+    headers.retain(is_own);
+    headers.push(("stickiness.headers_length".into(), bytes.to_string().into_bytes()));
+    true
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,5 +262,20 @@ mod tests {
         let headers = outputs.records[0].headers.as_ref().expect("headers");
         assert_eq!(headers[1], ("stickiness.length".into(), b"100000".to_vec()));
         assert_eq!((&*headers[2].0, headers[2].1.len()), ("stickiness.sha256", 64));
+    }
+
+    #[test]
+    fn long_headers_and_keys_are_cut_too() {
+        let mut outputs = Outputs::default();
+        let headers = |length: usize| vec![("stickiness.reason".into(), b"future".to_vec()), ("trace".into(), vec![1; length])];
+        outputs.push_verbatim(TOPIC, Some(&vec![7; 100_000]), Some(&[7; 100]), headers(5_000));
+        outputs.push_verbatim(TOPIC, Some(b"key"), Some(&[7; 100]), headers(100));
+        assert!(outputs.cut_large());
+        assert!(!outputs.cut_large(), "once is enough");
+        let names = |at: usize| outputs.records[at].headers.iter().flatten().map(|(name, _)| &**name).collect::<Vec<&str>>();
+        assert_eq!(names(0), ["stickiness.reason", "stickiness.headers_length"]);
+        assert_eq!(names(1), ["stickiness.reason", "trace"], "short ones stay");
+        let keys: Vec<usize> = outputs.records.iter().map(|record| record.key.as_ref().map_or(0, Range::len)).collect();
+        assert_eq!(keys, [65_536, 3]);
     }
 }

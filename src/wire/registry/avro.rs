@@ -1,5 +1,7 @@
 //! Data of Avro schemas as JSON. Logical types become what events are written with: timestamps in RFC 3339, dates as days, decimals as their text.
 
+mod measure;
+
 use std::collections::HashMap;
 use std::io::{self, Read};
 
@@ -9,11 +11,14 @@ use apache_avro::types::Value as Avro;
 use apache_avro::{Decimal, Schema};
 use serde_json::{Map, Value, json};
 
+use self::measure::Measure;
 use super::Reference;
 use crate::model::time::{Day, EventTime};
 
-/// Bytes that one value of a datum may say that it takes: no record is longer.
-const LARGEST: usize = 1 << 20;
+/// Bytes that the library may make room for at once, by its own size of an element: what a datum holds was measured before.
+const LARGEST: usize = 64 << 20;
+/// Digits after the point of a decimal at most: those of the largest number of 16 bytes.
+const LARGEST_SCALE: usize = 38;
 
 /// A schema with all named types in it, and in those that it refers to.
 #[derive(Debug)]
@@ -44,6 +49,7 @@ impl AvroSchema {
     /// # Errors
     /// Why it is none of this schema.
     pub fn to_json(&self, datum: &[u8]) -> Result<Vec<u8>, String> {
+        Measure::new(&self.named, datum).pass(&self.schema, 0)?;
         let mut rest = Rest { bytes: datum, is_cut: false };
         let schemata = self.others.iter().chain([&self.schema]).collect();
         let reader = GenericDatumReader::builder(&self.schema).writer_schemata(schemata);
@@ -108,8 +114,8 @@ impl AvroSchema {
     fn decimal(&self, decimal: &Decimal, schema: &Schema) -> Result<Value, String> {
         let Schema::Decimal(of) = schema else { return Err("a decimal of no schema".to_owned()) };
         let bytes = Vec::<u8>::try_from(decimal).map_err(|error| error.to_string())?;
-        if bytes.len() > 16 {
-            return Err("a decimal of more than 16 bytes".to_owned());
+        if bytes.len() > 16 || of.scale > LARGEST_SCALE {
+            return Err(format!("a decimal of more than 16 bytes, or of more than {LARGEST_SCALE} digits after the point"));
         }
         // Two's complement, big-endian: the sign goes on to the left.
         let sign = if bytes.first().is_some_and(|first| first & 0x80 != 0) { -1_i128 } else { 0 };
@@ -146,7 +152,8 @@ fn instant(count: i64, nanos: i64) -> Result<Value, String> {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |hex, byte| format!("{hex}{byte:02x}"))
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('?');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Collects the types of a schema that others can refer to by name.
@@ -219,6 +226,28 @@ mod tests {
         assert_eq!(schema.to_json(&[whole.as_slice(), &[0]].concat()), Err("1 bytes too many".to_owned()));
         assert!(AvroSchema::parse(EVENT, &[]).is_err(), "what it refers to is missing");
         assert!(AvroSchema::parse("{", &[]).is_err());
+    }
+
+    #[test]
+    fn deep_and_wide_data_are_refused_before_they_are_read() {
+        let node = r#"{"type": "record", "name": "Node", "fields": [{"name": "next", "type": ["null", "Node"]}]}"#;
+        let node = AvroSchema::parse(node, &[]).expect("a schema");
+        let levels = |count: usize| [vec![2; count], vec![0]].concat();
+        assert!(node.to_json(&levels(7)).is_ok());
+        for count in [100, 1_000_000] {
+            let refused = node.to_json(&levels(count)).expect_err("too deep");
+            assert_eq!(refused, "values are more than 24 deep in each other");
+        }
+        let nothings = AvroSchema::parse(r#"{"type": "array", "items": "null"}"#, &[]).expect("a schema");
+        // A block of 2^40 elements that take no bytes.
+        let many = nothings.to_json(&[0x80, 0x80, 0x80, 0x80, 0x80, 0x40, 0]).expect_err("too many");
+        assert_eq!(many, "it has more than 1048576 values");
+        let numbers = AvroSchema::parse(r#"{"type": "array", "items": "int"}"#, &[]).expect("a schema");
+        let hundred_thousand = [&[0xc0, 0x9a, 0x0c][..], &vec![2; 100_000], &[0]].concat();
+        assert_eq!(numbers.to_json(&hundred_thousand).expect("numbers").len(), 200_001);
+        let bytes = AvroSchema::parse(r#""bytes""#, &[]).expect("a schema");
+        let large = [&[0x80, 0x80, 0x80, 0x01][..], &vec![0xab; 1 << 20]].concat();
+        assert_eq!(bytes.to_json(&large).expect("bytes").len(), (2 << 20) + 2, "in no time");
     }
 
     #[test]

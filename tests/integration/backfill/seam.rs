@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::Value;
-use stickiness::io::clock;
+use stickiness::io::clock::{self, Stopwatch};
 use stickiness::io::generate::{Generated, GeneratorSettings};
 use stickiness::model::partition::partition_of;
 
 use super::{Events, MORE, assert_crashed, backfill, done, said, texts};
 use crate::support::broker::Broker;
-use crate::support::feed::{finish, wait_until_counted};
+use crate::support::feed::{PATIENCE, finish, wait_until_counted};
 use crate::support::outputs::metrics;
 use crate::support::process::{Group, Process};
 use crate::support::records::{Input, create_topic, produce, read_committed};
@@ -83,10 +84,22 @@ fn assert_nobody_is_new(metrics: &BTreeMap<String, Value>, day: &str) {
     assert!(number("dau") > 20 && number("new_1d") * 10 < number("dau") && number("mau_30d") > number("dau"), "{record}");
 }
 
+/// The profile of a user, once the partitions are shared out between the threads.
+fn profile(process: &Process, user: &str) -> Value {
+    let stopwatch = Stopwatch::start();
+    loop {
+        match process.answer(&format!("/v1/users/{user}")) {
+            Some(found) if found.get("error").is_none() => return found,
+            answer => assert!(stopwatch.elapsed() < PATIENCE, "{user} is known, not {answer:?}\n{}", process.log()),
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
 fn assert_profiles(process: &Process, replayed: &BTreeMap<String, Value>) {
     assert!(replayed.len() > ASKED);
     for (user, expected) in replayed.iter().take(ASKED) {
-        let mut found = process.answer(&format!("/v1/users/{user}")).unwrap_or_else(|| panic!("{user} is known\n{}", process.log()));
+        let mut found = profile(process, user);
         let fields = found.as_object_mut().expect("an object");
         fields.remove("explain");
         fields.remove("recent");
