@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use stickiness::io::clock::Stopwatch;
+
 use crate::support::broker::Broker;
 use crate::support::feed::{Feed, MORE, PATIENCE, finish, wait_until_counted};
 use crate::support::process::Group;
@@ -37,6 +39,13 @@ fn a_broker_that_is_held_up_is_waited_for_and_told() {
     let mut process = group.start();
     feed.feed(1_000);
     wait_until_counted(&mut process, &bootstrap, &group, &["trouble-stall"]);
+    // Threads that still share out partitions have nothing to commit.
+    process.wait_for_log("io::aggregation: aggregating", PATIENCE);
+    let stopwatch = Stopwatch::start();
+    while process.metric("stickiness_ready") != Some(1.0) {
+        assert!(stopwatch.elapsed() < PATIENCE, "both threads have their share\n{}", process.log());
+        std::thread::sleep(Duration::from_millis(100));
+    }
     feed.feed(3_000);
     broker.hold();
     std::thread::sleep(Duration::from_secs(8));
