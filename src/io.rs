@@ -2,6 +2,8 @@
 
 pub mod aggregation;
 pub mod alertmanager;
+#[cfg(test)]
+mod answering;
 pub mod backfill;
 pub mod clock;
 pub mod compare;

@@ -6,6 +6,7 @@ pub mod complaints;
 pub mod day_set;
 pub mod event;
 pub mod gamma;
+pub mod hexadecimal;
 pub mod histories;
 pub mod insights;
 pub mod lifecycle;

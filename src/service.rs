@@ -186,8 +186,8 @@ impl Common {
     }
 
     /// What the users of this process show at the end of `day`, or of their newest day when that is later; `None` while a partition is restored, or does not answer.
-    /// Workers stand still for a millisecond; the counting is done here.
-    fn share(&self, day: Option<Day>) -> Option<Share> {
+    /// And whether that day is its newest. Workers stand still for a millisecond; the counting is done here.
+    fn share(&self, day: Option<Day>) -> Option<(Share, bool)> {
         let answers: Option<Vec<FrozenShare>> = self.ask(|reply| Query::Insights { reply }).map(Option::flatten).collect();
         let (partitions, frozen): (Vec<i32>, Vec<Option<FrozenInsights>>) = answers?.into_iter().flatten().unzip();
         let frozen: Vec<FrozenInsights> = frozen.into_iter().flatten().collect();
@@ -196,7 +196,8 @@ impl Common {
         for one in frozen {
             share.insights.absorb(&(one.count)(share.day?));
         }
-        Some(share)
+        let is_newest = share.day == newest;
+        Some((share, is_newest))
     }
 
     fn pause(&self) {

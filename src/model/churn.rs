@@ -13,11 +13,10 @@ pub mod refit;
 pub mod returning;
 pub mod settings;
 
-use std::fmt::Write as _;
-
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::hexadecimal::hexadecimal;
 use closed_form::{ClosedForm, Span};
 
 /// What makes the days of a habit.
@@ -177,11 +176,7 @@ pub struct ChurnProcess {
 pub fn model_id(model: ChurnModel, unit: TimeUnit, parameters: &ChurnParameters) -> String {
     let ChurnParameters { r, alpha, a, b } = *parameters;
     let bits = [r, alpha, a, b].into_iter().fold(Sha256::new(), |hash, parameter| hash.chain_update(parameter.to_bits().to_le_bytes()));
-    let mut id = format!("{}-{}-", model.name(), unit.name());
-    for byte in &bits.finalize()[..8] {
-        _ = write!(id, "{byte:02x}");
-    }
-    id
+    format!("{}-{}-{}", model.name(), unit.name(), hexadecimal(&bits.finalize()[..8]))
 }
 
 impl ChurnProcess {

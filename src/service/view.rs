@@ -84,9 +84,9 @@ impl ServiceView {
         if let Some((_, share)) = known.as_ref().filter(is_fresh) {
             return Some(share.clone());
         }
-        let share = self.common.share(day)?;
+        let (share, is_newest) = self.common.share(day)?;
         // As of a day that nothing here has come to, it is for the one who asks, and not for others who did not name the day.
-        if day.is_none() || share.day != day {
+        if is_newest {
             *known = Some((Stopwatch::start(), share.clone()));
         }
         Some(share)

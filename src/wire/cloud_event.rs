@@ -3,6 +3,8 @@
 use serde::de::IgnoredAny;
 use sha2::{Digest as _, Sha256};
 
+use crate::model::hexadecimal::hexadecimal;
+
 /// The header that says that a record is an event in binary mode.
 pub const MARK: &str = "ce_specversion";
 const PREFIX: &str = "ce_";
@@ -51,7 +53,7 @@ pub fn headers(source: &str, schema: &str, key: &[u8], value: &[u8]) -> [(&'stat
     for part in [schema.as_bytes(), &[0], key, &[0], value] {
         digest.update(part);
     }
-    let id = digest.finalize().iter().take(ID_BYTES).fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+    let id = hexadecimal(&digest.finalize()[..ID_BYTES]);
     [
         (MARK, b"1.0".to_vec()),
         ("ce_id", id.into_bytes()),

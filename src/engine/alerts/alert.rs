@@ -6,6 +6,7 @@ use super::track::{Step, Verdict};
 use super::{AlertChange, AlertChangeKind, AlertSettings, Watch};
 use crate::engine::aggregator::ALL;
 use crate::engine::deletion::digest;
+use crate::model::hexadecimal::hexadecimal;
 use crate::model::time::Day;
 
 /// What sort of alert it is.
@@ -207,10 +208,7 @@ fn fingerprint(name: AlertName, labels: &Labels, starts: Day) -> String {
     let mut parts = vec![name.name().as_bytes()];
     parts.extend(labels.pairs().flat_map(|(label, value)| [label.as_bytes(), value.as_bytes()]));
     parts.push(starts.as_bytes());
-    digest(&parts).iter().fold(String::new(), |mut text, byte| {
-        _ = write!(text, "{byte:02x}");
-        text
-    })
+    hexadecimal(&digest(&parts))
 }
 
 /// What happened, how far it is from the usual, where, and where to look.

@@ -1,13 +1,14 @@
 //! The outbox in virtual time, and requests to a server that fails at first.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::Read as _;
 use std::net::TcpListener;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::Receiver;
 
 use super::message::Message;
 use super::*;
 use crate::config::Secret;
 use crate::engine::alerts::{AlertBook, AlertSettings, Entries, SegmentDay};
+use crate::io::answering;
 use crate::model::spike::deficit::Returns;
 use crate::model::time::Day;
 
@@ -76,28 +77,9 @@ fn an_alert_in_the_words_of_the_api() {
 }
 
 /// A server that answers with these statuses, one a request, and hands over heads and bodies.
-fn server(statuses: &'static [&'static str]) -> (Url, Receiver<(String, String)>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = Url::parse(&format!("http://{}/below/", listener.local_addr().expect("an address"))).expect("a URL");
-    let (sender, receiver) = channel();
-    std::thread::spawn(move || {
-        for status in statuses {
-            let (stream, _) = listener.accept().expect("a connection");
-            let mut reader = BufReader::new(stream);
-            let mut head = String::new();
-            while !head.ends_with("\r\n\r\n") {
-                reader.read_line(&mut head).expect("a line");
-            }
-            let head = head.to_ascii_lowercase();
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
-            let mut body = vec![0; length.parse().expect("digits")];
-            reader.read_exact(&mut body).expect("a body");
-            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}");
-            reader.get_mut().write_all(answer.as_bytes()).expect("an answer");
-            _ = sender.send((head, String::from_utf8(body).expect("UTF-8")));
-        }
-    });
-    (url, receiver)
+fn server(statuses: &[&str]) -> (Url, Receiver<(String, String)>) {
+    let (port, requests) = answering::server(statuses.iter().map(|status| answering::answer(status)).collect());
+    (Url::parse(&format!("http://127.0.0.1:{port}/below/")).expect("a URL"), requests)
 }
 
 fn pace() -> AlertmanagerPace {

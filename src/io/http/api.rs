@@ -19,6 +19,7 @@ use super::query::MetricsQuery;
 use super::{UserAnswer, View, state};
 use crate::io::clock;
 use crate::io::observations::{DeadLetter, PartitionGauges, PartitionPhase, PartitionSize};
+use crate::model::hexadecimal::hexadecimal;
 use crate::model::time::EventTime;
 
 pub(super) type Shared = State<Arc<dyn View>>;
@@ -92,7 +93,7 @@ async fn dead_letters(State(view): Shared) -> Response {
 
 pub(super) fn tag(body: &str) -> HeaderValue {
     let digest = Sha256::digest(body.as_bytes());
-    let hex = digest.iter().take(16).fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+    let hex = hexadecimal(&digest[..16]);
     HeaderValue::try_from(format!("\"{hex}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }
 

@@ -1,7 +1,5 @@
 //! Lanes against a server that answers as it is told to, without Kafka.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
@@ -12,44 +10,12 @@ use url::Url;
 use super::endpoint::Endpoint;
 use super::lane::{Delivery, Lane, News, Route};
 use crate::config::{SecretSource, WebhookSettings, WebhookStart, WebhookUrl};
+use crate::io::answering::{answer, server};
 use crate::io::clock::Stopwatch;
 use crate::wire::webhook::{RecordFilter, RecordKind, SigningSecret};
 
 fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
-}
-
-/// Answers one request after the other, each on a connection of its own, and tells the bodies. Answers are whole: head and body.
-fn server(answers: Vec<String>) -> (u16, Receiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    let (sender, receiver) = channel();
-    std::thread::spawn(move || {
-        for answer in answers {
-            let (stream, _) = listener.accept().expect("a connection");
-            let mut reader = BufReader::new(stream);
-            let mut head = String::new();
-            while !head.ends_with("\r\n\r\n") {
-                reader.read_line(&mut head).expect("a line");
-            }
-            let head = head.to_ascii_lowercase();
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
-            let mut body = vec![0; length.parse().expect("digits")];
-            reader.read_exact(&mut body).expect("a body");
-            // Who reads no further than it wants to cuts the connection.
-            drop(reader.get_mut().write_all(answer.as_bytes()));
-            _ = sender.send(String::from_utf8(body).expect("UTF-8"));
-            if answer.is_empty() {
-                // Silence, until the other side has had enough.
-                drop(reader.read_to_end(&mut Vec::new()));
-            }
-        }
-    });
-    (port, receiver)
-}
-
-fn answer(head: &str) -> String {
-    format!("HTTP/1.1 {head}\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno")
 }
 
 /// Lanes of one endpoint.
@@ -128,7 +94,7 @@ fn the_next_record_waits_for_the_one_before() {
     assert_eq!((lane.due(), lane.oldest_ms()), (Some(13), None), "what was passed over is dealt with too");
     lane.note_committed(13);
     assert_eq!(lane.due(), None);
-    assert_eq!(bodies.iter().take(4).collect::<Vec<_>>(), ["0:3", "0:3", "0:5", "0:9"]);
+    assert_eq!(bodies.iter().take(4).map(|(_, body)| body).collect::<Vec<_>>(), ["0:3", "0:3", "0:5", "0:9"]);
 }
 
 #[test]
@@ -174,7 +140,7 @@ fn an_endpoint_that_asks_for_time_is_left_alone_by_all_partitions() {
     let bench = Bench::new(port, secs(60), secs(10));
     let (mut one, mut other) = (bench.lane(), bench.lane());
     one.take(record(0, 0), None);
-    assert_eq!(bodies.recv_timeout(secs(20)).expect("a request"), "0:0");
+    assert_eq!(bodies.recv_timeout(secs(20)).expect("a request").1, "0:0");
     let since = Stopwatch::start();
     assert!(matches!(bench.news.recv_timeout(secs(20)), Ok(News::Failed)));
     while bench.route.endpoint.held().is_zero() {

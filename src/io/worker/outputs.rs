@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::io::kafka::Outgoing;
 use crate::io::kafka::producer::{ProduceError, Producer};
 use crate::io::observations::DeadLetter;
+use crate::model::hexadecimal::hexadecimal;
 use crate::model::partition::partition_of;
 
 /// What a record that the broker refuses for its size is cut to, in bytes.
@@ -149,10 +150,7 @@ impl Outputs {
             }
             if let Some(value) = record.value.as_mut().filter(|value| value.len() > CUT_BYTES) {
                 let whole = &self.bytes[value.clone()];
-                let digest = Sha256::digest(whole).iter().fold(String::new(), |mut text, byte| {
-                    text.extend([byte >> 4, byte & 15].map(|digit| char::from_digit(u32::from(digit), 16).unwrap_or('?')));
-                    text
-                });
+                let digest = hexadecimal(&Sha256::digest(whole));
                 headers.push(("stickiness.length".into(), whole.len().to_string().into_bytes()));
                 headers.push(("stickiness.sha256".into(), digest.into_bytes()));
                 value.end = value.start + CUT_BYTES;

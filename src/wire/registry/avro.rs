@@ -3,6 +3,7 @@
 mod measure;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::io::{self, Read};
 
 use apache_avro::reader::datum::GenericDatumReader;
@@ -13,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 use self::measure::Measure;
 use super::Reference;
+use crate::model::hexadecimal::hexadecimal;
 use crate::model::time::{Day, EventTime};
 
 /// Bytes that the library may make room for at once, by its own size of an element: what a datum holds was measured before.
@@ -21,27 +23,37 @@ const LARGEST: usize = 64 << 20;
 const LARGEST_SCALE: usize = 38;
 
 /// A schema with all named types in it, and in those that it refers to.
-#[derive(Debug)]
 pub struct AvroSchema {
-    schema: Schema,
-    others: Vec<Schema>,
+    schema: &'static Schema,
+    reader: GenericDatumReader<'static>,
     named: HashMap<Name, Schema>,
 }
 
+impl fmt::Debug for AvroSchema {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("AvroSchema").field(self.schema).finish()
+    }
+}
+
 impl AvroSchema {
-    /// Reads a schema.
+    /// Reads a schema, which is then in memory for good: what reads data of it borrows it, and is made once and not for each datum.
     ///
     /// # Errors
     /// Why it is none.
     pub fn parse(text: &str, references: &[Reference]) -> Result<Self, String> {
         apache_avro::util::max_allocation_bytes(LARGEST);
         let parsed = Schema::parse_str_with_list(text, references.iter().map(|reference| reference.text.as_str()));
-        let (schema, others) = parsed.map_err(|error| error.to_string())?;
+        let (schema, mut all) = parsed.map_err(|error| error.to_string())?;
+        all.push(schema);
+        let all: &'static [Schema] = all.leak();
+        let schema = all.last().ok_or("it declares nothing")?;
         let mut named = HashMap::new();
-        for known in others.iter().chain([&schema]) {
+        for known in all {
             collect(known, &mut named);
         }
-        Ok(Self { schema, others, named })
+        let reader = GenericDatumReader::builder(schema).writer_schemata(all.iter().collect());
+        let reader = reader.and_then(apache_avro::reader::datum::GenericDatumReaderBuilder::build).map_err(|error| error.to_string())?;
+        Ok(Self { schema, reader, named })
     }
 
     /// A datum as JSON.
@@ -49,19 +61,16 @@ impl AvroSchema {
     /// # Errors
     /// Why it is none of this schema.
     pub fn to_json(&self, datum: &[u8]) -> Result<Vec<u8>, String> {
-        Measure::new(&self.named, datum).pass(&self.schema, 0)?;
+        Measure::new(&self.named, datum).pass(self.schema, 0)?;
         let mut rest = Rest { bytes: datum, is_cut: false };
-        let schemata = self.others.iter().chain([&self.schema]).collect();
-        let reader = GenericDatumReader::builder(&self.schema).writer_schemata(schemata);
-        let reader = reader.and_then(apache_avro::reader::datum::GenericDatumReaderBuilder::build).map_err(|error| error.to_string())?;
-        let value = reader.read_value(&mut rest).map_err(|error| error.to_string())?;
+        let value = self.reader.read_value(&mut rest).map_err(|error| error.to_string())?;
         if rest.is_cut {
             return Err("it ends too early".to_owned());
         }
         if !rest.bytes.is_empty() {
             return Err(format!("{} bytes too many", rest.bytes.len()));
         }
-        Ok(self.json(value, &self.schema)?.to_string().into_bytes())
+        Ok(self.json(value, self.schema)?.to_string().into_bytes())
     }
 
     fn json(&self, value: Avro, schema: &Schema) -> Result<Value, String> {
@@ -149,11 +158,6 @@ fn scaled(unscaled: i128, scale: usize) -> String {
 fn instant(count: i64, nanos: i64) -> Result<Value, String> {
     let at = count.checked_mul(nanos).ok_or("a timestamp that is out of range")?;
     Ok(json!(EventTime::from_nanos(at).to_string()))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('?');
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Collects the types of a schema that others can refer to by name.
