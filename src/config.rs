@@ -10,6 +10,7 @@ mod input;
 mod log;
 mod loyalty;
 mod mistakes;
+mod registry;
 mod section;
 mod segments;
 mod service;
@@ -204,6 +205,17 @@ pub struct PublishSettings {
     pub churn_risk: Option<Vec<RiskLevel>>,
     /// Whether records have the headers of `CloudEvents` 1.0, in binary mode.
     pub cloud_events: bool,
+    /// Where the schemas of records are when these are Avro; `None` when they are JSON.
+    pub avro: Option<AvroOutputs>,
+}
+
+/// `[publish.registry]`, with `publish.format = "avro"`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AvroOutputs {
+    /// The registry.
+    pub registry: RegistrySettings,
+    /// Whether schemas are registered that are not; if not, someone has done it.
+    pub register: bool,
 }
 
 impl PublishSettings {
@@ -287,7 +299,7 @@ pub struct AlertmanagerSettings {
     pub credentials: Option<Credentials>,
 }
 
-/// `[input.registry]`
+/// `[input.registry]`, `[publish.registry]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistrySettings {
     /// Where it is, `http` or `https`, with a path when it is below one; without credentials.

@@ -21,6 +21,7 @@ pub mod insights;
 pub mod kafka;
 pub mod observations;
 pub mod peers;
+pub mod publication;
 pub mod refitting;
 pub mod registry;
 pub mod replay;

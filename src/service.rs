@@ -27,6 +27,7 @@ use crate::io::kafka::connection::{Connection, RefusedProperties};
 use crate::io::kafka::probe::ProbeError;
 use crate::io::kafka::topics::TopicError;
 use crate::io::observations::Observations;
+use crate::io::publication::{Publication, PublicationError};
 use crate::io::refitting::ModelBoard;
 use crate::io::snapshots::{KeptName, SnapshotError, Snapshots};
 use crate::io::webhooks::SecretError;
@@ -96,6 +97,9 @@ pub enum ServiceError {
     /// The schema registry cannot be asked.
     #[error("input.registry: no HTTP client: {0:#}")]
     Registry(anyhow::Error),
+    /// What is published cannot have its format.
+    #[error(transparent)]
+    Publication(#[from] PublicationError),
     /// Other processes of the group cannot be asked.
     #[error("http.advertise: other processes cannot be asked: {0:#}")]
     Peers(anyhow::Error),
@@ -126,6 +130,8 @@ struct Common {
     observations: Arc<Observations>,
     board: Arc<MetricsBoard>,
     models: Arc<ModelBoard>,
+    /// How what is published looks.
+    publication: Arc<Publication>,
     stop: AtomicBool,
     /// Told to the aggregator when the workers have said all that they have to say.
     stop_aggregator: AtomicBool,
@@ -254,6 +260,7 @@ impl Service {
     ) -> Result<Self, ServiceError> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let threads = settings.worker_threads.map_or(cores, |threads| usize::from(threads.get()));
+        let publication = Arc::new(Publication::new(&settings, &runtime)?);
         let common = Arc::new(Common {
             settings,
             history,
@@ -263,6 +270,7 @@ impl Service {
             observations: Arc::default(),
             board: Arc::default(),
             models: Arc::default(),
+            publication,
             stop: AtomicBool::new(false),
             stop_aggregator: AtomicBool::new(false),
             fatal: Mutex::default(),
@@ -393,6 +401,7 @@ impl<F: Processors> Stage<F> {
         let parts = WorkerParts {
             connection: common.connection.clone(),
             processors: Arc::clone(&self.processors),
+            publication: Arc::clone(&common.publication),
             snapshots: self.snapshots.clone(),
             runtime: common.runtime.clone(),
             observations: Arc::clone(&self.observations),
@@ -448,7 +457,8 @@ fn supervise_aggregator(common: &Common) {
     while !stop.load(Ordering::Relaxed) {
         let pulse = common.watched("the aggregator".to_owned());
         let (boards, observations) = ((&*common.board, &*common.models), &common.observations);
-        if let Err(error) = aggregation::run(&common.settings, &common.connection, boards, observations, &pulse, stop) {
+        let reach = (&common.connection, &*common.publication);
+        if let Err(error) = aggregation::run(&common.settings, reach, boards, observations, &pulse, stop) {
             tracing::warn!(%error, "the aggregator failed, it runs for election again");
             common.pause();
         }

@@ -4,17 +4,22 @@ use clap::Args;
 
 use super::settings::ConfigArgument;
 use super::{Failure, print};
+use crate::wire::schema::avro::{OUTPUTS, avro};
 use crate::wire::schema::{Channels, asyncapi, named};
 
 /// Print the JSON Schema of one record, or an `AsyncAPI` document of all topics
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   stickiness schema > asyncapi.json
-  stickiness schema metrics > metrics.schema.json")]
+  stickiness schema metrics > metrics.schema.json
+  stickiness schema metrics --avro > metrics.avsc")]
 pub(super) struct SchemaArguments {
     /// The record; without it, the `AsyncAPI` document with all schemas inside
     #[arg(value_parser = ["event", "metrics", "transitions", "churn-risk", "alerts", "profiles", "dead-letters"])]
     name: Option<String>,
+    /// The Avro schema of an output instead, as publish.format = "avro" registers it
+    #[arg(long, requires = "name")]
+    avro: bool,
     #[command(flatten)]
     config: ConfigArgument,
 }
@@ -31,6 +36,18 @@ pub(super) fn run(arguments: &SchemaArguments) -> Result<(), Failure> {
         profiles: &topics.profiles,
         dead_letters: &topics.dead_letters,
     };
-    let document = arguments.name.as_deref().and_then(named).unwrap_or_else(|| asyncapi(&channels));
+    let document = match arguments.name.as_deref() {
+        Some(name) if arguments.avro => avro_of(name, settings.engine.mau_days)?,
+        name => name.and_then(named).unwrap_or_else(|| asyncapi(&channels)),
+    };
     print(&serde_json::to_string_pretty(&document).map_err(Failure::running)?)
+}
+
+/// The Avro schema of the output called `name`.
+fn avro_of(name: &str, mau_days: u16) -> Result<serde_json::Value, Failure> {
+    let output = OUTPUTS.iter().find(|(known, _)| *known == name);
+    output.and_then(|(_, schema)| avro(schema, mau_days)).ok_or_else(|| {
+        let known: Vec<&str> = OUTPUTS.iter().map(|(known, _)| *known).collect();
+        Failure::running(anyhow::anyhow!("`{name}` is never published as Avro; with --avro, the record is one of {}", known.join(", ")))
+    })
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::alerts::plain_address;
+use super::RegistrySettings;
 use super::mistakes::did_you_mean;
+use super::registry::registry;
 use super::section::Section;
-use super::{Credentials, RegistrySettings, Secret};
 use crate::model::event::EventType;
 use crate::wire::mapping::{FieldLocations, Format, InputMapping, Location, segment};
 use crate::wire::timestamp::TimestampUnit;
@@ -21,7 +21,8 @@ const FORMATS: [(Format, &str); 6] = [
 
 pub(super) fn input(section: Section<'_>) -> (InputMapping, Option<RegistrySettings>) {
     let format = section.one_of("format", &FORMATS, Format::default());
-    let registry = registry(section.section("registry"), format);
+    let needs_registry = matches!(format, Format::Avro | Format::Protobuf);
+    let registry = registry(section.section("registry"), needs_registry);
     let timestamp_unit = section.one_of("timestamp_unit", &TimestampUnit::ALL.map(|(unit, name)| (unit, name)), TimestampUnit::default());
     let fields = fields(section.section("fields"), format);
     let (mut types, mut default_type) = types(&section);
@@ -31,24 +32,6 @@ pub(super) fn input(section: Section<'_>) -> (InputMapping, Option<RegistrySetti
     }
     section.finish();
     (InputMapping { format, timestamp_unit, fields, types, default_type, properties }, registry)
-}
-
-fn registry(section: Section<'_>, format: Format) -> Option<RegistrySettings> {
-    let (url, username, password) = (section.optional_text("url"), section.optional_text("username"), section.optional_text("password"));
-    if username.is_some() != password.is_some() {
-        section.mistake("username", "and password go together: set both, or none");
-    }
-    let credentials = username.zip(password).map(|(username, password)| Credentials::Basic { username, password: Secret(password) });
-    if url.is_none() && matches!(format, Format::Avro | Format::Protobuf) {
-        section.mistake("url", "is missing: where the registry is that has the schemas of such records");
-    }
-    let address = url.as_ref().and_then(|text| plain_address(text));
-    if url.is_some() && address.is_none() {
-        let allowed = "must be an http or https address without user, query or fragment, such as \"http://localhost:8081\"";
-        section.secret_mistake("url", allowed);
-    }
-    section.finish();
-    Some(RegistrySettings { url: address?, credentials })
 }
 
 fn fields(section: Section<'_>, format: Format) -> FieldLocations {

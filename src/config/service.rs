@@ -9,10 +9,11 @@ use toml::Value;
 use url::Url;
 
 use super::mistakes::did_you_mean;
+use super::registry::registry;
 use super::section::Section;
 use super::{
-    ClientProperties, DeliverySettings, Guarantee, HttpSettings, KafkaSettings, PublishSettings, Secret, SnapshotSettings, TopicNames,
-    TransitionFilter,
+    AvroOutputs, ClientProperties, DeliverySettings, Guarantee, HttpSettings, KafkaSettings, PublishSettings, Secret, SnapshotSettings,
+    TopicNames, TransitionFilter,
 };
 use crate::model::churn::level::RiskLevel;
 use crate::model::loyalty::stage::LifeStage;
@@ -161,8 +162,18 @@ pub(super) fn publish(section: Section<'_>, segments: &[SegmentRule]) -> Publish
     };
     let churn_risk = section.texts("churn_risk").map(|levels| levels.iter().filter_map(level).collect());
     let cloud_events = section.one_of("headers", &[(false, "none"), (true, "cloudevents")], false);
+    let avro = avro(&section);
     section.finish();
-    PublishSettings { transitions, churn_risk, cloud_events }
+    PublishSettings { transitions, churn_risk, cloud_events, avro }
+}
+
+/// Where the schemas of records are when these are Avro.
+fn avro(section: &Section<'_>) -> Option<AvroOutputs> {
+    let is_avro = section.one_of("format", &[(false, "json"), (true, "avro")], false);
+    let inner = section.section("registry");
+    let register = inner.flag("register", true);
+    let registry = registry(inner, is_avro).filter(|_| is_avro)?;
+    Some(AvroOutputs { registry, register })
 }
 
 fn unknown_transition(text: &str) -> String {

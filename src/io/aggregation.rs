@@ -27,6 +27,7 @@ use super::kafka::producer::{ProduceError, Producer};
 use super::kafka::reader::TopicReader;
 use super::kafka::{Outgoing, Record};
 use super::observations::Observations;
+use super::publication::Publication;
 use super::refitting::{ModelBoard, ModelFollower, Refitting, model_topic, read_models};
 use super::worker::Pulse;
 use crate::config::Settings;
@@ -34,10 +35,9 @@ use crate::engine::aggregator::{ALL, Aggregator, Metric};
 use crate::engine::settings::EngineSettings;
 use crate::model::partition::partition_of;
 use crate::model::time::{Calendar, Day, UnknownTimeZone};
-use crate::wire::cloud_event;
 use crate::wire::model::PublishedModel;
 use crate::wire::partials::{self, Told};
-use crate::wire::{records, schema};
+use crate::wire::records;
 use alerting::Alerting;
 pub use board::MetricsBoard;
 
@@ -74,7 +74,7 @@ pub enum AggregationError {
 /// Runs for election, and aggregates when elected, until `stop`. What the partitions have told by then is published before it ends.
 pub fn run(
     settings: &Settings,
-    connection: &Connection,
+    (connection, publication): (&Connection, &Publication),
     (board, models): (&MetricsBoard, &ModelBoard),
     observations: &Arc<Observations>,
     pulse: &Pulse,
@@ -99,7 +99,7 @@ pub fn run(
                     if !partitions.is_empty() {
                         tracing::info!("elected to aggregate");
                         pulse.wait_for("the brokers, to read what was published");
-                        role = Role::Aggregates(Box::new(Session::start(settings, connection, board, observations)?));
+                        role = Role::Aggregates(Box::new(Session::start(settings, (connection, publication), board, observations)?));
                     }
                 }
                 GroupEvent::Revoked(partitions) | GroupEvent::Lost(partitions) => {
@@ -114,8 +114,8 @@ pub fn run(
         match &mut role {
             Role::Aggregates(session) => session.step(observations, pulse)?,
             Role::Follows(published) => {
-                published.0.read(WAIT, |record| show(record, board))?;
-                published.1.read(Duration::ZERO, |record| show_alert(record, board))?;
+                published.0.read(WAIT, |record| show(publication, record, board))?;
+                published.1.read(Duration::ZERO, |record| show_alert(publication, record, board))?;
             }
         }
     }
@@ -134,16 +134,29 @@ enum Role<'s> {
 }
 
 /// Puts a published metric on the board.
-fn show(record: &Record<'_>, board: &MetricsBoard) {
-    if let Some(Ok(value)) = record.payload.map(serde_json::from_slice) {
+fn show(publication: &Publication, record: &Record<'_>, board: &MetricsBoard) {
+    if let Some((_, value)) = read_back(publication, record) {
         board.put(value);
     }
 }
 
 /// Puts a published alert on the board.
-fn show_alert(record: &Record<'_>, board: &MetricsBoard) {
-    if let (Some(key), Some(Ok(value))) = (record.key, record.payload.map(serde_json::from_slice)) {
-        board.put_alert(&String::from_utf8_lossy(key), value);
+fn show_alert(publication: &Publication, record: &Record<'_>, board: &MetricsBoard) {
+    if let Some((fingerprint, value)) = read_back(publication, record) {
+        board.put_alert(&fingerprint, value);
+    }
+}
+
+/// Key and value of a published record; `None` of a tombstone. What cannot be read is passed over, and published again as of a new key.
+fn read_back(publication: &Publication, record: &Record<'_>) -> Option<(String, Value)> {
+    let (key, payload) = (record.key?, record.payload?);
+    let json = publication.json(payload);
+    match json.and_then(|json| serde_json::from_slice(&json).map_err(|error| error.to_string())) {
+        Ok(value) => Some((String::from_utf8_lossy(key).into_owned(), value)),
+        Err(reason) => {
+            tracing::warn!(partition = record.partition, offset = record.offset, reason, "a record that was published cannot be read back");
+            None
+        }
     }
 }
 
@@ -156,8 +169,8 @@ struct Published {
     digest: u64,
 }
 
-/// A topic, its records by key, and their schema when they are for readers outside.
-type TopicRecords<'r> = (String, Vec<(&'r str, String)>, Option<&'static str>);
+/// A topic, and its records by key.
+type TopicRecords<'r> = (String, Vec<(&'r str, String)>);
 
 /// One term of office.
 struct Session<'s> {
@@ -171,8 +184,7 @@ struct Session<'s> {
     refitting: Refitting,
     scoring: Scoring,
     model_topic: String,
-    /// What says `CloudEvents`, when records are such.
-    cloud_events: Option<String>,
+    publication: &'s Publication,
     /// Everything that is in force, to begin again when a history does.
     told: BTreeMap<(i32, String), Told>,
     published: BTreeMap<String, Published>,
@@ -185,7 +197,7 @@ impl<'s> Session<'s> {
     /// Fences the predecessor and reads what it published.
     fn start(
         settings: &'s Settings,
-        connection: &Connection,
+        (connection, publication): (&Connection, &'s Publication),
         board: &'s MetricsBoard,
         observations: &Arc<Observations>,
     ) -> Result<Self, AggregationError> {
@@ -197,13 +209,16 @@ impl<'s> Session<'s> {
         let mut alerting = Alerting::new(settings, calendar, Arc::clone(observations));
         let mut published = BTreeMap::new();
         read_all(connection, &group_id, &settings.topics.metrics, |record| {
-            if let Some(day) = note_published(record, &mut published, board) {
+            let day = read_back(publication, record).and_then(|record| note_published(record, &mut published, board));
+            if let Some(day) = day {
                 alerting.note_final(day);
             }
         })?;
         read_all(connection, &group_id, &settings.topics.alerts, |record| {
-            alerting.note(record);
-            show_alert(record, board);
+            if let Some((fingerprint, value)) = read_back(publication, record) {
+                alerting.note(&fingerprint, &value);
+                board.put_alert(&fingerprint, value);
+            }
         })?;
         let partials = TopicReader::start(connection, &group_id, &partials_topic(&settings.kafka.group_id))?;
         let aggregator = Aggregator::new(partials.partitions());
@@ -223,7 +238,7 @@ impl<'s> Session<'s> {
             refitting,
             scoring,
             model_topic,
-            cloud_events: settings.publish.cloud_events.then(|| cloud_event::source(&settings.kafka.group_id)),
+            publication,
             told: BTreeMap::new(),
             published,
             alerts_topic: settings.topics.alerts.clone(),
@@ -308,7 +323,7 @@ impl<'s> Session<'s> {
             }
         };
         pass(Place::ModelBefore);
-        self.transact(&[(self.model_topic.clone(), vec![(model.key(), String::from_utf8_lossy(&value).into_owned())], None)])?;
+        self.transact(&[(self.model_topic.clone(), vec![(model.key(), String::from_utf8_lossy(&value).into_owned())])])?;
         pass(Place::ModelAfter);
         Ok(())
     }
@@ -326,7 +341,7 @@ impl<'s> Session<'s> {
         if !changed.is_empty() || !alerts.is_empty() {
             let metrics: Vec<(&str, String)> = changed.iter().map(|(key, _, value)| (key.as_str(), value.to_string())).collect();
             let raised: Vec<(&str, String)> = alerts.iter().map(|(key, value)| (key.as_str(), value.to_string())).collect();
-            let topics = [(self.topic.clone(), metrics, Some(schema::METRICS)), (self.alerts_topic.clone(), raised, Some(schema::ALERTS))];
+            let topics = [(self.topic.clone(), metrics), (self.alerts_topic.clone(), raised)];
             pass(Place::MetricsBefore);
             self.transact(&topics)?;
             pass(Place::MetricsAfter);
@@ -345,19 +360,14 @@ impl<'s> Session<'s> {
     /// One transaction; again when it was aborted. Anything else ends the session, and another reads what became of it.
     fn transact(&mut self, topics: &[TopicRecords<'_>]) -> Result<(), ProduceError> {
         let mut batches = Vec::new();
-        for (topic, values, schema) in topics.iter().filter(|(_, values, _)| !values.is_empty()) {
+        for (topic, values) in topics.iter().filter(|(_, values)| !values.is_empty()) {
             let partitions = self.producer.prepare(topic)?;
-            batches.push((topic, values.iter().map(|(key, value)| outgoing(key, value, partitions)).collect::<Vec<_>>(), *schema));
+            batches.push((topic, values.iter().map(|(key, value)| outgoing(key, value, partitions)).collect::<Vec<_>>()));
         }
         loop {
             self.producer.begin()?;
-            let source = self.cloud_events.as_deref();
-            let produce = |(topic, records, schema): &(&String, Vec<Outgoing<'_>>, Option<&str>)| match (source, schema) {
-                (Some(source), Some(schema)) => {
-                    records.iter().try_for_each(|record| self.producer.send_event(topic, record, source, schema))
-                }
-                _ => self.producer.send(topic, records),
-            };
+            let (publication, producer) = (self.publication, &mut self.producer);
+            let produce = |(topic, records): &(&String, Vec<Outgoing<'_>>)| publication.send(producer, topic, records);
             let sent = batches.iter().try_for_each(produce).and_then(|()| self.producer.commit());
             match sent {
                 Err(ProduceError::Abortable { reason, .. }) => {
@@ -410,13 +420,11 @@ fn told(record: &Record<'_>) -> Option<(i32, String, Told)> {
 }
 
 /// Takes in a published metric; its day, if it is of everything and final.
-fn note_published(record: &Record<'_>, published: &mut BTreeMap<String, Published>, board: &MetricsBoard) -> Option<Day> {
-    let (key, payload) = (record.key?, record.payload?);
-    let mut value = serde_json::from_slice::<Value>(payload).ok()?;
+fn note_published((key, mut value): (String, Value), published: &mut BTreeMap<String, Published>, board: &MetricsBoard) -> Option<Day> {
     let revision = value["revision"].as_u64().unwrap_or(0);
     let is_final = value["final"].as_bool().unwrap_or(false);
     let digest = digest(&mut value, revision);
-    published.insert(String::from_utf8_lossy(key).into_owned(), Published { revision, is_final, digest });
+    published.insert(key, Published { revision, is_final, digest });
     let day = value["day"].as_str().and_then(Day::parse).filter(|_| is_final && value["segment"] == ALL);
     board.put(value);
     day

@@ -11,7 +11,7 @@ use super::kafka::Record;
 use super::kafka::metadata::Lineage;
 use super::observations::PartitionSize;
 use super::refitting::ModelBoard;
-use super::worker::{CloudEvents, Destination, Frozen, FrozenInsights, Outputs, Processor, Processors, TopicIndex, Undecodable};
+use super::worker::{Destination, Frozen, FrozenInsights, Outputs, Processor, Processors, TopicIndex, Undecodable};
 use crate::config::Settings;
 use crate::engine::effect::{Admission, Effect, RiskChange, Transition};
 use crate::engine::models::Switch;
@@ -29,7 +29,7 @@ use crate::model::time::{Calendar, EventTime, UnknownTimeZone};
 use crate::wire::decode::Decoder;
 use crate::wire::envelope::{Envelope, Forwarded};
 use crate::wire::partials::{self, Told};
-use crate::wire::{cloud_event, explanation, recent, records, schema, snapshot};
+use crate::wire::{explanation, recent, records, snapshot};
 
 const TRANSITIONS: TopicIndex = TopicIndex(0);
 const PROFILES: TopicIndex = TopicIndex(1);
@@ -113,13 +113,6 @@ impl Processors for EngineProcessors {
         ];
         names.extend(self.shared.internal.then(|| self.shared.topic.clone()));
         names
-    }
-
-    fn cloud_events(&self) -> CloudEvents {
-        let Settings { publish, kafka, .. } = &self.shared.settings;
-        let types = [(TRANSITIONS, schema::TRANSITIONS), (PROFILES, schema::PROFILES), (CHURN_RISK, schema::CHURN_RISK)];
-        let types = types.into_iter().filter(|_| publish.cloud_events).collect();
-        CloudEvents { source: cloud_event::source(&kafka.group_id), types }
     }
 
     fn empty(&self, partition: i32, partitions: u32, lineage: Lineage) -> EngineProcessor {

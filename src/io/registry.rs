@@ -1,14 +1,16 @@
-//! Schemas from a registry that speaks as Confluent's does: `GET /schemas/ids/{id}`, and `GET /subjects/{subject}/versions/{version}` for what a schema refers to.
+//! Schemas from a registry that speaks as Confluent's does: `GET /schemas/ids/{id}`, and `GET /subjects/{subject}/versions/{version}` for what a schema refers to;
+//! `POST /subjects/{subject}/versions` registers one, `POST /subjects/{subject}` asks for the id of one that is registered.
 //!
 //! An id means one schema for good, so each is asked for once. While the registry does not answer, a worker waits: a record whose schema is not known yet can be
 //! neither counted nor refused. The watchdog (`workers.step_limit`) ends a process that waits for too long.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, RequestBuilder, StatusCode};
 use serde::Deserialize;
 use tokio::runtime::Handle;
 use url::Url;
@@ -23,6 +25,8 @@ const ANSWER: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often it is told that it is waited for.
 const TELL: Duration = Duration::from_secs(5);
+/// What registries speak.
+const MEDIA_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 /// Schemas that one refers to at most, directly or not.
 const MOST_REFERENCES: usize = 100;
 
@@ -115,22 +119,56 @@ impl Registry {
         if let Some(known) = self.known.lock().unwrap_or_else(PoisonError::into_inner).find(id) {
             return known;
         }
+        let found = self.wait(&id, || self.ask(id));
+        let schema = found.map(Arc::new).map_err(Arc::from);
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).keep(id, &schema);
+        schema
+    }
+
+    /// The id of an Avro schema under a subject, waited for as long as the registry does not answer. With `register` the schema is registered when it is not.
+    ///
+    /// # Errors
+    /// Why it has none: it is not registered, or it is not compatible with what is, or the registry lets nobody in.
+    pub fn id(&self, subject: &str, schema: &str, register: bool) -> Result<u32, String> {
+        let path: &[&str] = if register { &["subjects", subject, "versions"] } else { &["subjects", subject] };
+        let body = serde_json::json!({ "schema": schema, "schemaType": avro() }).to_string();
+        let found = self.wait(&subject, || async {
+            let request = self.client.post(self.address(path)?).header("content-type", MEDIA_TYPE).body(body.clone());
+            let (status, answer) = self.exchange(request).await?;
+            let said = || format!("{status}: {}", beginning(&answer));
+            match status {
+                StatusCode::OK | StatusCode::CREATED => {
+                    registered_id(&answer).ok_or_else(|| Trouble::Passing(format!("no id in {}", said())))
+                }
+                StatusCode::NOT_FOUND if !is_unknown(&answer) => Err(Trouble::Passing(said())),
+                StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Err(Trouble::Passing(said())),
+                _ if status.is_client_error() => Err(Trouble::Lasting(said())),
+                _ => Err(Trouble::Passing(said())),
+            }
+        });
+        found.map_err(|reason| format!("the schema registry has no id for the Avro schema of subject `{subject}`: {reason}"))
+    }
+
+    /// Keeps a schema as that of an id, which need not be asked for then.
+    pub fn keep(&self, id: u32, schema: RegisteredSchema) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).keep(id, &Ok(Arc::new(schema)));
+    }
+
+    /// Asks about a schema, by its id or subject, again and again until there is an answer.
+    fn wait<A, F: Future<Output = Result<A, Trouble>>>(&self, schema: &dyn Display, ask: impl Fn() -> F) -> Result<A, String> {
         let mut since_told: Option<Stopwatch> = None;
         loop {
-            let schema = match self.runtime.block_on(self.ask(id)) {
-                Ok(schema) => Ok(Arc::new(schema)),
-                Err(Trouble::Lasting(reason)) => Err(Arc::from(reason)),
+            match self.runtime.block_on(ask()) {
+                Ok(answer) => return Ok(answer),
+                Err(Trouble::Lasting(reason)) => return Err(reason),
                 Err(Trouble::Passing(reason)) => {
                     if since_told.as_ref().is_none_or(|since| since.elapsed() > TELL) {
-                        tracing::warn!(url = %self.url, schema = id, reason, "waiting for the schema registry");
+                        tracing::warn!(url = %self.url, %schema, reason, "waiting for the schema registry");
                         since_told = Some(Stopwatch::start());
                     }
                     thread::sleep(PAUSE);
-                    continue;
                 }
-            };
-            self.known.lock().unwrap_or_else(PoisonError::into_inner).keep(id, &schema);
-            return schema;
+            }
         }
     }
 
@@ -160,9 +198,25 @@ impl Registry {
     }
 
     async fn get(&self, path: &[&str]) -> Result<Answer, Trouble> {
+        let (status, body) = self.exchange(self.client.get(self.address(path)?)).await?;
+        match status {
+            StatusCode::OK => {
+                serde_json::from_slice(&body).map_err(|error| Trouble::Passing(format!("it answers what is no schema: {error}")))
+            }
+            StatusCode::NOT_FOUND if is_unknown(&body) => Err(Trouble::Lasting(format!("the registry has nothing at /{}", path.join("/")))),
+            _ => Err(Trouble::Passing(format!("{status}: {}", beginning(&body)))),
+        }
+    }
+
+    fn address(&self, path: &[&str]) -> Result<Url, Trouble> {
         let mut url = self.url.clone();
         url.path_segments_mut().map_err(|()| Trouble::Lasting("its address has no paths".to_owned()))?.pop_if_empty().extend(path);
-        let request = self.client.get(url).header("accept", "application/vnd.schemaregistry.v1+json, application/json");
+        Ok(url)
+    }
+
+    /// Sends a request; what came back, with its status.
+    async fn exchange(&self, request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), Trouble> {
+        let request = request.header("accept", format!("{MEDIA_TYPE}, application/json"));
         let request = match &self.credentials {
             Some(Credentials::Bearer(token)) => request.bearer_auth(token.reveal()),
             Some(Credentials::Basic { username, password }) => request.basic_auth(username, Some(password.reveal())),
@@ -172,14 +226,19 @@ impl Registry {
         let response = request.send().await.map_err(passing)?;
         let status = response.status();
         let body = response.bytes().await.map_err(passing)?;
-        match status {
-            StatusCode::OK => {
-                serde_json::from_slice(&body).map_err(|error| Trouble::Passing(format!("it answers what is no schema: {error}")))
-            }
-            StatusCode::NOT_FOUND if is_unknown(&body) => Err(Trouble::Lasting(format!("the registry has nothing at /{}", path.join("/")))),
-            _ => Err(Trouble::Passing(format!("{status}: {}", String::from_utf8_lossy(&body).chars().take(200).collect::<String>()))),
-        }
+        Ok((status, body.to_vec()))
     }
+}
+
+/// The beginning of what a registry says, for people.
+fn beginning(body: &[u8]) -> String {
+    String::from_utf8_lossy(body).chars().take(300).collect()
+}
+
+/// The id in what a registry says of a schema that is registered.
+fn registered_id(body: &[u8]) -> Option<u32> {
+    let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
+    answer["id"].as_u64().and_then(|id| u32::try_from(id).ok())
 }
 
 /// Whether a registry says that it does not know what was asked for, and not another server that it has no such page.

@@ -11,6 +11,7 @@ mod starts;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +28,7 @@ use super::kafka::consumer::{CommitOffset, ConsumeError, GroupConsumer, GroupEve
 use super::kafka::producer::{ProduceError, Producer};
 use super::kafka::{Entry, Outgoing, Record};
 use super::observations::{Observations, WebhookKey};
+use super::publication::Publication;
 use super::worker::Pulse;
 use crate::config::{TopicNames, WebhookSettings};
 use crate::wire::webhook::{Place, RecordKind, SigningSecret, UNDELIVERED, id};
@@ -60,6 +62,16 @@ pub enum WebhookError {
         /// What the broker said.
         reason: String,
     },
+    /// A record cannot be read back.
+    #[error("the record at offset {offset} of partition {partition} cannot be read: {reason}")]
+    Unreadable {
+        /// The partition.
+        partition: i32,
+        /// The offset.
+        offset: i64,
+        /// Why.
+        reason: String,
+    },
     /// A task panicked.
     #[error("the task of partition {0} ended")]
     Task(i32),
@@ -73,7 +85,7 @@ impl WebhookError {
             Self::Consume(error) => !matches!(error, ConsumeError::MissingTopic { .. } | ConsumeError::Failed { .. }),
             Self::Produce(error) => !matches!(error, ProduceError::MissingTopic { .. } | ProduceError::Fatal { .. }),
             Self::Partition { .. } => true,
-            Self::Client(_) | Self::Task(_) => false,
+            Self::Client(_) | Self::Unreadable { .. } | Self::Task(_) => false,
         }
     }
 }
@@ -98,6 +110,8 @@ pub fn webhook_group(group_id: &str, webhook: &str, kind: RecordKind) -> String 
 pub struct WebhookParts {
     /// How the brokers are reached.
     pub connection: Connection,
+    /// How what was published looks.
+    pub publication: Arc<Publication>,
     /// `kafka.group_id`
     pub group_id: String,
     /// `[topics]`
@@ -234,7 +248,7 @@ impl<'p> Courier<'p> {
             match entry {
                 Entry::Record(record) => {
                     let Some(lane) = lanes.get_mut(&record.partition).filter(|lane| lane.expects(record.offset)) else { continue };
-                    if let Some(delivery) = delivery(parts, topic, &record) {
+                    if let Some(delivery) = delivery(parts, topic, &record)? {
                         lane.take(delivery, record.timestamp_ms);
                     } else {
                         lane.pass_over(record.offset);
@@ -319,7 +333,7 @@ impl<'p> Courier<'p> {
             none => none.insert(Producer::at_least_once(connection)?),
         };
         for (delivery, detail) in given_up() {
-            let record = Outgoing { partition: -1, key: delivery.key.as_deref(), value: Some(&delivery.value) };
+            let record = Outgoing { partition: -1, key: delivery.key.as_deref(), value: Some(delivery.as_published()) };
             let (partition, offset) = (delivery.partition.to_string(), delivery.offset.to_string());
             let headers: [(&str, &[u8]); 6] = [
                 ("stickiness.reason", UNDELIVERED.as_bytes()),
@@ -409,16 +423,22 @@ impl<'p> Courier<'p> {
     }
 }
 
-/// What is posted of a record; `None` when it is passed over, as are tombstones.
-fn delivery(parts: &WebhookParts, topic: &str, record: &Record<'_>) -> Option<Delivery> {
-    let value = record.payload.filter(|value| parts.settings.filter.accepts(value))?;
+/// What is posted of a record, as JSON; `None` when it is passed over, as are tombstones.
+fn delivery(parts: &WebhookParts, topic: &str, record: &Record<'_>) -> Result<Option<Delivery>, WebhookError> {
+    let Some(published) = record.payload else { return Ok(None) };
+    let unreadable = |reason| WebhookError::Unreadable { partition: record.partition, offset: record.offset, reason };
+    let value = parts.publication.json(published).map_err(unreadable)?;
+    if !parts.settings.filter.accepts(&value) {
+        return Ok(None);
+    }
     let timestamp_ms = record.timestamp_ms.unwrap_or(0);
     let place = Place { kind: parts.kind, topic, partition: record.partition, offset: record.offset, timestamp_ms };
-    Some(Delivery {
-        id: id(&place, value),
+    Ok(Some(Delivery {
+        id: id(&place, &value),
         partition: record.partition,
         offset: record.offset,
         key: record.key.map(<[u8]>::to_vec),
-        value: value.to_vec(),
-    })
+        published: matches!(value, Cow::Owned(_)).then(|| published.to_vec()),
+        value: value.into_owned(),
+    }))
 }

@@ -25,7 +25,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
 pub use error::WorkerError;
-pub use outputs::{CloudEvents, Destination, Header, Outputs, TopicIndex};
+pub use outputs::{Destination, Header, Outputs, TopicIndex};
 pub use processor::{Frozen, FrozenInsights, Processor, Processors, Undecodable};
 pub use pulse::Pulse;
 pub use recovery::{Refusal, candidates};
@@ -42,6 +42,7 @@ use crate::io::kafka::metadata::Barrier;
 use crate::io::kafka::producer::{ProduceError, Producer};
 use crate::io::kafka::{Entry, Record};
 use crate::io::observations::{Observations, PartitionGauges, PartitionPhase};
+use crate::io::publication::Publication;
 use crate::io::snapshots::{KeptName, Snapshots};
 use crate::model::time::EventTime;
 
@@ -134,7 +135,7 @@ pub struct Worker<F: Processors> {
     connection: Connection,
     processors: Arc<F>,
     topics: Vec<String>,
-    cloud_events: CloudEvents,
+    publication: Arc<Publication>,
     snapshots: Snapshots,
     runtime: tokio::runtime::Handle,
     observations: Arc<Observations>,
@@ -188,6 +189,8 @@ pub struct WorkerParts<F> {
     pub connection: Connection,
     /// What is run.
     pub processors: Arc<F>,
+    /// How what it publishes looks.
+    pub publication: Arc<Publication>,
     /// Where snapshots go.
     pub snapshots: Snapshots,
     /// Runs what waits for the object store.
@@ -203,7 +206,7 @@ pub struct WorkerParts<F> {
 impl<F: Processors> Worker<F> {
     /// Joins the group. Waits until the brokers answer, or `ASK` is over.
     pub fn new(settings: WorkerSettings, parts: WorkerParts<F>) -> Result<Self, WorkerError> {
-        let WorkerParts { connection, processors, snapshots, runtime, observations, queries, pulse } = parts;
+        let WorkerParts { connection, processors, publication, snapshots, runtime, observations, queries, pulse } = parts;
         pulse.wait_for("the brokers, to join the group");
         let found =
             GroupConsumer::alone(&connection, &settings.group_id, &settings.topic, crate::io::kafka::connection::Isolation::Committed)?
@@ -214,13 +217,13 @@ impl<F: Processors> Worker<F> {
         membership.set_outside(true);
         let producer = Self::make_producer(&settings, &connection, FENCE)?;
         let consumer = GroupConsumer::join(&connection, &settings.group_id, &settings.topic, partition_count)?;
-        let (topics, cloud_events) = (processors.topics(), processors.cloud_events());
+        let topics = processors.topics();
         Ok(Self {
             settings,
             connection,
             processors,
             topics,
-            cloud_events,
+            publication,
             snapshots,
             runtime,
             observations,

@@ -13,6 +13,7 @@ use crate::io::kafka::consumer::GroupConsumer;
 use crate::io::kafka::metadata::{CommitMetadata, MetadataError};
 use crate::io::kafka::topics::Topics;
 use crate::io::observations::Observations;
+use crate::io::publication::Publication;
 use crate::io::snapshots::Snapshots;
 use crate::io::worker::{Pulse, Worker, WorkerError, WorkerParts, WorkerSettings};
 
@@ -74,6 +75,7 @@ fn make_worker(
     let store = &settings.snapshots;
     let parts = WorkerParts {
         connection: connection.clone(),
+        publication: Arc::new(Publication::new(settings, runtime)?),
         processors: Arc::new(EngineProcessors::new(settings, &Arc::default(), &reader(settings, runtime)?)?),
         snapshots: Snapshots::open(&store.url, &settings.kafka.group_id, &worker_settings.topic, usize::from(store.keep))?,
         runtime: runtime.clone(),

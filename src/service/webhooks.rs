@@ -35,6 +35,7 @@ fn supervise(common: &Common, webhook: &WebhookSettings, kind: RecordKind, secre
     while !common.is_stopping() {
         let parts = WebhookParts {
             connection: common.connection.clone(),
+            publication: Arc::clone(&common.publication),
             group_id: common.settings.kafka.group_id.clone(),
             topics: common.settings.topics.clone(),
             settings: webhook.clone(),

@@ -45,10 +45,10 @@ pub fn source(group_id: &str) -> String {
     format!("/stickiness/{group_id}")
 }
 
-/// The headers of a record that is published as an event of type `schema`, such as `stickiness.transitions.v1`, from `source`, about `key`. Nothing in them depends on
+/// The headers of a record that is published as an event of type `schema`, such as `stickiness.transitions.v1`, from `source`, about `key`; the value is of `content_type`. Nothing in them depends on
 /// when it is sent: the same record has the same id.
 #[must_use]
-pub fn headers(source: &str, schema: &str, key: &[u8], value: &[u8]) -> [(&'static str, Vec<u8>); 7] {
+pub fn headers((source, schema, content_type): (&str, &str, &str), key: &[u8], value: &[u8]) -> [(&'static str, Vec<u8>); 7] {
     let mut digest = Sha256::new();
     for part in [schema.as_bytes(), &[0], key, &[0], value] {
         digest.update(part);
@@ -61,7 +61,7 @@ pub fn headers(source: &str, schema: &str, key: &[u8], value: &[u8]) -> [(&'stat
         ("ce_type", schema.as_bytes().to_vec()),
         ("ce_subject", key.to_vec()),
         ("ce_partitionkey", key.to_vec()),
-        ("content-type", b"application/json".to_vec()),
+        ("content-type", content_type.as_bytes().to_vec()),
     ]
 }
 
@@ -100,7 +100,8 @@ mod tests {
 
     #[test]
     fn ids_are_of_what_is_said() {
-        let id = |key: &[u8], value: &[u8]| headers("/stickiness/shop", "stickiness.metrics.v1", key, value)[1].1.clone();
+        let id =
+            |key: &[u8], value: &[u8]| headers(("/stickiness/shop", "stickiness.metrics.v1", "application/json"), key, value)[1].1.clone();
         assert_eq!(id(b"all", b"{}"), id(b"all", b"{}"));
         assert_ne!(id(b"all", b"{}"), id(b"all", b"{ }"));
         assert_ne!(id(b"a", b"b{}"), id(b"ab", b"{}"));

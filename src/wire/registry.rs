@@ -22,6 +22,13 @@ impl<'r> Framed<'r> {
         let (&[magic, id @ ..], datum) = record.split_first_chunk::<5>()?;
         (magic == 0).then(|| Self { schema: u32::from_be_bytes(id), datum })
     }
+
+    /// What comes before the datum.
+    #[must_use]
+    pub fn head(&self) -> [u8; 5] {
+        let [a, b, c, d] = self.schema.to_be_bytes();
+        [0, a, b, c, d]
+    }
 }
 
 /// A schema that another refers to: the name it goes by there, and its text.
@@ -78,6 +85,7 @@ mod tests {
     #[test]
     fn frames() {
         assert_eq!(Framed::read(&[0, 0, 0, 1, 2, 9]), Some(Framed { schema: 258, datum: &[9] }));
+        assert_eq!(Framed { schema: 258, datum: &[9] }.head(), [0, 0, 0, 1, 2]);
         assert_eq!(Framed::read(&[0, 0, 0, 0, 7]), Some(Framed { schema: 7, datum: &[] }));
         for none in [&[][..], &[0, 0, 0, 1], b"{\"user_id\":1}"] {
             assert_eq!(Framed::read(none), None, "{none:?}");

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod asyncapi;
+pub mod avro;
 mod event;
 mod loyalty;
 mod metrics;
@@ -14,6 +15,7 @@ use serde_json::{Map, Value, json};
 pub use asyncapi::{Channels, asyncapi};
 
 use super::webhook::UNDELIVERED;
+use crate::engine::ledger::RETENTION_DAYS;
 
 /// `schema` of a metrics record.
 pub const METRICS: &str = "stickiness.metrics.v1";
@@ -98,8 +100,14 @@ enum Shape {
     Texts,
     /// The list of `retention`.
     Retention,
-    /// Any object.
-    Object,
+    /// A state by name, or whether it is so, or null.
+    State,
+    /// The labels of an alert.
+    Labels,
+    /// An object with these fields.
+    Record(&'static [Field]),
+    /// A list of objects with these fields.
+    Records(&'static [Field]),
 }
 
 impl Shape {
@@ -116,25 +124,41 @@ impl Shape {
             Self::Between(low, high) => json!({ "type": "number", "minimum": low, "maximum": high }),
             Self::OrNull(inner) => json!({ "anyOf": [inner.schema(), { "type": "null" }] }),
             Self::Counts(length) => json!({ "type": "array", "items": Self::Count.schema(), "minItems": length, "maxItems": length }),
-            Self::Object => json!({ "type": "object" }),
             Self::Texts => json!({ "type": "array", "items": { "type": "string" } }),
-            Self::Retention => json!({
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "required": ["after_days", "cohort", "returned"],
-                    "properties": {
-                        "after_days": { "enum": [1, 3, 7, 14, 30], "description": "n" },
-                        "cohort": { "type": "integer", "minimum": 0, "description": "users first active n days before the day" },
-                        "returned": { "type": "integer", "minimum": 0, "description": "those of the cohort who are active on the day" },
-                    },
-                },
-                "minItems": 5,
-                "maxItems": 5,
+            Self::Retention => {
+                let mut list = Self::Records(RETENTION).schema();
+                list["items"]["properties"]["after_days"] = json!({ "enum": RETENTION_DAYS, "description": "n" });
+                list["minItems"] = RETENTION_DAYS.len().into();
+                list["maxItems"] = RETENTION_DAYS.len().into();
+                list
+            }
+            // What it can be depends on the kind of the record.
+            Self::State => json!({}),
+            Self::Labels => json!({
+                "type": "object",
+                "required": ["segment", "process"],
+                "properties": { "level": { "enum": ["high", "churned"] } },
+                "additionalProperties": { "type": "string" },
             }),
+            Self::Record(fields) => json!({ "type": "object", "required": names(fields), "properties": properties(fields) }),
+            Self::Records(fields) => json!({ "type": "array", "items": Self::Record(fields).schema() }),
         }
     }
 }
+
+/// Labels of alerts.
+const LABELS: &[Field] = &[
+    ("level", Shape::Text, "the level that is entered, of a churn spike alone"),
+    ("process", Shape::Text, "`activity` or `purchase`"),
+    ("segment", Shape::Text, "`all` or property=value"),
+];
+
+/// What `retention` tells of each number of days.
+const RETENTION: &[Field] = &[
+    ("after_days", Shape::Count, "n"),
+    ("cohort", Shape::Count, "users first active n days before the day"),
+    ("returned", Shape::Count, "those of the cohort who are active on the day"),
+];
 
 /// A ratio, null when its denominator is 0.
 const RATIO: Shape = Shape::OrNull(&Shape::Number);

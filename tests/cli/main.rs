@@ -1,6 +1,7 @@
 //! The commands as a user runs them: exit status, standard output, standard error.
 
 mod alerts;
+mod avro;
 mod churn;
 mod compare;
 mod compatibility;

@@ -1,6 +1,7 @@
 //! Tests against a real broker, in one binary: `scripts/fetch-broker.sh`, then `cargo test --test integration`.
 
 mod alerts;
+mod avro_outputs;
 mod backfill;
 mod chaos;
 mod cloud_events;

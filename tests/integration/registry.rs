@@ -1,8 +1,6 @@
 //! Topics whose schemas are in a registry.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use rdkafka::ClientConfig;
@@ -14,6 +12,7 @@ use crate::support::feed::{MORE, PATIENCE, finish};
 use crate::support::outputs::metrics;
 use crate::support::process::Group;
 use crate::support::records::{create_topic, read_committed};
+use crate::support::server::{Answer, Request, serve};
 
 /// 2026-01-31T12:00:00Z.
 const NOON_MS: i64 = 1_769_860_800_000;
@@ -27,33 +26,24 @@ struct Registry {
 impl Registry {
     /// One that has `answers` by path, and wants `ada` with the password `lovelace`.
     fn start(answers: BTreeMap<&'static str, String>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("bound").port();
         let asked = Arc::<Mutex<Vec<String>>>::default();
         let log = Arc::clone(&asked);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                // Whoever asks may be gone.
-                drop(answer(&stream, &answers, &log));
-            }
-        });
+        let port = serve(move |request| answer(request, &answers, &log));
         Self { port, asked }
     }
 }
 
-fn answer(mut stream: &TcpStream, answers: &BTreeMap<&'static str, String>, log: &Mutex<Vec<String>>) -> std::io::Result<()> {
-    let head: Vec<String> = BufReader::new(stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
-    let path = head.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default().to_owned();
-    let is_let_in = head.iter().any(|line| line.eq_ignore_ascii_case("authorization: Basic YWRhOmxvdmVsYWNl"));
+fn answer(request: &Request, answers: &BTreeMap<&'static str, String>, log: &Mutex<Vec<String>>) -> Answer {
+    let is_let_in = request.headers.iter().any(|line| line.eq_ignore_ascii_case("authorization: Basic YWRhOmxvdmVsYWNl"));
     let mut asked = log.lock().expect("no panic");
-    asked.push(path.clone());
-    let (status, body) = match answers.get(path.as_str()) {
+    asked.push(request.path.clone());
+    let (status, body) = match answers.get(request.path.as_str()) {
         _ if !is_let_in => ("401 Unauthorized", r#"{"error_code":401,"message":"who?"}"#),
         _ if asked.len() < 3 => ("500 Internal Server Error", r#"{"error_code":50001,"message":"not yet"}"#),
         Some(schema) => ("200 OK", schema.as_str()),
         None => ("404 Not Found", r#"{"error_code":40403,"message":"Schema not found"}"#),
     };
-    write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+    (status, body.to_owned())
 }
 
 fn framed(schema: u8, datum: &[u8]) -> Vec<u8> {

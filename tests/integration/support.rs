@@ -8,6 +8,7 @@ pub(crate) mod proxy;
 pub(crate) mod receiver;
 pub(crate) mod records;
 pub(crate) mod recount;
+pub(crate) mod server;
 pub(crate) mod store;
 
 use std::collections::BTreeMap;

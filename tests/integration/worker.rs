@@ -174,6 +174,7 @@ impl Bench {
         let parts = WorkerParts {
             connection: crate::support::connection(&self.bootstrap),
             processors: Arc::new(Countings { topics: vec![self.out(), self.totals()] }),
+            publication: Arc::default(),
             snapshots: self.snapshots(),
             runtime: runtime.handle().clone(),
             observations: Arc::clone(observations),

@@ -14,7 +14,6 @@ use crate::engine::aggregator::Aggregator;
 use crate::engine::alerts::{Alert, AlertBook, AlertChange, AlertSettings, AlertStatus};
 use crate::engine::partial::Partial;
 use crate::io::alertmanager::{Alertmanager, AlertmanagerPace};
-use crate::io::kafka::Record;
 use crate::io::observations::{AlertReadings, Observations};
 use crate::model::spike::deficit::LAG_DAYS;
 use crate::model::time::{Calendar, Day};
@@ -84,10 +83,9 @@ impl Alerting {
     }
 
     /// Notes a record of the alerts topic.
-    pub(super) fn note(&mut self, record: &Record<'_>) {
-        let (Some(key), Some(Ok(value))) = (record.key, record.payload.map(serde_json::from_slice::<Value>)) else { return };
-        let day = value["day"].as_str().and_then(Day::parse);
-        self.published.insert(String::from_utf8_lossy(key).into_owned(), Published { day, record: value });
+    pub(super) fn note(&mut self, fingerprint: &str, record: &Value) {
+        let day = record["day"].as_str().and_then(Day::parse);
+        self.published.insert(fingerprint.to_owned(), Published { day, record: record.clone() });
     }
 
     /// Whether what a partition tells is of a day that is over for alerts, or of no use.

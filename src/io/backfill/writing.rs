@@ -14,7 +14,8 @@ use crate::io::clock::Stopwatch;
 use crate::io::failpoint::{Place, pass};
 use crate::io::kafka::connection::Connection;
 use crate::io::kafka::producer::{ProduceError, Producer};
-use crate::io::worker::{CloudEvents, Destination, Outputs, TopicIndex};
+use crate::io::publication::Publication;
+use crate::io::worker::{Destination, Outputs, TopicIndex};
 use crate::model::partition::partition_of;
 use crate::wire::envelope::{Envelope, Forwarded};
 
@@ -218,7 +219,7 @@ impl<'s> Writer<'s> {
     fn attempt(&mut self, outputs: &Outputs, next: &Stand) -> Result<(), BackfillError> {
         let committer = self.log.committer()?;
         self.producer.begin()?;
-        outputs.send(&mut self.producer, &self.topics, &CloudEvents::default())?;
+        outputs.send(&mut self.producer, &self.topics, &Publication::default())?;
         for (topic, offsets) in self.log.offsets(next) {
             self.producer.send_offsets(&topic, &offsets, &committer)?;
         }

@@ -16,7 +16,6 @@ use super::connection::{Connection, LoggingContext};
 use super::consumer::{CommitOffset, offset_list};
 use super::ffi::{self, NativeFailure, Outgoing, OutputTopic};
 use crate::io::clock::Stopwatch;
-use crate::wire::cloud_event;
 
 /// How long one commit or abort may take in all, retries included.
 const END_TRANSACTION: Duration = Duration::from_secs(30);
@@ -213,14 +212,6 @@ impl Producer {
             let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
             refused(topic, code, &stopwatch)?;
         }
-    }
-
-    /// Hands one record over as a `CloudEvent` of type `schema` from `source`; a tombstone is none, and has no headers.
-    pub fn send_event(&mut self, topic: &str, record: &Outgoing<'_>, source: &str, schema: &str) -> Result<(), ProduceError> {
-        let Some(value) = record.value else { return self.send(topic, std::slice::from_ref(record)) };
-        let headers = cloud_event::headers(source, schema, record.key.unwrap_or_default(), value);
-        let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, value.as_slice())).collect();
-        self.send_with_headers(topic, record, &headers)
     }
 
     /// Makes offsets part of the transaction: they are committed with its records or not at all.

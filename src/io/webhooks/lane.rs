@@ -28,7 +28,17 @@ pub(super) struct Delivery {
     pub(super) partition: i32,
     pub(super) offset: i64,
     pub(super) key: Option<Vec<u8>>,
+    /// JSON.
     pub(super) value: Vec<u8>,
+    /// The value on the topic, where it is not the same.
+    pub(super) published: Option<Vec<u8>>,
+}
+
+impl Delivery {
+    /// The value on the topic.
+    pub(super) fn as_published(&self) -> &[u8] {
+        self.published.as_ref().unwrap_or(&self.value)
+    }
 }
 
 /// News of a lane's task.
@@ -101,7 +111,7 @@ impl Lane {
     /// Takes a record in, to be posted after those before it.
     pub(super) fn take(&mut self, delivery: Delivery, timestamp_ms: Option<i64>) {
         self.next = delivery.offset + 1;
-        let bytes = delivery.value.len();
+        let bytes = delivery.value.len() + delivery.published.as_ref().map_or(0, Vec::len);
         self.waiting.push_back(Waiting { offset: delivery.offset, timestamp_ms, bytes });
         self.waiting_bytes += bytes;
         // A task that is gone is found by `is_broken`.

@@ -68,6 +68,7 @@ fn record(partition: i32, offset: i64) -> Delivery {
         offset,
         key: None,
         value: format!("{partition}:{offset}").into_bytes(),
+        published: None,
     }
 }
 

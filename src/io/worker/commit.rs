@@ -95,7 +95,7 @@ impl<F: Processors> Worker<F> {
     fn attempt(&mut self, offsets: &[CommitOffset], group: &ConsumerGroupMetadata) -> Result<(), ProduceError> {
         self.producer.begin()?;
         pass(Place::ProduceBefore);
-        self.outputs.send(&mut self.producer, &self.topics, &self.cloud_events)?;
+        self.outputs.send(&mut self.producer, &self.topics, &self.publication)?;
         pass(Place::OffsetsBefore);
         self.producer.send_offsets(&self.settings.topic, offsets, group)?;
         pass(Place::CommitBefore);

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::io::kafka::Outgoing;
 use crate::io::kafka::producer::{ProduceError, Producer};
 use crate::io::observations::DeadLetter;
+use crate::io::publication::Publication;
 use crate::model::hexadecimal::hexadecimal;
 use crate::model::partition::partition_of;
 
@@ -32,15 +33,6 @@ pub enum Destination {
 
 /// A header of a record.
 pub type Header = (Cow<'static, str>, Vec<u8>);
-
-/// Which topics carry `CloudEvents`.
-#[derive(Clone, Debug, Default)]
-pub struct CloudEvents {
-    /// What says them.
-    pub source: String,
-    /// The type of the events of each topic that carries them, by index.
-    pub types: BTreeMap<TopicIndex, &'static str>,
-}
 
 /// One record, as ranges of the bytes of all.
 struct Buffered {
@@ -162,7 +154,7 @@ impl Outputs {
     }
 
     /// Hands all records to the producer, each topic's in order. `topics` names the topics by index.
-    pub(in crate::io) fn send(&self, producer: &mut Producer, topics: &[String], events: &CloudEvents) -> Result<(), ProduceError> {
+    pub(in crate::io) fn send(&self, producer: &mut Producer, topics: &[String], publication: &Publication) -> Result<(), ProduceError> {
         let mut batches: BTreeMap<TopicIndex, Vec<&Buffered>> = BTreeMap::new();
         for record in &self.records {
             batches.entry(record.topic).or_default().push(record);
@@ -170,32 +162,14 @@ impl Outputs {
         for (topic, records) in batches {
             let Some(name) = topics.get(topic.0) else { continue };
             let partitions = producer.prepare(name)?;
-            if let Some(schema) = events.types.get(&topic) {
-                self.send_events(producer, name, &records, (partitions, &events.source, schema))?;
-                continue;
-            }
             let (with_headers, plain): (Vec<&Buffered>, Vec<&Buffered>) = records.into_iter().partition(|record| record.headers.is_some());
             let plain: Vec<Outgoing<'_>> = plain.into_iter().map(|record| self.outgoing(record, partitions)).collect();
-            producer.send(name, &plain)?;
+            publication.send(producer, name, &plain)?;
             for record in with_headers {
                 let headers: Vec<(&str, &[u8])> =
                     record.headers.iter().flatten().map(|(key, value)| (key.as_ref(), value.as_slice())).collect();
                 producer.send_with_headers(name, &self.outgoing(record, partitions), &headers)?;
             }
-        }
-        Ok(())
-    }
-
-    fn send_events(
-        &self,
-        producer: &mut Producer,
-        topic: &str,
-        records: &[&Buffered],
-        (partitions, source, schema): (u32, &str, &str),
-    ) -> Result<(), ProduceError> {
-        for record in records {
-            let outgoing = self.outgoing(record, partitions);
-            producer.send_event(topic, &outgoing, source, schema)?;
         }
         Ok(())
     }

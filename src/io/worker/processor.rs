@@ -1,6 +1,6 @@
 //! What a worker runs.
 
-use super::outputs::{CloudEvents, Outputs};
+use super::outputs::Outputs;
 use crate::engine::insights::Insights;
 use crate::engine::models::Switch;
 use crate::engine::resharding::Resharded;
@@ -78,10 +78,6 @@ pub trait Processors: Send + Sync + 'static {
     fn version(&self) -> u32;
     /// The topics that are published to, in the order of their [`TopicIndex`].
     fn topics(&self) -> Vec<String>;
-    /// Which of them carry `CloudEvents`.
-    fn cloud_events(&self) -> CloudEvents {
-        CloudEvents::default()
-    }
     /// One that has seen nothing, of a partition among `partitions`.
     fn empty(&self, partition: i32, partitions: u32, lineage: Lineage) -> Self::Processor;
     /// The one that `state` was taken from, of a partition among `partitions`. It counts by the settings that it had then; new ones wait.

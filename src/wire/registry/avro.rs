@@ -1,6 +1,7 @@
 //! Data of Avro schemas as JSON. Logical types become what events are written with: timestamps in RFC 3339, dates as days, decimals as their text.
 
 mod measure;
+mod writer;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,6 +14,7 @@ use apache_avro::{Decimal, Schema};
 use serde_json::{Map, Value, json};
 
 use self::measure::Measure;
+pub use self::writer::AvroWriter;
 use super::Reference;
 use crate::model::hexadecimal::hexadecimal;
 use crate::model::time::{Day, EventTime};
@@ -61,6 +63,14 @@ impl AvroSchema {
     /// # Errors
     /// Why it is none of this schema.
     pub fn to_json(&self, datum: &[u8]) -> Result<Vec<u8>, String> {
+        Ok(self.to_value(datum)?.to_string().into_bytes())
+    }
+
+    /// A datum as a value of JSON.
+    ///
+    /// # Errors
+    /// Why it is none of this schema.
+    pub fn to_value(&self, datum: &[u8]) -> Result<Value, String> {
         Measure::new(&self.named, datum).pass(self.schema, 0)?;
         let mut rest = Rest { bytes: datum, is_cut: false };
         let value = self.reader.read_value(&mut rest).map_err(|error| error.to_string())?;
@@ -70,7 +80,7 @@ impl AvroSchema {
         if !rest.bytes.is_empty() {
             return Err(format!("{} bytes too many", rest.bytes.len()));
         }
-        Ok(self.json(value, self.schema)?.to_string().into_bytes())
+        self.json(value, self.schema)
     }
 
     fn json(&self, value: Avro, schema: &Schema) -> Result<Value, String> {

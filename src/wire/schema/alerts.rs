@@ -1,11 +1,11 @@
 //! What is told of an alert.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::Shape::{Between, Constant, Count, Day, Instant, Number, OneOf, OrNull, Text};
-use super::{ALERTS, COUNT_OR_NULL, Field, properties, record};
+use super::Shape::{Between, Constant, Count, Day, Instant, Labels, Number, OneOf, OrNull, Records, Text};
+use super::{ALERTS, COUNT_OR_NULL, Field, record};
 
-const ALERT_FIELDS: &[Field] = &[
+pub(super) const ALERT_FIELDS: &[Field] = &[
     ("schema", Constant(ALERTS), "name and version of this schema"),
     ("fingerprint", Text, "digest of name, labels and start, as key too: the same through the life of an alert and after a restart"),
     (
@@ -19,6 +19,11 @@ const ALERT_FIELDS: &[Field] = &[
         OneOf(&["warning", "critical"]),
         "as of its first day: critical from twice the expected entries, or three quarters of the expected returns",
     ),
+    (
+        "labels",
+        Labels,
+        "what tells an alert from others: `segment` (`all` or property=value), `process`, and for a churn spike the `level` that is entered",
+    ),
     ("starts_at", Instant, "start of its first day; of a return deficit, of the day on which returns began to fall behind"),
     ("ends_at", OrNull(&Instant), "end of its last day; null while it fires"),
     ("day", Day, "the closed day that the following figures are of"),
@@ -27,6 +32,11 @@ const ALERT_FIELDS: &[Field] = &[
     ("upper", COUNT_OR_NULL, "the largest count that would have been no alarm; null for a return deficit"),
     ("p_value", Between(0, 1), "probability of a count so high, or of a sum of return deficits so high, when nothing is amiss"),
     ("at_risk", Count, "users who could enter the level, or come back"),
+    (
+        "top_segments",
+        Records(TOP_FIELDS),
+        "of `all`: the breakdown values that bring most of the excess, largest first, at most five; they have no alerts of their own meanwhile",
+    ),
     ("summary", Text, "one or two sentences for the person who is called"),
 ];
 
@@ -39,36 +49,30 @@ const TOP_FIELDS: &[Field] = &[
 
 pub(super) fn alert() -> Value {
     let description = "A churn spike or return deficit as of a closed day: once when it starts, for each closed day while it goes on, and once when it ends. The last record of a key is the alert's state.";
-    let mut schema = record("stickiness.alerts", description, ALERT_FIELDS);
-    schema["properties"]["labels"] = json!({
-        "description": "what tells an alert from others: `segment` (`all` or property=value), `process`, and for a churn spike the `level` that is entered",
-        "type": "object",
-        "required": ["segment", "process"],
-        "properties": { "level": { "enum": ["high", "churned"] } },
-        "additionalProperties": { "type": "string" },
-    });
-    schema["properties"]["top_segments"] = json!({
-        "description": "of `all`: the breakdown values that bring most of the excess, largest first, at most five; they have no alerts of their own meanwhile",
-        "type": "array",
-        "items": {
-            "type": "object",
-            "required": ["segment", "observed", "expected", "p_value"],
-            "properties": properties(TOP_FIELDS),
-        },
-    });
-    if let Some(required) = schema["required"].as_array_mut() {
-        required.extend(["labels".into(), "top_segments".into()]);
-    }
-    schema
+    record("stickiness.alerts", description, ALERT_FIELDS)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::engine::alerts::{AlertBook, AlertSettings, Entries, SegmentDay};
     use crate::model::spike::deficit::Returns;
     use crate::model::time::{Calendar, Day as CalendarDay};
     use crate::wire::records;
+    use crate::wire::registry::avro::{AvroSchema, AvroWriter};
+    use crate::wire::schema::avro::{avro, leave_out_absent};
+
+    /// A record that was written and read as Avro.
+    fn there_and_back(record: &Value) -> Value {
+        let schema = avro(ALERTS, 30).expect("an output").to_string();
+        let mut datum = Vec::new();
+        AvroWriter::parse(&schema).expect("a schema").append(record, &mut datum).expect("a place for everything");
+        let mut back = AvroSchema::parse(&schema, &[]).expect("a schema").to_value(&datum).expect("a datum");
+        leave_out_absent(back.as_object_mut().expect("a record"));
+        back
+    }
 
     #[test]
     fn records_of_alerts_follow_the_schema() {
@@ -90,6 +94,7 @@ mod tests {
         }
         for record in &told {
             assert!(schema.is_valid(record), "{record:#}");
+            assert_eq!(there_and_back(record).to_string(), record.to_string());
         }
         let of = |name: &str, status: &str| told.iter().filter(|record| record["name"] == name && record["status"] == status).count();
         assert!(of("churn_spike", "firing") > 0 && of("churn_spike", "resolved") == 1 && of("return_deficit", "firing") > 0);

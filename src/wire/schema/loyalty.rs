@@ -1,6 +1,6 @@
 //! The fields of a profile that the measures of loyalty are; docs/measures.md has their formulas.
 
-use super::Shape::{Between, Count, Day, Flag, Number, OneOf, OrNull, Text};
+use super::Shape::{Between, Count, Day, Flag, Number, OneOf, OrNull, Record, Text};
 use super::{Field, RATIO, Shape};
 use crate::model::loyalty::stage::LifeStage;
 use crate::model::loyalty::states::{ComplaintRisk, LoyaltyKind, LoyaltyStep, LoyaltyType};
@@ -82,7 +82,25 @@ pub(super) const LOYALTY_FIELDS: &[Field] = &[
     ("loyalty_evidence", EVIDENCE, "what the states are decided by, as of as_of; null where nothing tells them"),
 ];
 
-/// The evidence of states; its fields are in docs/measures.md.
-const EVIDENCE: Shape = OrNull(&Shape::Object);
+/// The evidence of states; docs/measures.md has the formulas.
+const EVIDENCE: Shape = OrNull(&Record(EVIDENCE_FIELDS));
+
+const EVIDENCE_FIELDS: &[Field] = &[
+    ("attitude", SHARE, "of the profile"),
+    ("activity", Between(0, 1), "active_days_30d / 30"),
+    ("buying", Between(0, 1), "min(1, streak / (2 x purchases.loyal_orders))"),
+    ("attitude_margin", RATIO, "attitude less loyalty.high; null without attitude"),
+    ("behaviour_margin", Number, "the larger of activity and buying, less loyalty.high"),
+    ("reward_share", SHARE, "of the profile"),
+    ("one_brand", Flag, "whether every order is of one brand, and no competitor was looked at or bought from of late"),
+    ("kinds", Record(KIND_FIELDS), "how much each kind of loyalty has for it; null where nothing tells it"),
+];
+
+const KIND_FIELDS: &[Field] = &[
+    ("impulsive", SHARE, "short decisions, rewards, competitors' offers"),
+    ("emotional", SHARE, "attitude and breadth"),
+    ("cognitive", SHARE, "views before orders"),
+    ("behavioural", SHARE, "a steady rhythm"),
+];
 
 const ZONE: Shape = OrNull(&OneOf(&["defection", "indifference", "affection"]));

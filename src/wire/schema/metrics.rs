@@ -6,7 +6,7 @@ use super::Shape::{Between, Constant, Count, Counts, Day, Flag, Number, OrNull, 
 use super::{COUNT_OR_NULL, Field, METRICS, RATIO, names, properties, record};
 
 /// Fields of every record.
-const FIELDS: &[Field] = &[
+pub(super) const FIELDS: &[Field] = &[
     ("schema", Constant(METRICS), "name and version of this schema"),
     ("day", Day, "the calendar day D, in time_zone"),
     ("time_zone", Text, "IANA name of the zone whose days are counted"),
@@ -50,7 +50,7 @@ const FIELDS: &[Field] = &[
 ];
 
 /// Fields of the segment `all` alone.
-const OF_ALL: &[Field] = &[
+pub(super) const OF_ALL: &[Field] = &[
     (
         "loyal_buyers",
         COUNT_OR_NULL,
@@ -82,11 +82,18 @@ const OF_ALL: &[Field] = &[
     ("reactivated", COUNT_OR_NULL, "users churned at the end of D-1 with a day of the process on D; null until D closes, then not revised"),
 ];
 
+/// Fields of breakdowns alone, and not of each.
+pub(super) const OF_BREAKDOWNS: &[Field] = &[(
+    "values_limited",
+    Flag,
+    "there, and true, when breakdowns.max_values was reached for the property in some partition: later values are counted as `other`",
+)];
+
 pub(super) fn metrics() -> Value {
     let description = "One day of one segment. The last record of a key is the one that counts. A ratio whose denominator is 0 is null.";
     let mut schema = record("stickiness.metrics", description, FIELDS);
     if let Some(known) = schema["properties"].as_object_mut() {
-        known.extend(properties(OF_ALL));
+        known.extend(properties(&[OF_ALL, OF_BREAKDOWNS].concat()));
     }
     schema["patternProperties"] = json!({ "^mau_[1-9][0-9]*d$": { "type": "integer", "minimum": 0, "description": "distinct users active in the N days that end with D" } });
     schema["if"] = json!({ "properties": { "segment": { "const": "all" } } });

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::Shape::{Between, Constant, Count, Day, Flag, Instant, Number, OneOf, OrNull, Text, Texts};
+use super::Shape::{Between, Constant, Count, Day, Flag, Instant, Number, OneOf, OrNull, State, Text, Texts};
 use super::loyalty::LOYALTY_FIELDS;
-use super::{CHURN_RISK, COUNT_OR_NULL, Field, PROFILES, RATIO, TRANSITIONS, record};
+use super::{CHURN_RISK, COUNT_OR_NULL, Field, PROFILES, RATIO, TRANSITIONS, names, properties, record};
 use crate::model::loyalty::stage::LifeStage;
 use crate::model::loyalty::states::{ComplaintRisk, LoyaltyKind, LoyaltyStep, LoyaltyType};
 use crate::model::rules::facts::ActionState;
 
-const TRANSITION_FIELDS: &[Field] = &[
+pub(super) const TRANSITION_FIELDS: &[Field] = &[
     ("schema", Constant(TRANSITIONS), "name and version of this schema"),
     ("user_id", Text, "the user, as key too"),
     (
@@ -29,10 +29,20 @@ const TRANSITION_FIELDS: &[Field] = &[
         ]),
         "`lifecycle` is the 30-day lifecycle; `loyal` whether the streak of orders reaches purchases.loyal_orders; `purchase` tells of one order; `segment` of a rule that the user began or ended to fulfil, `action` of what it wants done by its `deadline`; the others are states of loyalty",
     ),
+    ("from", State, "the state before; null when there was none"),
+    ("to", State, "the state now"),
     ("at", OrNull(&Instant), "timestamp of the event that caused it; null when time passing did"),
     ("as_of", Day, "the day that the new state is as of"),
     ("cause", Text, "what changed the state: `event`, `late_event`, `clock` or `merge`"),
 ];
+
+/// Fields of purchases alone, and of each.
+pub(super) const OF_PURCHASES: &[Field] =
+    &[("order_id", OrNull(&Text), "the order; null when it has no id"), ("orders", Count, "orders that stand now")];
+
+/// Fields of actions alone, and of each.
+pub(super) const OF_ACTIONS: &[Field] =
+    &[("segment", Text, "the segment that asks for it"), ("deadline", Instant, "until when it is in time")];
 
 pub(super) fn transition() -> Value {
     let description =
@@ -43,13 +53,16 @@ pub(super) fn transition() -> Value {
     let when = |kind: &str, then: Value| json!({ "if": { "properties": { "kind": { "const": kind } } }, "then": then });
     let or_null = |names: &[&str]| json!({ "enum": names.iter().map(|name| json!(name)).chain([Value::Null]).collect::<Vec<_>>() });
     let loyal = json!({ "enum": [true, false, "true", "false", null] });
-    let mut action = states(json!({ "enum": ["due", "overdue", null] }), json!({ "enum": ActionState::NAMES }));
-    action["required"] = json!(["segment", "deadline"]);
-    action["properties"]["segment"] = json!({ "type": "string", "description": "the segment that asks for it" });
-    action["properties"]["deadline"] = json!({ "type": "string", "format": "date-time", "description": "until when it is in time" });
-    let mut purchase = states(json!({ "type": "null" }), json!({ "enum": ["first_order", "repeat_order", "order_fell"] }));
-    purchase["properties"]["order_id"] = json!({ "type": ["string", "null"], "description": "the order; null when it has no id" });
-    purchase["properties"]["orders"] = json!({ "type": "integer", "minimum": 0, "description": "orders that stand now" });
+    let with = |mut states: Value, fields: &[Field]| {
+        states["properties"].as_object_mut().into_iter().for_each(|known| known.extend(properties(fields)));
+        states
+    };
+    let mut action = with(states(json!({ "enum": ["due", "overdue", null] }), json!({ "enum": ActionState::NAMES })), OF_ACTIONS);
+    action["required"] = json!(names(OF_ACTIONS));
+    let purchase = states(json!({ "type": "null" }), json!({ "enum": ["first_order", "repeat_order", "order_fell"] }));
+    let mut purchase = with(purchase, OF_PURCHASES);
+    let order_id = json!({ "type": ["string", "null"], "description": purchase["properties"]["order_id"]["description"] });
+    purchase["properties"]["order_id"] = order_id;
     schema["allOf"] = json!([
         when("lifecycle", states(lifecycle.clone(), lifecycle)),
         when("loyal", states(loyal.clone(), loyal)),
@@ -63,15 +76,10 @@ pub(super) fn transition() -> Value {
         when("action", action),
         when("purchase", purchase),
     ]);
-    schema["properties"]["from"] = json!({ "description": "the state before; null when there was none" });
-    schema["properties"]["to"] = json!({ "description": "the state now" });
-    if let Some(required) = schema["required"].as_array_mut() {
-        required.extend(["from".into(), "to".into()]);
-    }
     schema
 }
 
-const CHURN_RISK_FIELDS: &[Field] = &[
+pub(super) const CHURN_RISK_FIELDS: &[Field] = &[
     ("schema", Constant(CHURN_RISK), "name and version of this schema"),
     ("user_id", Text, "the user, as key too"),
     ("process", OneOf(&["activity", "purchase"]), "`activity` is of distinct active days, `purchase` of distinct order days"),
@@ -99,7 +107,7 @@ pub(super) fn churn_risk() -> Value {
     record("stickiness.churn-risk", description, CHURN_RISK_FIELDS)
 }
 
-const PROFILE_FIELDS: &[Field] = &[
+pub(super) const PROFILE_FIELDS: &[Field] = &[
     ("schema", Constant(PROFILES), "name and version of this schema"),
     ("user_id", Text, "the user, as key too"),
     ("as_of", Day, "the newest accepted day of the user's partition; windows end with it"),
@@ -130,9 +138,9 @@ const PROFILE_FIELDS: &[Field] = &[
     ("monetary_mean", RATIO, "mean net money per order day, without the first order day; null when frequency is 0"),
     ("categories", Count, "distinct product categories in the orders"),
     ("brand_share", RATIO, "share of the commonest brand in the orders"),
-    ("referrals", Count, "referrals by the user"),
     ("discount_share", RATIO, "orders with a discount over orders"),
     ("reward_share", RATIO, "orders that used a reward over orders"),
+    ("referrals", Count, "referrals by the user"),
     (
         "attitude",
         OrNull(&Between(0, 1)),

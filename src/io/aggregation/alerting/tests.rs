@@ -48,10 +48,7 @@ fn term(settings: &str, last: i32, said: &[(String, Value)], final_through: Opti
         alerting.note_final(day(through));
     }
     for (key, value) in said {
-        let payload = value.to_string();
-        let (key, payload, headers) = (Some(key.as_bytes()), Some(payload.as_bytes()), crate::io::kafka::Headers::default());
-        let record = Record { partition: 0, offset: 0, timestamp_ms: None, key, payload, headers };
-        alerting.note(&record);
+        alerting.note(key, value);
     }
     let news = alerting.close(&mut aggregator(1, last));
     alerting.committed(news.clone());

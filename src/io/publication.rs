@@ -1,0 +1,150 @@
+//! How what is published looks on its topics: as JSON or as Avro, with or without the headers of `CloudEvents`. Whatever it looks like, the service reads its own
+//! outputs back as JSON, each as it was before.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::kafka::Outgoing;
+use super::kafka::producer::{ProduceError, Producer};
+use super::registry::Registry;
+use crate::config::{AvroOutputs, Settings, TopicNames};
+use crate::wire::cloud_event;
+use crate::wire::registry::avro::{AvroSchema, AvroWriter};
+use crate::wire::registry::{Framed, RegisteredSchema};
+use crate::wire::schema::{ALERTS, CHURN_RISK, METRICS, PROFILES, TRANSITIONS, avro};
+
+/// What is published on one topic.
+struct Output {
+    /// The `schema` of its records.
+    schema: &'static str,
+    avro: Option<Encoding>,
+}
+
+/// How its records are Avro.
+struct Encoding {
+    /// What each begins with: a zero byte and the schema's id.
+    frame: [u8; 5],
+    writer: AvroWriter,
+}
+
+/// The outputs for readers outside, by topic. The default knows of none: records go out as they are.
+#[derive(Default)]
+pub struct Publication {
+    /// What says `CloudEvents`, when records are such.
+    source: Option<String>,
+    outputs: BTreeMap<String, Output>,
+    registry: Option<Registry>,
+}
+
+/// Why nothing can be published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublicationError {
+    /// The HTTP client, TLS above all, cannot be set up.
+    #[error("publish.registry: no HTTP client: {0:#}")]
+    Client(anyhow::Error),
+    /// The registry does not take a schema.
+    #[error("publish.format = \"avro\": {0}")]
+    Schema(String),
+}
+
+impl Publication {
+    /// The outputs that settings describe. Schemas of Avro are registered, or asked for, which is waited for while the registry does not answer. `runtime` makes the
+    /// requests; this must not be called from one of its tasks.
+    pub fn new(settings: &Settings, runtime: &tokio::runtime::Handle) -> Result<Self, PublicationError> {
+        let Settings { publish, topics, .. } = settings;
+        let client = |avro: &AvroOutputs| Registry::new(&avro.registry, runtime.clone());
+        let registry = publish.avro.as_ref().map(client).transpose().map_err(|error| PublicationError::Client(error.into()))?;
+        let mut outputs = BTreeMap::new();
+        for (topic, schema) in published(topics) {
+            let is_published = schema != PROFILES || settings.engine.publish_profiles;
+            let encoding = match (&registry, &publish.avro) {
+                (Some(registry), Some(avro)) if is_published => {
+                    Some(Encoding::new(registry, avro.register, topic, schema, settings.engine.mau_days)?)
+                }
+                _ => None,
+            };
+            outputs.insert(topic.to_owned(), Output { schema, avro: encoding });
+        }
+        let source = publish.cloud_events.then(|| cloud_event::source(&settings.kafka.group_id));
+        Ok(Self { source, outputs, registry })
+    }
+
+    /// Hands records over, in order. Those of topics that are not for readers outside stay as they are.
+    pub fn send(&self, producer: &mut Producer, topic: &str, records: &[Outgoing<'_>]) -> Result<(), ProduceError> {
+        let Some(output) = self.outputs.get(topic) else { return producer.send(topic, records) };
+        let Some(encoding) = &output.avro else { return self.send_as(producer, topic, records, output) };
+        let values = encoding.encode_all(records);
+        let values = values.map_err(|reason| ProduceError::Fatal { reason: format!("a record cannot go to `{topic}`: {reason}") })?;
+        let encoded =
+            records.iter().zip(&values).map(|(record, value)| Outgoing { value: record.value.map(|_| value.as_slice()), ..*record });
+        let records: Vec<Outgoing<'_>> = encoded.collect();
+        self.send_as(producer, topic, &records, output)
+    }
+
+    fn send_as(&self, producer: &mut Producer, topic: &str, records: &[Outgoing<'_>], output: &Output) -> Result<(), ProduceError> {
+        let Some(source) = &self.source else { return producer.send(topic, records) };
+        let content_type = if output.avro.is_some() { "application/avro" } else { "application/json" };
+        records.iter().try_for_each(|record| {
+            let Some(value) = record.value else { return producer.send(topic, std::slice::from_ref(record)) };
+            let headers = cloud_event::headers((source, output.schema, content_type), record.key.unwrap_or_default(), value);
+            let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, value.as_slice())).collect();
+            producer.send_with_headers(topic, record, &headers)
+        })
+    }
+
+    /// A published value as JSON, whatever was published when it was.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub fn json<'v>(&self, value: &'v [u8]) -> Result<Cow<'v, [u8]>, String> {
+        let Some(framed) = Framed::read(value) else { return Ok(Cow::Borrowed(value)) };
+        let registry = self.registry.as_ref().ok_or("it is Avro, and there is no publish.registry to ask for its schema")?;
+        match &*registry.schema(framed.schema).map_err(|reason| reason.to_string())? {
+            RegisteredSchema::Avro(schema) => {
+                let mut value = schema.to_value(framed.datum)?;
+                if let Value::Object(record) = &mut value {
+                    avro::leave_out_absent(record);
+                }
+                Ok(Cow::Owned(value.to_string().into_bytes()))
+            }
+            other => other.to_json(framed.datum).map(Cow::Owned),
+        }
+    }
+}
+
+impl Encoding {
+    /// The encoding of the records of a schema, whose id under the subject `TOPIC-value` the registry tells.
+    fn new(registry: &Registry, register: bool, topic: &str, schema: &str, mau_days: u16) -> Result<Self, PublicationError> {
+        let text = avro::avro(schema, mau_days).unwrap_or_default().to_string();
+        let writer = AvroWriter::parse(&text).map_err(PublicationError::Schema)?;
+        let id = registry.id(&format!("{topic}-value"), &text, register).map_err(PublicationError::Schema)?;
+        let own = AvroSchema::parse(&text, &[]).map_err(PublicationError::Schema)?;
+        registry.keep(id, RegisteredSchema::Avro(Box::new(own)));
+        Ok(Self { frame: Framed { schema: id, datum: &[] }.head(), writer })
+    }
+
+    /// The values of records, with those of tombstones empty.
+    fn encode_all(&self, records: &[Outgoing<'_>]) -> Result<Vec<Vec<u8>>, String> {
+        records.iter().map(|record| record.value.map_or(Ok(Vec::new()), |value| self.encode(value))).collect()
+    }
+
+    fn encode(&self, json: &[u8]) -> Result<Vec<u8>, String> {
+        let record: Value = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        let mut value = self.frame.to_vec();
+        self.writer.append(&record, &mut value)?;
+        Ok(value)
+    }
+}
+
+/// The topics that are for readers outside, with the schemas of their records.
+fn published(topics: &TopicNames) -> [(&str, &'static str); 5] {
+    [
+        (&topics.metrics, METRICS),
+        (&topics.transitions, TRANSITIONS),
+        (&topics.churn_risk, CHURN_RISK),
+        (&topics.alerts, ALERTS),
+        (&topics.profiles, PROFILES),
+    ]
+}
