@@ -13,6 +13,7 @@ mod mistakes;
 mod section;
 mod segments;
 mod service;
+mod traces;
 mod webhooks;
 mod written;
 
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 pub use log::{LogFormat, LogSettings};
 pub use mistakes::{Mistake, Mistakes};
+pub use traces::TracingSettings;
 pub use webhooks::{SecretSource, WebhookSettings, WebhookStart, WebhookUrl};
 
 use crate::engine::alerts::AlertSettings;
@@ -76,6 +78,8 @@ pub struct Settings {
     pub step_limit: Duration,
     /// `[log]`
     pub log: LogSettings,
+    /// `[tracing]`; `None` when nothing is traced.
+    pub tracing: Option<TracingSettings>,
     /// `[[webhooks]]`
     pub webhooks: Vec<WebhookSettings>,
 }
@@ -107,6 +111,7 @@ impl Settings {
         let http = service::http(top.section("http"));
         let (worker_threads, step_limit) = service::workers(top.section("workers"));
         let log = log::log(top.section("log"));
+        let tracing = traces::traces(top.section("tracing"));
         let webhooks = webhooks::webhooks(&top);
         top.finish();
         let counting::Counting { earliest, idle_after, currency } = counting;
@@ -132,6 +137,7 @@ impl Settings {
             worker_threads,
             step_limit,
             log,
+            tracing,
             webhooks,
         })
     }

@@ -43,6 +43,7 @@ fn the_example_shows_every_key() {
         "snapshots",
         "http",
         "workers",
+        "tracing",
     ];
     let text = sections.iter().chain(&more).map(|section| format!("[{section}]\nzzzzzzzzzzzz = 1\n")).collect::<Vec<_>>().concat();
     for mistake in read(&text).expect_err("unknown keys").0 {
@@ -179,6 +180,20 @@ fn check_mistakes(text: &str, expected: &str) {
     let mistakes = read(text).expect_err(text).0;
     let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
     assert_eq!(lines.join("\n"), expected.trim_matches('\n'));
+}
+
+#[test]
+fn traces_need_the_feature() {
+    let text = "[tracing]\nenabled = true\nendpoint = \"https://collector/otlp\"\nsample_ratio = 1";
+    if cfg!(feature = "opentelemetry") {
+        let tracing = read(text).expect("settings").tracing.expect("on");
+        assert_eq!(tracing.endpoint.as_ref().map(url::Url::as_str), Some("https://collector/otlp"));
+        assert_eq!((tracing.sample_ratio, tracing.service_name), (1.0, None));
+    } else {
+        let without = "tracing.enabled = true: must be false: this binary was built without the feature `opentelemetry`";
+        check_mistakes(text, without);
+    }
+    assert_eq!(read("[tracing]\nsample_ratio = 1").expect("settings").tracing, None);
 }
 
 #[test]

@@ -354,7 +354,7 @@ impl<'s> Session<'s> {
             let source = self.cloud_events.as_deref();
             let produce = |(topic, records, schema): &(&String, Vec<Outgoing<'_>>, Option<&str>)| match (source, schema) {
                 (Some(source), Some(schema)) => {
-                    records.iter().try_for_each(|record| self.producer.send_event(topic, record, source, schema))
+                    records.iter().try_for_each(|record| self.producer.send_event(topic, record, (source, schema), &[]))
                 }
                 _ => self.producer.send(topic, records),
             };

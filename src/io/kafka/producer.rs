@@ -215,11 +215,18 @@ impl Producer {
         }
     }
 
-    /// Hands one record over as a `CloudEvent` of type `schema` from `source`; a tombstone is none, and has no headers.
-    pub fn send_event(&mut self, topic: &str, record: &Outgoing<'_>, source: &str, schema: &str) -> Result<(), ProduceError> {
-        let Some(value) = record.value else { return self.send(topic, std::slice::from_ref(record)) };
+    /// Hands one record over as a `CloudEvent` of type `schema` from `source`, with more headers; a tombstone is none, and has those alone.
+    pub fn send_event(
+        &mut self,
+        topic: &str,
+        record: &Outgoing<'_>,
+        (source, schema): (&str, &str),
+        more: &[(&str, &[u8])],
+    ) -> Result<(), ProduceError> {
+        let Some(value) = record.value else { return self.send_with_headers(topic, record, more) };
         let headers = cloud_event::headers(source, schema, record.key.unwrap_or_default(), value);
-        let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, value.as_slice())).collect();
+        let headers = headers.iter().map(|(name, value)| (*name, value.as_slice()));
+        let headers: Vec<(&str, &[u8])> = headers.chain(more.iter().copied()).collect();
         self.send_with_headers(topic, record, &headers)
     }
 
