@@ -111,7 +111,7 @@ impl Settings {
         let http = service::http(top.section("http"));
         let (worker_threads, step_limit) = service::workers(top.section("workers"));
         let log = log::log(top.section("log"));
-        let tracing = traces::traces(top.section("tracing"));
+        let tracing = traces::traces(top.section("tracing"), traces::CAN_TRACE);
         let webhooks = webhooks::webhooks(&top);
         top.finish();
         let counting::Counting { earliest, idle_after, currency } = counting;

@@ -183,20 +183,6 @@ fn check_mistakes(text: &str, expected: &str) {
 }
 
 #[test]
-fn traces_need_the_feature() {
-    let text = "[tracing]\nenabled = true\nendpoint = \"https://collector/otlp\"\nsample_ratio = 1";
-    if cfg!(feature = "opentelemetry") {
-        let tracing = read(text).expect("settings").tracing.expect("on");
-        assert_eq!(tracing.endpoint.as_ref().map(url::Url::as_str), Some("https://collector/otlp"));
-        assert_eq!((tracing.sample_ratio, tracing.service_name), (1.0, None));
-    } else {
-        let without = "tracing.enabled = true: must be false: this binary was built without the feature `opentelemetry`";
-        check_mistakes(text, without);
-    }
-    assert_eq!(read("[tracing]\nsample_ratio = 1").expect("settings").tracing, None);
-}
-
-#[test]
 fn every_mistake_is_reported_at_once() {
     let mistakes = read(include_str!("../../tests/data/settings/mistakes.toml")).expect_err("mistakes");
     assert_eq!(format!("{mistakes}\n"), include_str!("../../tests/data/settings/mistakes.txt"));

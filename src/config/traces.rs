@@ -6,7 +6,7 @@ use super::alerts::plain_address;
 use super::section::Section;
 
 /// Whether this program can send spans.
-const CAN_TRACE: bool = cfg!(feature = "opentelemetry");
+pub(super) const CAN_TRACE: bool = cfg!(feature = "opentelemetry");
 
 /// `[tracing]`, when `tracing.enabled` is true.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,9 +19,9 @@ pub struct TracingSettings {
     pub service_name: Option<String>,
 }
 
-pub(super) fn traces(section: Section<'_>) -> Option<TracingSettings> {
+pub(super) fn traces(section: Section<'_>, can_trace: bool) -> Option<TracingSettings> {
     let enabled = section.flag("enabled", false);
-    if enabled && !CAN_TRACE {
+    if enabled && !can_trace {
         section.mistake("enabled", "must be false: this binary was built without the feature `opentelemetry`");
     }
     let endpoint = section.optional_text("endpoint").and_then(|text| {
@@ -39,4 +39,30 @@ pub(super) fn traces(section: Section<'_>) -> Option<TracingSettings> {
     }
     section.finish();
     enabled.then_some(TracingSettings { endpoint, sample_ratio, service_name })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::written;
+    use super::*;
+
+    fn read(text: &str, can_trace: bool) -> Result<Option<TracingSettings>, Vec<String>> {
+        let written = written::read(text, []);
+        let settings = traces(written.top().section("tracing"), can_trace);
+        let mistakes: Vec<String> = written.mistakes.into_inner().iter().map(ToString::to_string).collect();
+        if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
+    }
+
+    #[test]
+    fn a_program_without_the_feature_says_so() {
+        let text = "[tracing]\nenabled = true\nendpoint = \"https://collector/otlp\"\nsample_ratio = 1";
+        let refused = "tracing.enabled = true: must be false: this binary was built without the feature `opentelemetry`";
+        assert_eq!(read(text, false), Err(vec![refused.to_owned()]));
+        let settings = read(text, true).expect("settings").expect("on");
+        assert_eq!(settings.endpoint.as_ref().map(Url::as_str), Some("https://collector/otlp"));
+        assert_eq!((settings.sample_ratio, settings.service_name), (1.0, None));
+        for can_trace in [false, true] {
+            assert_eq!(read("[tracing]\nsample_ratio = 1", can_trace), Ok(None));
+        }
+    }
 }

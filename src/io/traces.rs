@@ -2,7 +2,7 @@
 //!
 //! Spans are plain values here, made where things happen. What sends them to a collector is behind the feature `opentelemetry`.
 
-pub(super) mod attributes;
+pub(super) mod names;
 #[cfg(feature = "opentelemetry")]
 pub mod otlp;
 
@@ -12,6 +12,9 @@ use std::sync::Arc;
 use super::clock;
 use super::kafka::Record;
 use crate::wire::trace_context::{SpanId, TRACEPARENT, TRACESTATE, TraceContext, TraceId};
+
+/// One more than the greatest number that can be thrown: 2^63.
+const ALL: f64 = 9_223_372_036_854_775_808.0;
 
 /// What a span is to others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,8 +159,8 @@ impl Traces {
     /// Traces of records whose `traceparent` says so, and of a share of those without one.
     #[must_use]
     pub fn new(sample_ratio: f64, sink: Arc<dyn Sink>) -> Self {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 2^63, and saturated")]
-        let threshold = (sample_ratio.clamp(0.0, 1.0) * (1_u64 << 63) as f64) as u64;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 2^63")]
+        let threshold = (sample_ratio.clamp(0.0, 1.0) * ALL) as u64;
         Self { threshold, sink }
     }
 

@@ -11,6 +11,7 @@ use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 use stickiness::io::clock::{self, Stopwatch};
+use stickiness::model::hexadecimal::hexadecimal;
 
 use crate::support::broker::Broker;
 use crate::support::feed::{MORE, PATIENCE, finish, wait_until_counted};
@@ -65,10 +66,6 @@ fn spans(receiver: &Receiver) -> Vec<Span> {
         ExportTraceServiceRequest::decode(&*request.body).expect("OTLP")
     });
     requests.flat_map(|request| request.resource_spans).flat_map(|of| of.scope_spans).flat_map(|of| of.spans).collect()
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn attributes(span: &Span) -> BTreeMap<&str, String> {

@@ -32,7 +32,7 @@ const REQUEST: Duration = Duration::from_secs(15);
 /// How long the end of the service waits for spans that are left.
 const FLUSH: Duration = Duration::from_secs(5);
 /// How often it is told that a collector takes nothing.
-const TELL: Duration = Duration::from_mins(1);
+const TELL: Duration = Duration::from_secs(60);
 /// The name of the service where neither settings nor environment say one.
 const SERVICE: &str = "stickiness";
 
@@ -64,7 +64,7 @@ pub fn start(settings: &TracingSettings, observations: &Arc<Observations>, runti
     let waiting = Arc::<AtomicUsize>::default();
     let give_up = Arc::<Notify>::default();
     let scope = InstrumentationScope::builder(env!("CARGO_PKG_NAME")).with_version(env!("CARGO_PKG_VERSION")).build();
-    let thread = Exporting {
+    let exporting = Exporting {
         exporter,
         scope,
         runtime,
@@ -74,11 +74,11 @@ pub fn start(settings: &TracingSettings, observations: &Arc<Observations>, runti
         failing: None,
     };
     std::thread::Builder::new().name("traces".to_owned()).spawn(move || {
-        thread.run(&spans);
+        exporting.run(&spans);
         // Whoever waited may have had enough.
         _ = ended.send(());
     })?;
-    let queue = Queue { sender: Mutex::new(Some((sender, end))), waiting, observations: Arc::clone(observations), give_up };
+    let queue = Queue { thread: Mutex::new(Some(Thread { spans: sender, end })), waiting, observations: Arc::clone(observations), give_up };
     Ok(Traces::new(settings.sample_ratio, Arc::new(queue)))
 }
 
@@ -93,10 +93,17 @@ fn resource(settings: &TracingSettings) -> Resource {
     Resource::builder().with_attribute(version).with_service_name(name).build()
 }
 
+/// The thread, as seen from outside.
+struct Thread {
+    spans: Sender<Vec<Span>>,
+    /// Told when it has ended.
+    end: Receiver<()>,
+}
+
 /// Spans on their way to the thread.
 struct Queue {
-    /// With what tells that the thread has ended; `None` once it is told to.
-    sender: Mutex<Option<(Sender<Vec<Span>>, Receiver<()>)>>,
+    /// `None` once the thread is told to end.
+    thread: Mutex<Option<Thread>>,
     waiting: Arc<AtomicUsize>,
     observations: Arc<Observations>,
     give_up: Arc<Notify>,
@@ -105,13 +112,13 @@ struct Queue {
 impl Sink for Queue {
     fn take(&self, spans: Vec<Span>) {
         let count = spans.len();
-        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         let has_room = self.waiting.load(Ordering::Relaxed) + count <= QUEUE;
-        match sender.as_ref().filter(|_| has_room) {
-            Some((sender, _)) => {
+        match thread.as_ref().filter(|_| has_room) {
+            Some(thread) => {
                 self.waiting.fetch_add(count, Ordering::Relaxed);
                 // A thread that is gone has counted nothing, and takes nothing.
-                drop(sender.send(spans));
+                drop(thread.spans.send(spans));
             }
             None => self.count_dropped(count as u64),
         }
@@ -122,8 +129,8 @@ impl Sink for Queue {
     }
 
     fn finish(&self) {
-        let Some((sender, end)) = self.sender.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
-        drop(sender);
+        let Some(Thread { spans, end }) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        drop(spans);
         if end.recv_timeout(FLUSH).is_err() {
             self.give_up.notify_one();
             _ = end.recv_timeout(GATHER);

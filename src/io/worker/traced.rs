@@ -7,7 +7,7 @@ use super::outputs::{Cause, Outputs, Traced};
 use super::partition::Partition;
 use super::{Processor, TopicIndex};
 use crate::io::kafka::Record;
-use crate::io::traces::attributes as named;
+use crate::io::traces::names as named;
 use crate::io::traces::{Attributes, Parent, Span, SpanEvent, SpanKind, Traces, Value, now, span_id};
 use crate::wire::trace_context::TraceContext;
 
@@ -105,7 +105,7 @@ impl OpenSpans {
     pub(super) fn note_failure(&mut self, reason: String) {
         if let Some(attempts) = &mut self.attempts {
             let attributes = vec![(named::REASON, Value::Text(reason))];
-            attempts.failures.push(SpanEvent { at: now(), name: "aborted", attributes });
+            attempts.failures.push(SpanEvent { at: now(), name: named::ABORTED, attributes });
         }
     }
 
@@ -149,7 +149,7 @@ impl OpenSpans {
         let Some(start) = self.restoring.take() else { return };
         let mut attributes = self.messaging(&[]);
         attributes.push((named::PARTITIONS, partitions.into()));
-        let name = format!("restore {}", self.topic);
+        let name = format!("{} {}", named::RESTORE, self.topic);
         self.traces.sink().take(vec![Span::root(&name, SpanKind::Internal, (start, now()), attributes)]);
     }
 
@@ -157,7 +157,7 @@ impl OpenSpans {
     pub(super) fn note_snapshot(&self, partition: i32, start: i64, bytes: usize, error: Option<String>) {
         let mut attributes = self.messaging(&[]);
         attributes.extend([(named::PARTITION, Value::Text(partition.to_string())), (named::SNAPSHOT_BYTES, bytes.into())]);
-        let span = Span::root(&format!("snapshot {}", self.topic), SpanKind::Internal, (start, now()), attributes);
+        let span = Span::root(&format!("{} {}", named::SNAPSHOT, self.topic), SpanKind::Internal, (start, now()), attributes);
         self.traces.sink().take(vec![Span { error, ..span }]);
     }
 
@@ -170,14 +170,14 @@ impl OpenSpans {
     /// The span of a record, and that of its being handled.
     fn processed(&self, record: Open, end: i64, error: Option<&str>) -> [Span; 2] {
         let Open { cause, parent, partition, offset, bytes, read, handled, outcome } = record;
-        let mut attributes = self.messaging(&[(named::OPERATION_TYPE, "process"), (named::OPERATION_NAME, "process")]);
+        let mut attributes = self.messaging(&[(named::OPERATION_TYPE, "process"), (named::OPERATION_NAME, named::PROCESS)]);
         attributes.push((named::PARTITION, Value::Text(partition.to_string())));
         attributes.push((named::OFFSET, offset.into()));
         attributes.extend(size(bytes));
         attributes.push((named::OUTCOME, outcome.into()));
         let inside = TraceContext { span_id: span_id(), ..cause.as_ref().clone() };
-        let handle = Span::new(inside, parent_of(&cause), "handle".to_owned(), SpanKind::Internal, handled, Vec::new());
-        let name = format!("process {}", self.topic);
+        let handle = Span::new(inside, Some(parent_of(&cause)), named::HANDLE.to_owned(), SpanKind::Internal, handled, Vec::new());
+        let name = format!("{} {}", named::PROCESS, self.topic);
         let whole = Span::new(cause.as_ref().clone(), parent, name, SpanKind::Consumer, (read, end), attributes);
         [handle, Span { error: error.map(str::to_owned), ..whole }]
     }
@@ -187,18 +187,18 @@ impl OpenSpans {
         let Traced { cause, context, topic: TopicIndex(topic), partition, bytes } = record;
         let topic = self.topics.get(topic).map_or("", String::as_str);
         let about =
-            [(named::SYSTEM, "kafka"), (named::DESTINATION, topic), (named::OPERATION_TYPE, "send"), (named::OPERATION_NAME, "send")];
+            [(named::SYSTEM, "kafka"), (named::DESTINATION, topic), (named::OPERATION_TYPE, "send"), (named::OPERATION_NAME, named::SEND)];
         let mut attributes: Attributes = about.iter().map(|(name, value)| (*name, Value::from(*value))).collect();
         attributes.extend(partition.map(|partition| (named::PARTITION, Value::Text(partition.to_string()))));
         attributes.extend(size(bytes));
-        Span::new(context, parent_of(&cause), format!("send {topic}"), SpanKind::Producer, times, attributes)
+        Span::new(context, Some(parent_of(&cause)), format!("{} {topic}", named::SEND), SpanKind::Producer, times, attributes)
     }
 
     /// The span of a commit, in a trace of its own: it is that of many records.
     fn committed(&self, attempts: Attempts, end: i64, handled: i64, published: usize) -> Span {
-        let mut attributes = self.messaging(&[(named::OPERATION_TYPE, "settle"), (named::OPERATION_NAME, "commit")]);
+        let mut attributes = self.messaging(&[(named::OPERATION_TYPE, "settle"), (named::OPERATION_NAME, named::COMMIT)]);
         attributes.extend([(named::BATCH, handled.into()), (named::PUBLISHED, published.into()), (named::ATTEMPTS, attempts.count.into())]);
-        let span = Span::root(&format!("commit {}", self.topic), SpanKind::Client, (attempts.start, end), attributes);
+        let span = Span::root(&format!("{} {}", named::COMMIT, self.topic), SpanKind::Client, (attempts.start, end), attributes);
         let links = self.records.iter().take(LINKS).map(|record| record.cause.as_ref().clone()).collect();
         let links_left_out = u32::try_from(self.records.len().saturating_sub(LINKS)).unwrap_or(u32::MAX);
         Span { events: attempts.failures, links, links_left_out, ..span }
@@ -212,8 +212,8 @@ impl Drop for OpenSpans {
     }
 }
 
-fn parent_of(cause: &Cause) -> Option<Parent> {
-    Some(Parent { span_id: cause.span_id, is_remote: false })
+fn parent_of(cause: &Cause) -> Parent {
+    Parent { span_id: cause.span_id, is_remote: false }
 }
 
 fn size(bytes: Option<usize>) -> [(&'static str, Value); 1] {

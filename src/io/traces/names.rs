@@ -1,4 +1,19 @@
-//! Names of attributes: those of OpenTelemetry's conventions for messaging, and our own. docs/tracing.md says what each means; a test compares.
+//! Names of spans, and of attributes: those of OpenTelemetry's conventions for messaging, and our own. docs/tracing.md says what each means; a test compares.
+
+/// The span of a record that is read.
+pub(in crate::io) const PROCESS: &str = "process";
+/// Of its being decoded, and counted or forwarded.
+pub(in crate::io) const HANDLE: &str = "handle";
+/// Of a record that is published.
+pub(in crate::io) const SEND: &str = "send";
+/// Of a commit.
+pub(in crate::io) const COMMIT: &str = "commit";
+/// The event within it that an attempt failed.
+pub(in crate::io) const ABORTED: &str = "aborted";
+/// Of taking partitions over.
+pub(in crate::io) const RESTORE: &str = "restore";
+/// Of a snapshot.
+pub(in crate::io) const SNAPSHOT: &str = "snapshot";
 
 /// What carries the records: `kafka`.
 pub(in crate::io) const SYSTEM: &str = "messaging.system";
