@@ -54,8 +54,12 @@ step "format"
 cargo fmt --check
 step "broker for the tests"
 scripts/fetch-broker.sh
+# All that the image has. One build for all tests; without it, only what differs is looked at.
+export STICKINESS_FEATURES=opentelemetry
 step "lints"
-cargo clippy --locked --all-targets -- -D warnings
+cargo clippy --locked --features "$STICKINESS_FEATURES" --all-targets -- -D warnings
+# A test among the targets, so that dependencies have the features that tests give them, and are not checked again.
+cargo clippy --locked --lib --bin stickiness --test tidy -- -D warnings
 step "licences and sources of dependencies"
 if ! cargo deny --version >/dev/null 2>&1; then
     # Kept beside the build, so that it is built once; without optimisation, and without what asks the network, in a third of the time.
@@ -66,7 +70,7 @@ if ! cargo deny --version >/dev/null 2>&1; then
 fi
 cargo deny --locked check --hide-inclusion-graph licenses bans sources
 step "tests"
-STICKINESS_REQUIRE_ALERTMANAGER=1 cargo test --locked
+STICKINESS_REQUIRE_ALERTMANAGER=1 cargo test --locked --features "$STICKINESS_FEATURES"
 step "the page in a browser"
 tests/browser/run
 step "deployment"

@@ -14,6 +14,7 @@ mod registry;
 mod section;
 mod segments;
 mod service;
+mod traces;
 mod webhooks;
 mod written;
 
@@ -28,6 +29,7 @@ use std::time::Duration;
 
 pub use log::{LogFormat, LogSettings};
 pub use mistakes::{Mistake, Mistakes};
+pub use traces::TracingSettings;
 pub use webhooks::{SecretSource, WebhookSettings, WebhookStart, WebhookUrl};
 
 use crate::engine::alerts::AlertSettings;
@@ -77,6 +79,8 @@ pub struct Settings {
     pub step_limit: Duration,
     /// `[log]`
     pub log: LogSettings,
+    /// `[tracing]`; `None` when nothing is traced.
+    pub tracing: Option<TracingSettings>,
     /// `[[webhooks]]`
     pub webhooks: Vec<WebhookSettings>,
 }
@@ -108,6 +112,7 @@ impl Settings {
         let http = service::http(top.section("http"));
         let (worker_threads, step_limit) = service::workers(top.section("workers"));
         let log = log::log(top.section("log"));
+        let tracing = traces::traces(top.section("tracing"), traces::CAN_TRACE);
         let webhooks = webhooks::webhooks(&top);
         top.finish();
         let counting::Counting { earliest, idle_after, currency } = counting;
@@ -133,6 +138,7 @@ impl Settings {
             worker_threads,
             step_limit,
             log,
+            tracing,
             webhooks,
         })
     }

@@ -26,5 +26,6 @@ pub mod refitting;
 pub mod registry;
 pub mod replay;
 pub mod snapshots;
+pub mod traces;
 pub mod webhooks;
 pub mod worker;

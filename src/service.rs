@@ -4,6 +4,7 @@ mod backfilling;
 mod keeping;
 mod preparation;
 mod resharding;
+mod traces;
 mod view;
 mod watchdog;
 mod webhooks;
@@ -30,6 +31,7 @@ use crate::io::observations::Observations;
 use crate::io::publication::{Publication, PublicationError};
 use crate::io::refitting::ModelBoard;
 use crate::io::snapshots::{KeptName, SnapshotError, Snapshots};
+use crate::io::traces::Traces;
 use crate::io::webhooks::SecretError;
 use crate::io::worker::{
     Beginning, FrozenInsights, FrozenShare, Guarantee, Processors, Pulse, Query, Worker, WorkerError, WorkerParts, WorkerSettings,
@@ -103,6 +105,9 @@ pub enum ServiceError {
     /// Other processes of the group cannot be asked.
     #[error("http.advertise: other processes cannot be asked: {0:#}")]
     Peers(anyhow::Error),
+    /// Spans cannot be sent.
+    #[error("{0:#}")]
+    Tracing(anyhow::Error),
     /// The operating system refused a thread.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
@@ -128,6 +133,7 @@ struct Common {
     connection: Connection,
     runtime: tokio::runtime::Handle,
     observations: Arc<Observations>,
+    traces: Option<Traces>,
     board: Arc<MetricsBoard>,
     models: Arc<ModelBoard>,
     /// How what is published looks.
@@ -261,13 +267,16 @@ impl Service {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let threads = settings.worker_threads.map_or(cores, |threads| usize::from(threads.get()));
         let publication = Arc::new(Publication::new(&settings, &runtime)?);
+        let observations = Arc::<Observations>::default();
+        let traces = traces::start(&settings, &observations, &runtime)?;
         let common = Arc::new(Common {
             settings,
             history,
             retention,
             connection,
             runtime,
-            observations: Arc::default(),
+            observations,
+            traces,
             board: Arc::default(),
             models: Arc::default(),
             publication,
@@ -346,6 +355,7 @@ impl Service {
         self.threads.into_iter().for_each(|thread| drop(thread.join()));
         self.common.stop_aggregator.store(true, Ordering::Relaxed);
         self.aggregator.into_iter().for_each(|thread| drop(thread.join()));
+        self.common.traces.iter().for_each(Traces::finish);
         let fatal = self.common.fatal.lock().unwrap_or_else(PoisonError::into_inner).take();
         fatal.map_or(Ok(()), |reason| Err(ServiceError::Ended(reason)))
     }
@@ -407,8 +417,14 @@ impl<F: Processors> Stage<F> {
             observations: Arc::clone(&self.observations),
             queries,
             pulse: common.watched(format!("worker {number} of {}", self.topic)),
+            traces: common.traces.as_ref().map(|traces| if self.reads_forwarded(common) { traces.going_on() } else { traces.clone() }),
         };
         Worker::new(self.worker_settings(common, transactional_id), parts)?.run(&common.stop)
+    }
+
+    /// Whether forwarders have read its records before.
+    fn reads_forwarded(&self, common: &Common) -> bool {
+        self.answers && common.settings.kafka.repartition
     }
 
     fn worker_settings(&self, common: &Common, transactional_id: &str) -> WorkerSettings {

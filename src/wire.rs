@@ -20,6 +20,7 @@ pub mod row;
 pub mod schema;
 pub mod snapshot;
 pub mod timestamp;
+pub mod trace_context;
 pub mod vocabulary;
 pub mod webhook;
 mod written;

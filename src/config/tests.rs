@@ -43,6 +43,7 @@ fn the_example_shows_every_key() {
         "snapshots",
         "http",
         "workers",
+        "tracing",
     ];
     let text = sections.iter().chain(&more).map(|section| format!("[{section}]\nzzzzzzzzzzzz = 1\n")).collect::<Vec<_>>().concat();
     for mistake in read(&text).expect_err("unknown keys").0 {

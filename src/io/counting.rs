@@ -11,7 +11,7 @@ use super::kafka::Record;
 use super::kafka::metadata::Lineage;
 use super::observations::PartitionSize;
 use super::refitting::ModelBoard;
-use super::worker::{Destination, Frozen, FrozenInsights, Outputs, Processor, Processors, TopicIndex, Undecodable};
+use super::worker::{Cause, Destination, Frozen, FrozenInsights, Outputs, Processor, Processors, TopicIndex, Undecodable};
 use crate::config::Settings;
 use crate::engine::effect::{Admission, Effect, RiskChange, Transition};
 use crate::engine::models::Switch;
@@ -167,8 +167,8 @@ pub struct EngineProcessor {
     partition: i32,
     partitions: u32,
     lineage: Lineage,
-    /// Users whose profile is due, by id: at most once a commit.
-    profiles: BTreeMap<String, ProfileNews>,
+    /// Users whose profile is due, by id: at most once a commit, with what changed it last, if that is traced.
+    profiles: BTreeMap<String, (ProfileNews, Option<Cause>)>,
     /// What the history stands on, to be told before anything else.
     continuation: Option<Continuation>,
     /// Settings that are not those of the engine: new ones that wait for a barrier, or those before it. With the keys that differ.
@@ -198,7 +198,8 @@ impl Processor for EngineProcessor {
         if let Some(continuation) = self.continuation.take() {
             self.tell(Partial::Continues(continuation), outputs);
         }
-        for (user_id, news) in std::mem::take(&mut self.profiles) {
+        for (user_id, (news, cause)) in std::mem::take(&mut self.profiles) {
+            outputs.set_cause(cause);
             let profile = match news {
                 ProfileNews::Changed(moment) => self.engine.profile_at(&user_id, *moment),
                 ProfileNews::Removed => None,
@@ -209,6 +210,7 @@ impl Processor for EngineProcessor {
                 None => outputs.push_tombstone(PROFILES, Destination::ByKey, key),
             }
         }
+        outputs.set_cause(None);
         if partials {
             self.tell_aggregator(outputs);
         }
@@ -382,9 +384,9 @@ impl EngineProcessor {
                 Effect::ProfileChanged(user_id) => {
                     let moment = self.engine.profile_moment(&user_id);
                     let news = moment.map_or(ProfileNews::Removed, |moment| ProfileNews::Changed(Box::new(moment)));
-                    self.note_profile(user_id, news);
+                    self.note_profile(user_id, news, outputs.cause());
                 }
-                Effect::ProfileRemoved(user_id) => self.note_profile(user_id, ProfileNews::Removed),
+                Effect::ProfileRemoved(user_id) => self.note_profile(user_id, ProfileNews::Removed, outputs.cause()),
                 Effect::ForwardEvent { user_id } => {
                     let event = forwarded.map(|forwarded| Envelope::Event(Forwarded { value: payload, passed_on: true, ..*forwarded }));
                     self.push_envelope(&user_id, event, outputs);
@@ -421,9 +423,9 @@ impl EngineProcessor {
         }
     }
 
-    fn note_profile(&mut self, user_id: String, news: ProfileNews) {
+    fn note_profile(&mut self, user_id: String, news: ProfileNews, cause: Option<Cause>) {
         if self.shared.settings.engine.publish_profiles {
-            self.profiles.insert(user_id, news);
+            self.profiles.insert(user_id, (news, cause));
         }
     }
 

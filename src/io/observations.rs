@@ -161,6 +161,10 @@ pub struct Observations {
     pub snapshot_failures: Counter,
     /// Closings by the clock and new settings that could not be, each time they were due, because no snapshot can be stored.
     pub barriers_put_off: Counter,
+    /// Spans that a collector took.
+    pub spans_exported: Counter,
+    /// Spans that were made, or wanted, and no collector got.
+    pub spans_dropped: Counter,
     /// The newest fitted model of each process, by name: its id, and the day at whose close it takes over.
     models: Mutex<BTreeMap<&'static str, (String, Day)>>,
     /// Refits by process and outcome.

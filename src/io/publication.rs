@@ -73,25 +73,46 @@ impl Publication {
 
     /// Hands records over, in order. Those of topics that are not for readers outside stay as they are.
     pub fn send(&self, producer: &mut Producer, topic: &str, records: &[Outgoing<'_>]) -> Result<(), ProduceError> {
-        let Some(output) = self.outputs.get(topic) else { return producer.send(topic, records) };
-        let Some(encoding) = &output.avro else { return self.send_as(producer, topic, records, output) };
-        let values = encoding.encode_all(records);
-        let values = values.map_err(|reason| ProduceError::Fatal { reason: format!("a record cannot go to `{topic}`: {reason}") })?;
-        let encoded =
-            records.iter().zip(&values).map(|(record, value)| Outgoing { value: record.value.map(|_| value.as_slice()), ..*record });
-        let records: Vec<Outgoing<'_>> = encoded.collect();
-        self.send_as(producer, topic, &records, output)
+        let is_plain = |output: &&Output| output.avro.is_none() && self.source.is_none();
+        let Some(output) = self.outputs.get(topic).filter(|output| !is_plain(output)) else { return producer.send(topic, records) };
+        let values = output.values(topic, records)?;
+        let records: Vec<Outgoing<'_>> = records.iter().zip(&values).map(|(record, value)| with_value(record, value)).collect();
+        if self.source.is_none() {
+            return producer.send(topic, &records);
+        }
+        records.iter().try_for_each(|record| self.send_event(producer, (topic, output), record, &[]))
     }
 
-    fn send_as(&self, producer: &mut Producer, topic: &str, records: &[Outgoing<'_>], output: &Output) -> Result<(), ProduceError> {
-        let Some(source) = &self.source else { return producer.send(topic, records) };
+    /// Hands one record over, with these headers besides those that the topic's records have anyway.
+    pub fn send_with_headers(
+        &self,
+        producer: &mut Producer,
+        topic: &str,
+        record: &Outgoing<'_>,
+        headers: &[(&str, &[u8])],
+    ) -> Result<(), ProduceError> {
+        let Some(output) = self.outputs.get(topic) else { return producer.send_with_headers(topic, record, headers) };
+        let values = output.values(topic, std::slice::from_ref(record))?;
+        let record = values.first().map_or(*record, |value| with_value(record, value));
+        self.send_event(producer, (topic, output), &record, headers)
+    }
+
+    /// Hands one record over as a `CloudEvent`, if records are such; a tombstone is none.
+    fn send_event(
+        &self,
+        producer: &mut Producer,
+        (topic, output): (&str, &Output),
+        record: &Outgoing<'_>,
+        more: &[(&str, &[u8])],
+    ) -> Result<(), ProduceError> {
+        let (Some(source), Some(value)) = (&self.source, record.value) else {
+            return producer.send_with_headers(topic, record, more);
+        };
         let content_type = if output.avro.is_some() { "application/avro" } else { "application/json" };
-        records.iter().try_for_each(|record| {
-            let Some(value) = record.value else { return producer.send(topic, std::slice::from_ref(record)) };
-            let headers = cloud_event::headers((source, output.schema, content_type), record.key.unwrap_or_default(), value);
-            let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, value.as_slice())).collect();
-            producer.send_with_headers(topic, record, &headers)
-        })
+        let event = cloud_event::headers((source, output.schema, content_type), record.key.unwrap_or_default(), value);
+        let event = event.iter().map(|(name, value)| (*name, value.as_slice()));
+        let headers: Vec<(&str, &[u8])> = event.chain(more.iter().copied()).collect();
+        producer.send_with_headers(topic, record, &headers)
     }
 
     /// A published value as JSON, whatever was published when it was.
@@ -114,6 +135,23 @@ impl Publication {
     }
 }
 
+impl Output {
+    /// The values of records as they go to the topic; those of tombstones are empty.
+    fn values<'r>(&self, topic: &str, records: &[Outgoing<'r>]) -> Result<Vec<Cow<'r, [u8]>>, ProduceError> {
+        let value = |record: &Outgoing<'r>| match (&self.avro, record.value) {
+            (Some(encoding), Some(value)) => encoding.encode(value).map(Cow::Owned),
+            (_, value) => Ok(Cow::Borrowed(value.unwrap_or_default())),
+        };
+        let values: Result<_, String> = records.iter().map(value).collect();
+        values.map_err(|reason| ProduceError::Fatal { reason: format!("a record cannot go to `{topic}`: {reason}") })
+    }
+}
+
+/// The record with a value in place of its own; tombstones have none.
+fn with_value<'r>(record: &Outgoing<'r>, value: &'r [u8]) -> Outgoing<'r> {
+    Outgoing { value: record.value.map(|_| value), ..*record }
+}
+
 impl Encoding {
     /// The encoding of the records of a schema, whose id under the subject `TOPIC-value` the registry tells.
     fn new(registry: &Registry, register: bool, topic: &str, schema: &str, mau_days: u16) -> Result<Self, PublicationError> {
@@ -123,11 +161,6 @@ impl Encoding {
         let own = AvroSchema::parse(&text, &[]).map_err(PublicationError::Schema)?;
         registry.keep(id, RegisteredSchema::Avro(Box::new(own)));
         Ok(Self { frame: Framed { schema: id, datum: &[] }.head(), writer })
-    }
-
-    /// The values of records, with those of tombstones empty.
-    fn encode_all(&self, records: &[Outgoing<'_>]) -> Result<Vec<Vec<u8>>, String> {
-        records.iter().map(|record| record.value.map_or(Ok(Vec::new()), |value| self.encode(value))).collect()
     }
 
     fn encode(&self, json: &[u8]) -> Result<Vec<u8>, String> {

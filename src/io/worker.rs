@@ -17,6 +17,7 @@ mod recovery;
 mod resharding;
 mod restore;
 mod snapshot;
+mod traced;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
 pub use error::WorkerError;
-pub use outputs::{Destination, Header, Outputs, TopicIndex};
+pub use outputs::{Cause, Destination, Header, Outputs, TopicIndex};
 pub use processor::{Frozen, FrozenInsights, Processor, Processors, Undecodable};
 pub use pulse::Pulse;
 pub use recovery::{Refusal, candidates};
@@ -34,6 +35,7 @@ pub use resharding::ReshardFailure;
 use self::partition::{Arrivals, Partition, Tally};
 use self::progress::Restores;
 use self::snapshot::Stored;
+use self::traced::OpenSpans;
 use crate::io::clock::{self, Stopwatch};
 use crate::io::failpoint::{Place, pass};
 use crate::io::kafka::connection::Connection;
@@ -44,6 +46,7 @@ use crate::io::kafka::{Entry, Record};
 use crate::io::observations::{Observations, PartitionGauges, PartitionPhase};
 use crate::io::publication::Publication;
 use crate::io::snapshots::{KeptName, Snapshots};
+use crate::io::traces::Traces;
 use crate::model::time::EventTime;
 
 /// How long a batch is waited for.
@@ -160,6 +163,8 @@ pub struct Worker<F: Processors> {
     membership: Membership,
     /// Restores that go on and were told.
     restores: Option<Restores>,
+    /// What is traced, if anything is.
+    spans: Option<OpenSpans>,
 }
 
 /// Whether a worker has its share of the group; tells the observations while it has not.
@@ -201,12 +206,14 @@ pub struct WorkerParts<F> {
     pub queries: Receiver<Query>,
     /// Where it says that it goes on.
     pub pulse: Arc<Pulse>,
+    /// Which records are traced, if any are.
+    pub traces: Option<Traces>,
 }
 
 impl<F: Processors> Worker<F> {
     /// Joins the group. Waits until the brokers answer, or `ASK` is over.
     pub fn new(settings: WorkerSettings, parts: WorkerParts<F>) -> Result<Self, WorkerError> {
-        let WorkerParts { connection, processors, publication, snapshots, runtime, observations, queries, pulse } = parts;
+        let WorkerParts { connection, processors, publication, snapshots, runtime, observations, queries, pulse, traces } = parts;
         pulse.wait_for("the brokers, to join the group");
         let found =
             GroupConsumer::alone(&connection, &settings.group_id, &settings.topic, crate::io::kafka::connection::Isolation::Committed)?
@@ -218,6 +225,7 @@ impl<F: Processors> Worker<F> {
         let producer = Self::make_producer(&settings, &connection, FENCE)?;
         let consumer = GroupConsumer::join(&connection, &settings.group_id, &settings.topic, partition_count)?;
         let topics = processors.topics();
+        let spans = traces.map(|traces| OpenSpans::new(traces, (&settings.group_id, &settings.topic), &topics));
         Ok(Self {
             settings,
             connection,
@@ -245,6 +253,7 @@ impl<F: Processors> Worker<F> {
             pulse,
             membership,
             restores: None,
+            spans,
         })
     }
 
@@ -294,13 +303,14 @@ impl<F: Processors> Worker<F> {
 
     /// Takes in one batch.
     fn consume(&mut self) -> Result<(), WorkerError> {
-        let Self { consumer, partitions, outputs, scratch, tally, observations, arrivals, .. } = self;
+        let Self { consumer, partitions, outputs, scratch, tally, observations, arrivals, spans, .. } = self;
         let batch = consumer.next_batch(BATCH_WAIT);
         if batch.is_empty() {
             drop(batch);
             return self.look_for_ends();
         }
         pass(Place::Consume);
+        spans.iter_mut().for_each(OpenSpans::begin_batch);
         let mut replayed = 0;
         let mut entries = batch.iter();
         let mut coming = Vec::with_capacity(EXPECTED);
@@ -319,7 +329,11 @@ impl<F: Processors> Worker<F> {
                     }
                 };
                 let Some(partition) = partitions.get_mut(&record.partition) else { continue };
-                match partition.take(record, outputs, scratch) {
+                let outcome = match spans {
+                    Some(spans) => spans.take(partition, record, outputs, scratch),
+                    None => partition.take(record, outputs, scratch),
+                };
+                match outcome {
                     Some(outcome) => {
                         tally.add(outcome);
                         arrivals.add(record.timestamp_ms);
@@ -367,6 +381,7 @@ impl<F: Processors> Worker<F> {
             GroupEvent::Assigned(partitions) => {
                 tracing::info!(?partitions, "partitions assigned");
                 self.commit(false)?;
+                self.spans.iter_mut().for_each(OpenSpans::begin_restore);
                 self.restore(&partitions)?;
                 self.tell_restores();
                 self.set_gauges();
@@ -390,6 +405,7 @@ impl<F: Processors> Worker<F> {
 
     /// Drops partitions and what waits of them.
     fn forget(&mut self, partitions: &[i32]) {
+        self.spans.iter_mut().for_each(|spans| spans.forget(partitions));
         for partition in partitions {
             self.partitions.remove(partition);
             self.outputs.forget_source(*partition);

@@ -82,6 +82,7 @@ fn make_worker(
         observations: Arc::<Observations>::default(),
         queries,
         pulse: Arc::<Pulse>::default(),
+        traces: None,
     };
     Worker::new(worker_settings, parts).map_err(|error: WorkerError| ServiceError::Refused(error.to_string()))
 }

@@ -17,7 +17,7 @@ DOCKERFILE = DEPLOY / "Dockerfile"
 COMPOSE = DEPLOY / "compose/compose.yaml"
 # In the place of a build: asks whether the manifest, its lock and the targets that are there fit together.
 CARGO = """#!/bin/sh
-[ "$*" = "build --release --locked --bin stickiness" ] || { echo "another build: $*" >&2; exit 1; }
+[ "$*" = "build --release --locked --features opentelemetry --bin stickiness" ] || { echo "another build: $*" >&2; exit 1; }
 exec "$REAL_CARGO" metadata --locked --offline --filter-platform "$PLATFORM" --format-version 1 > /dev/null
 """
 

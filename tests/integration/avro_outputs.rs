@@ -174,7 +174,7 @@ fn avro_says_what_json_says_and_is_read_back_after_a_restart() {
     let profiles = |name: &str| last_as_doubles(by_key(&bootstrap, &format!("{name}-profiles"), &registered));
     assert_same(&profiles(name), &profiles(&plain.name));
 
-    let told: BTreeSet<String> = receiver.received().into_iter().map(|one| one.body).collect();
+    let told: BTreeSet<String> = receiver.received().into_iter().map(|one| one.text().to_owned()).collect();
     assert_eq!(told, json.transitions.values().flatten().cloned().collect(), "webhooks get JSON");
     assert_framed(&read_committed(&bootstrap, &transitions_topic), &registered);
 }

@@ -17,6 +17,8 @@ mod registry;
 mod resharding;
 mod service;
 mod support;
+#[cfg(feature = "opentelemetry")]
+mod tracing;
 mod trouble;
 mod webhooks;
 mod worker;

@@ -64,7 +64,7 @@ fn assert_is_signed(one: &Received) {
     let timestamp: i64 = one.header("webhook-timestamp").parse().expect("seconds");
     assert!((clock::wall().millis() / 1000 - timestamp).abs() < 600, "the time of the attempt");
     let mut mac = Hmac::<Sha256>::new_from_slice(&SECRET).expect("a key");
-    mac.update(format!("{}.{timestamp}.{}", one.header("webhook-id"), one.body).as_bytes());
+    mac.update(format!("{}.{timestamp}.{}", one.header("webhook-id"), one.text()).as_bytes());
     assert_eq!(one.header("webhook-signature"), format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())));
 }
 
@@ -80,7 +80,7 @@ fn by_place(received: &[Received], published: &[Output], wanted: impl Fn(&Receiv
     let mut ids = BTreeMap::new();
     for one in received.iter().filter(|one| wanted(one)) {
         let id = one.header("webhook-id");
-        assert_eq!(values.get(&place(id)), Some(&one.body.as_str()), "{id} is as it was published");
+        assert_eq!(values.get(&place(id)), Some(&one.text()), "{id} is as it was published");
         let known = ids.entry(place(id)).or_insert_with(|| id.to_owned());
         assert_eq!(known, id, "a record has one id");
     }
@@ -290,7 +290,7 @@ fn more_than_waits_in_memory_is_fetched_again_and_none_is_left_out() {
     process.terminate();
     let mut seen = BTreeSet::new();
     let mut is_first = |one: &Received| one.is_taken() && seen.insert(one.header("webhook-id").to_owned());
-    let taken: Vec<String> = receiver.received().into_iter().filter(|one| is_first(one)).map(|one| one.body).collect();
+    let taken: Vec<String> = receiver.received().into_iter().filter(|one| is_first(one)).map(|one| one.text().to_owned()).collect();
     assert!(taken == values, "all, in order: {} of {RECORDS}", taken.len());
 }
 
@@ -326,6 +326,6 @@ fn a_partition_that_is_added_is_delivered_from_its_first_record() {
     wait_for_requests(&mut process, &receiver, news.len());
     wait_until_delivered(&mut process, &bootstrap, &group, &["transitions"]);
     process.terminate();
-    let bodies: Vec<String> = receiver.received().into_iter().map(|one| one.body).collect();
+    let bodies: Vec<String> = receiver.received().into_iter().map(|one| one.text().to_owned()).collect();
     assert_eq!(bodies, news.into_iter().map(|(_, value)| value).collect::<Vec<_>>(), "all of them, and nothing from before");
 }

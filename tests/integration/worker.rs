@@ -180,6 +180,7 @@ impl Bench {
             observations: Arc::clone(observations),
             queries,
             pulse: Arc::default(),
+            traces: None,
         };
         Worker::new(settings, parts)
     }

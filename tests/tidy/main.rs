@@ -2,6 +2,7 @@
 
 mod links;
 mod logs;
+mod traces;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

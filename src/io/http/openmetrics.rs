@@ -82,6 +82,8 @@ struct Readings {
     published: u64,
     snapshot_failures: u64,
     barriers_put_off: u64,
+    spans_exported: u64,
+    spans_dropped: u64,
     commit_time: Histogram<u64>,
     publish_time: Histogram<u64>,
     models: BTreeMap<&'static str, (String, Day)>,
@@ -109,6 +111,8 @@ impl Readings {
             published: observations.published.get(),
             snapshot_failures: observations.snapshot_failures.get(),
             barriers_put_off: observations.barriers_put_off.get(),
+            spans_exported: observations.spans_exported.get(),
+            spans_dropped: observations.spans_dropped.get(),
             commit_time: observations.commit_time.snapshot(),
             publish_time: observations.publish_time.snapshot(),
             models: observations.models(),
@@ -154,7 +158,9 @@ impl Readings {
         }
         page.counter("snapshot_failures", "Snapshots that could not be stored.", self.snapshot_failures)?;
         let help = "Times that a closing by the clock or new settings had to wait for a snapshot to be stored.";
-        page.counter("barriers_put_off", help, self.barriers_put_off)
+        page.counter("barriers_put_off", help, self.barriers_put_off)?;
+        page.counter("spans_exported", "Spans of traces that a collector took.", self.spans_exported)?;
+        page.counter("spans_dropped", "Spans of traces that no collector got.", self.spans_dropped)
     }
 
     fn encode_alerts(&self, page: &mut Page<'_>) -> fmt::Result {

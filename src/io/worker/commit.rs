@@ -6,6 +6,7 @@ use std::time::Duration;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::RDKafkaErrorCode;
 
+use super::traced::OpenSpans;
 use super::{ASK, FENCE, Guarantee, Processor as _, Processors, Worker, WorkerError};
 use crate::io::clock::{self, Stopwatch};
 use crate::io::failpoint::{Place, pass};
@@ -65,6 +66,7 @@ impl<F: Processors> Worker<F> {
                 Some(group) => {
                     outside = None;
                     let Err(error) = self.attempt(&offsets, &group) else { break };
+                    self.spans.iter_mut().for_each(|spans| spans.note_failure(error.to_string()));
                     if let Next::Done = self.after(error, &offsets)? {
                         break;
                     }
@@ -93,6 +95,7 @@ impl<F: Processors> Worker<F> {
 
     /// One transaction.
     fn attempt(&mut self, offsets: &[CommitOffset], group: &ConsumerGroupMetadata) -> Result<(), ProduceError> {
+        self.spans.iter_mut().for_each(OpenSpans::note_attempt);
         self.producer.begin()?;
         pass(Place::ProduceBefore);
         self.outputs.send(&mut self.producer, &self.topics, &self.publication)?;
@@ -210,6 +213,7 @@ impl<F: Processors> Worker<F> {
             self.observations.publish_time.record(waited, count);
         }
         self.observations.count_outcomes(&outcomes);
+        self.spans.iter_mut().for_each(|spans| spans.note_commit(&self.outputs));
         for letter in self.outputs.dead_letters(DeadLetters::WORTH_TELLING) {
             self.observations.dead_letters.note(letter);
         }

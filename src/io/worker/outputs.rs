@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
@@ -10,8 +11,10 @@ use crate::io::kafka::Outgoing;
 use crate::io::kafka::producer::{ProduceError, Producer};
 use crate::io::observations::DeadLetter;
 use crate::io::publication::Publication;
+use crate::io::traces::span_id;
 use crate::model::hexadecimal::hexadecimal;
 use crate::model::partition::partition_of;
+use crate::wire::trace_context::{SpanId, TRACEPARENT, TRACESTATE, TraceContext};
 
 /// What a record that the broker refuses for its size is cut to, in bytes.
 const CUT_BYTES: usize = 64 * 1024;
@@ -34,6 +37,35 @@ pub enum Destination {
 /// A header of a record.
 pub type Header = (Cow<'static, str>, Vec<u8>);
 
+/// The span of the record that what is published comes from.
+pub type Cause = Arc<TraceContext>;
+
+/// The span of a record that is published.
+struct Sent {
+    cause: Cause,
+    span_id: SpanId,
+}
+
+impl Sent {
+    fn context(&self) -> TraceContext {
+        TraceContext { span_id: self.span_id, ..TraceContext::clone(&self.cause) }
+    }
+}
+
+/// A record that is traced, as it was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Traced {
+    /// The span of the record that it comes from.
+    pub(super) cause: Cause,
+    /// Its own.
+    pub(super) context: TraceContext,
+    pub(super) topic: TopicIndex,
+    /// Its partition, where that was not left to its key.
+    pub(super) partition: Option<i32>,
+    /// Bytes of its value; `None` is a tombstone.
+    pub(super) bytes: Option<usize>,
+}
+
 /// One record, as ranges of the bytes of all.
 struct Buffered {
     source: i32,
@@ -42,6 +74,28 @@ struct Buffered {
     key: Option<Range<usize>>,
     value: Option<Range<usize>>,
     headers: Option<Box<[Header]>>,
+    /// Of the few records that are traced.
+    sent: Option<Box<Sent>>,
+}
+
+impl Buffered {
+    fn is_plain(&self) -> bool {
+        self.headers.is_none() && self.sent.is_none()
+    }
+
+    /// What lets whoever reads the record go on with its trace. A record that came with such headers keeps them: they name the same trace.
+    fn trace_headers(&self) -> Vec<(&'static str, Vec<u8>)> {
+        let has_own = self.headers.iter().flatten().any(|(name, _)| name == TRACEPARENT);
+        let Some(context) = self.sent.as_deref().filter(|_| !has_own).map(Sent::context) else { return Vec::new() };
+        let state = context.state.as_ref().map(|state| (TRACESTATE, state.as_bytes().to_vec()));
+        std::iter::once((TRACEPARENT, context.traceparent().into_bytes())).chain(state).collect()
+    }
+
+    /// All headers.
+    fn headers<'h>(&'h self, trace: &'h [(&'static str, Vec<u8>)]) -> Vec<(&'h str, &'h [u8])> {
+        let own = self.headers.iter().flatten().map(|(name, value)| (name.as_ref(), value.as_slice()));
+        own.chain(trace.iter().map(|(name, value)| (*name, value.as_slice()))).collect()
+    }
 }
 
 /// Records in the order in which they are published, each with the input partition that it comes from.
@@ -50,6 +104,7 @@ pub struct Outputs {
     bytes: Vec<u8>,
     records: Vec<Buffered>,
     source: i32,
+    cause: Option<Cause>,
 }
 
 impl Outputs {
@@ -58,17 +113,35 @@ impl Outputs {
         self.source = source;
     }
 
+    /// Records pushed from now on come from a record that is traced, or from none.
+    pub fn set_cause(&mut self, cause: Option<Cause>) {
+        self.cause = cause;
+    }
+
+    /// What records that are pushed now come from, if that is traced.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        self.cause.clone()
+    }
+
+    fn buffer(&mut self, topic: TopicIndex, to: Destination, (key, value): (Option<Range<usize>>, Option<Range<usize>>)) -> &mut Buffered {
+        let sent = self.cause.as_ref().map(|cause| Box::new(Sent { cause: Arc::clone(cause), span_id: span_id() }));
+        self.records.push(Buffered { source: self.source, topic, to, key, value, headers: None, sent });
+        let last = self.records.len() - 1;
+        &mut self.records[last]
+    }
+
     /// Adds a record whose value `write` appends to the bytes that it is given.
     pub fn push(&mut self, topic: TopicIndex, to: Destination, key: Option<&[u8]>, write: impl FnOnce(&mut Vec<u8>)) {
         let key = key.map(|key| self.append(|bytes| bytes.extend_from_slice(key)));
         let value = Some(self.append(write));
-        self.records.push(Buffered { source: self.source, topic, to, key, value, headers: None });
+        self.buffer(topic, to, (key, value));
     }
 
     /// Adds a tombstone: the end of what a compacted topic says about `key`.
     pub fn push_tombstone(&mut self, topic: TopicIndex, to: Destination, key: &[u8]) {
         let key = Some(self.append(|bytes| bytes.extend_from_slice(key)));
-        self.records.push(Buffered { source: self.source, topic, to, key, value: None, headers: None });
+        self.buffer(topic, to, (key, None));
     }
 
     /// Adds a record byte for byte, with headers. If the broker refuses its size, it is cut to 64 KiB, and the headers
@@ -76,8 +149,7 @@ impl Outputs {
     pub fn push_verbatim(&mut self, topic: TopicIndex, key: Option<&[u8]>, value: Option<&[u8]>, headers: Vec<Header>) {
         let key = key.map(|key| self.append(|bytes| bytes.extend_from_slice(key)));
         let value = value.map(|value| self.append(|bytes| bytes.extend_from_slice(value)));
-        let headers = Some(headers.into_boxed_slice());
-        self.records.push(Buffered { source: self.source, topic, to: Destination::ByKey, key, value, headers });
+        self.buffer(topic, Destination::ByKey, (key, value)).headers = Some(headers.into_boxed_slice());
     }
 
     fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
@@ -162,16 +234,44 @@ impl Outputs {
         for (topic, records) in batches {
             let Some(name) = topics.get(topic.0) else { continue };
             let partitions = producer.prepare(name)?;
-            let (with_headers, plain): (Vec<&Buffered>, Vec<&Buffered>) = records.into_iter().partition(|record| record.headers.is_some());
-            let plain: Vec<Outgoing<'_>> = plain.into_iter().map(|record| self.outgoing(record, partitions)).collect();
-            publication.send(producer, name, &plain)?;
-            for record in with_headers {
-                let headers: Vec<(&str, &[u8])> =
-                    record.headers.iter().flatten().map(|(key, value)| (key.as_ref(), value.as_slice())).collect();
-                producer.send_with_headers(name, &self.outgoing(record, partitions), &headers)?;
+            for run in runs(&records) {
+                self.send_run(producer, (name, partitions), run, publication)?;
             }
         }
         Ok(())
+    }
+
+    /// Records without headers in as few calls as may be, and each other one by itself.
+    fn send_run(
+        &self,
+        producer: &mut Producer,
+        (topic, partitions): (&str, u32),
+        run: &[&Buffered],
+        publication: &Publication,
+    ) -> Result<(), ProduceError> {
+        match run {
+            [record] if !record.is_plain() => {
+                let trace = record.trace_headers();
+                publication.send_with_headers(producer, topic, &self.outgoing(record, partitions), &record.headers(&trace))
+            }
+            plain => {
+                let plain: Vec<Outgoing<'_>> = plain.iter().map(|record| self.outgoing(record, partitions)).collect();
+                publication.send(producer, topic, &plain)
+            }
+        }
+    }
+
+    /// The records that are traced.
+    pub(super) fn traced(&self) -> impl Iterator<Item = Traced> {
+        self.records.iter().filter_map(|record| {
+            let sent = record.sent.as_deref()?;
+            let partition = match record.to {
+                Destination::Partition(partition) => Some(partition),
+                Destination::ByKey => None,
+            };
+            let bytes = record.value.as_ref().map(Range::len);
+            Some(Traced { cause: Arc::clone(&sent.cause), context: sent.context(), topic: record.topic, partition, bytes })
+        })
     }
 
     fn outgoing(&self, record: &Buffered, partitions: u32) -> Outgoing<'_> {
@@ -183,6 +283,11 @@ impl Outputs {
         };
         Outgoing { partition, key, value: record.value.clone().map(|range| &self.bytes[range]) }
     }
+}
+
+/// Records as they are handed over: plain ones together, and each other one by itself.
+fn runs<'r, 'b>(records: &'r [&'b Buffered]) -> impl Iterator<Item = &'r [&'b Buffered]> {
+    records.chunk_by(|one, next| one.is_plain() && next.is_plain())
 }
 
 /// Leaves out the headers that a record came with, when they are long, and says how many bytes they were.
@@ -215,6 +320,44 @@ mod tests {
         let left = outputs.outgoing(&outputs.records[0], 8);
         assert_eq!((left.key, left.value), (Some("key".as_bytes()), Some("2".as_bytes())));
         assert_eq!(left.partition, i32::try_from(partition_of(b"key", 8)).expect("small"));
+    }
+
+    #[test]
+    fn only_what_a_traced_record_caused_carries_a_trace() {
+        let mut outputs = Outputs::default();
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let cause = TraceContext::parse(parent.as_bytes()).expect("a context").with_state(Some(b"shop=1"));
+        outputs.push(TOPIC, Destination::ByKey, Some(b"a"), |_| {});
+        outputs.set_cause(Some(Cause::new(cause)));
+        outputs.push(TOPIC, Destination::Partition(3), Some(b"a"), |bytes| bytes.extend_from_slice(b"four"));
+        outputs.push_tombstone(TOPIC, Destination::ByKey, b"a");
+        outputs.push_verbatim(TOPIC, None, None, vec![("traceparent".into(), parent.into())]);
+        outputs.push_verbatim(TOPIC, None, None, Vec::new());
+        outputs.set_cause(None);
+        outputs.push(TOPIC, Destination::ByKey, Some(b"a"), |_| {});
+        let headers: Vec<Vec<(&str, Vec<u8>)>> = outputs.records.iter().map(Buffered::trace_headers).collect();
+        let names: Vec<Vec<&str>> = headers.iter().map(|all| all.iter().map(|(name, _)| *name).collect()).collect();
+        let both = vec![TRACEPARENT, TRACESTATE];
+        assert_eq!(names, [vec![], both.clone(), both.clone(), vec![], both, vec![]]);
+        let traced: Vec<Traced> = outputs.traced().collect();
+        let sent: Vec<(Option<i32>, Option<usize>)> = traced.iter().map(|one| (one.partition, one.bytes)).collect();
+        assert_eq!(sent, [(Some(3), Some(4)), (None, None), (None, None), (None, None)]);
+        assert_eq!(headers[1][0].1, traced[0].context.traceparent().into_bytes());
+        assert_eq!(traced[0].context.trace_id, traced[0].cause.trace_id);
+        assert_ne!(traced[0].context.span_id, traced[1].context.span_id);
+    }
+
+    #[test]
+    fn records_keep_their_order_around_those_with_headers() {
+        let mut outputs = Outputs::default();
+        for is_traced in [false, false, true, true, false] {
+            let parent = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+            outputs.set_cause(is_traced.then(|| Cause::new(TraceContext::parse(parent).expect("a context"))));
+            outputs.push(TOPIC, Destination::ByKey, Some(b"a"), |_| {});
+        }
+        let all: Vec<&Buffered> = outputs.records.iter().collect();
+        let runs: Vec<usize> = runs(&all).map(<[&Buffered]>::len).collect();
+        assert_eq!(runs, [2, 1, 1, 1]);
     }
 
     #[test]

@@ -25,6 +25,10 @@ impl<F: Processors> Worker<F> {
     pub(super) fn tell_restores(&mut self) {
         let left: u64 = self.partitions.values().map(left).sum();
         let partitions = self.partitions.values().filter(|one| !one.is_live()).count();
+        if left == 0 {
+            let live = self.partitions.len();
+            self.spans.iter_mut().for_each(|spans| spans.end_restore(live));
+        }
         match &mut self.restores {
             None if left == 0 => {}
             None => {

@@ -10,6 +10,7 @@ use crate::io::clock::{self, Stopwatch};
 use crate::io::failpoint::{Place, pass};
 use crate::io::kafka::metadata::Lineage;
 use crate::io::snapshots::{SnapshotError, SnapshotName, Snapshots};
+use crate::io::traces::now;
 
 /// How often it is told that snapshots are too old.
 const ALARM_AGAIN: Duration = Duration::from_secs(3600);
@@ -22,6 +23,8 @@ pub(super) struct Stored {
     lineage: Lineage,
     name: SnapshotName,
     bytes: usize,
+    /// When it was begun, in nanoseconds since the epoch.
+    begun: i64,
     result: Result<(), SnapshotError>,
 }
 
@@ -65,10 +68,11 @@ impl<F: Processors> Worker<F> {
         let Some((lineage, name, state)) = self.freeze(partition) else { return };
         let (snapshots, sender, runtime) = (self.snapshots.clone(), self.stored.0.clone(), self.runtime.clone());
         // Encoding takes a core for a while: not one of those that answer requests.
+        let begun = now();
         self.runtime.spawn_blocking(move || {
             let (bytes, result) = encode_and_store(&runtime, &snapshots, (partition, lineage, name), state);
             // The worker may be gone.
-            drop(sender.send(Stored { partition, lineage, name, bytes, result }));
+            drop(sender.send(Stored { partition, lineage, name, bytes, begun, result }));
         });
     }
 
@@ -114,10 +118,11 @@ impl<F: Processors> Worker<F> {
     fn store_snapshot(&mut self, partition: i32) -> bool {
         let Some((lineage, name, state)) = self.freeze(partition) else { return false };
         self.pulse.wait_for("the snapshot store");
+        let begun = now();
         let (bytes, result) = encode_and_store(&self.runtime, &self.snapshots, (partition, lineage, name), state);
         self.pulse.beat();
         let is_stored = result.is_ok();
-        self.note(Stored { partition, lineage, name, bytes, result });
+        self.note(Stored { partition, lineage, name, bytes, begun, result });
         is_stored
     }
 
@@ -137,7 +142,10 @@ impl<F: Processors> Worker<F> {
     }
 
     fn note(&mut self, stored: Stored) {
-        let Stored { partition, lineage, name, bytes, result } = stored;
+        let Stored { partition, lineage, name, bytes, begun, result } = stored;
+        if let Some(spans) = &self.spans {
+            spans.note_snapshot(partition, begun, bytes, result.as_ref().err().map(ToString::to_string));
+        }
         let one = self.partitions.get_mut(&partition).filter(|one| one.metadata.lineage == lineage);
         match (result, one) {
             (Ok(()), Some(one)) => {

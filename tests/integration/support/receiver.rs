@@ -14,7 +14,7 @@ pub(crate) struct Received {
     pub(crate) request: String,
     /// By their names in small letters.
     pub(crate) headers: BTreeMap<String, String>,
-    pub(crate) body: String,
+    pub(crate) body: Vec<u8>,
     /// The head of the answer; empty when the connection was cut.
     pub(crate) answer: &'static str,
 }
@@ -24,8 +24,12 @@ impl Received {
         self.headers.get(name).map_or("", String::as_str)
     }
 
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("text")
+    }
+
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.body).expect("JSON")
+        serde_json::from_slice(&self.body).expect("JSON")
     }
 
     /// Whether it was taken.
@@ -84,7 +88,7 @@ fn serve(stream: &TcpStream, answers: &Answers, all: &Mutex<Vec<Received>>) -> O
     let headers: BTreeMap<String, String> = lines.filter_map(header).collect();
     let mut body = vec![0; headers.get("content-length")?.parse().ok()?];
     reader.read_exact(&mut body).ok()?;
-    let mut one = Received { request, headers, body: String::from_utf8(body).expect("text"), answer: "" };
+    let mut one = Received { request, headers, body, answer: "" };
     let mut received = all.lock().expect("no panic");
     one.answer = answers(received.len(), &one);
     let answer = one.answer;
