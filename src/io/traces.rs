@@ -175,6 +175,13 @@ impl Traces {
         &*self.sink
     }
 
+    /// Tells of a backfill into `topic` that began at `start`, and why it failed if it did.
+    pub fn note_backfill(&self, topic: &str, start: i64, error: Option<String>) {
+        let attributes = vec![(names::SYSTEM, "kafka".into()), (names::DESTINATION, topic.into())];
+        let span = Span::root(&format!("{} {topic}", names::BACKFILL), SpanKind::Internal, (start, now()), attributes);
+        self.sink.take(vec![Span { error, ..span }]);
+    }
+
     /// Sends what waits, for a limited time.
     pub fn finish(&self) {
         self.sink.finish();
@@ -218,7 +225,8 @@ pub(super) fn span_id() -> SpanId {
 }
 
 /// The wall clock, in nanoseconds since the epoch.
-pub(super) fn now() -> i64 {
+#[must_use]
+pub fn now() -> i64 {
     clock::wall().nanos()
 }
 

@@ -1,13 +1,15 @@
 //! `stickiness backfill`: history goes into the log that the engines read, before live events do.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::preparation::{create_missing, topic_plans, wait_for_brokers};
-use super::{ServiceError, connection, counted_topic, reader};
+use super::{ServiceError, connection, counted_topic, reader, traces};
 use crate::config::Settings;
 use crate::io::backfill::{self, Backfill, Report, Target};
 use crate::io::files::Input;
 use crate::io::kafka::topics::Topics;
+use crate::io::traces::now;
 
 /// Writes a history into the log, each record once, or goes on with what an earlier run of the same has begun.
 pub fn backfill(settings: &Settings, work: &Backfill, runtime: &tokio::runtime::Handle) -> Result<Report, ServiceError> {
@@ -31,7 +33,14 @@ pub fn backfill(settings: &Settings, work: &Backfill, runtime: &tokio::runtime::
     runtime.block_on(check_policy(&topics, &log))?;
     let target = Target { topic: log, partitions, internal: settings.kafka.repartition };
     let reader = reader(settings, runtime)?;
-    Ok(backfill::backfill(settings, &connection, &reader, (&target, work))?)
+    let traces = traces::start(settings, &Arc::default(), runtime)?;
+    let start = now();
+    let done = backfill::backfill(settings, &connection, &reader, (&target, work));
+    if let Some(traces) = traces {
+        traces.note_backfill(&target.topic, start, done.as_ref().err().map(ToString::to_string));
+        traces.finish();
+    }
+    Ok(done?)
 }
 
 /// Every input is named once, and none is a topic that the service reads or writes itself.

@@ -203,11 +203,12 @@ fn assert_is_of_the_service(receiver: &Receiver) {
 fn traces_go_through_the_internal_log_and_the_ratio_begins_new_ones() {
     let (bootstrap, name) = (Broker::shared().bootstrap(), "traced-forwarded");
     let receiver = Receiver::start(|_, _| "200 OK");
-    let tracing = format!(
-        "tracing = {{ enabled = true, endpoint = \"http://127.0.0.1:{}\", sample_ratio = 1 }}\nkafka.repartition = true",
-        receiver.port
+    let mut group = group(&bootstrap, name, "tracing = { enabled = true, sample_ratio = 1 }\nkafka.repartition = true");
+    let endpoint = format!("http://127.0.0.1:{}", receiver.port);
+    group.environment.extend(
+        [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()), ("OTEL_SERVICE_NAME", "shop")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
     );
-    let group = group(&bootstrap, name, &tracing);
     produce(&bootstrap, name);
     let log = format!("{name}.events");
     let process = group.start();
@@ -222,6 +223,7 @@ fn traces_go_through_the_internal_log_and_the_ratio_begins_new_ones() {
     assert_eq!(counted.parent_span_id, forwarded.span_id);
     assert_goes_on(&all, &of_user(&bootstrap, name, "ada"), &format!("{name}-transitions"), &counted.span_id);
 
+    assert_is_of_the_service(&receiver);
     assert!(of_trace(&all, BOB).is_empty(), "whoever began the trace did not want it");
     for record in of_user(&bootstrap, name, "cy") {
         let parent = header(&record, "traceparent").expect("every other record begins a trace");
@@ -276,4 +278,21 @@ fn a_collector_that_is_away_holds_up_nothing() {
     let said = of_user(&bootstrap, name, "ada");
     let different: BTreeSet<&[u8]> = said.iter().filter_map(|record| record.value.as_deref()).collect();
     assert_eq!(different.len(), said.len(), "each is published once");
+}
+
+#[test]
+fn a_backfill_is_a_span() {
+    let (bootstrap, name) = (Broker::shared().bootstrap(), "traced-backfill");
+    let receiver = Receiver::start(|_, _| "200 OK");
+    let tracing = format!("tracing = {{ enabled = true, endpoint = \"http://127.0.0.1:{}\", sample_ratio = 1 }}", receiver.port);
+    let group = group(&bootstrap, name, &tracing);
+    let history = group.path("history.ndjson");
+    std::fs::write(&history, r#"{"user_id":"ada","type":"activity","timestamp":"2026-01-31T12:00:00Z"}"#).expect("written");
+    let done = group.command("backfill").arg(&history).output().expect("ran");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let all = spans(&receiver);
+    assert_eq!(all.len(), 1, "{all:?}");
+    assert_eq!(all[0].name, format!("backfill {name}"));
+    assert_eq!(attributes(&all[0])["messaging.destination.name"], name);
+    assert!(all[0].start_time_unix_nano < all[0].end_time_unix_nano);
 }

@@ -12,6 +12,8 @@ pub(in crate::io) const COMMIT: &str = "commit";
 pub(in crate::io) const ABORTED: &str = "aborted";
 /// Of taking partitions over.
 pub(in crate::io) const RESTORE: &str = "restore";
+/// Of `stickiness backfill`.
+pub(in crate::io) const BACKFILL: &str = "backfill";
 /// Of a snapshot.
 pub(in crate::io) const SNAPSHOT: &str = "snapshot";
 

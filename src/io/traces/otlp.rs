@@ -49,16 +49,7 @@ pub enum TracingError {
 
 /// Begins to send spans as settings say, counting in `observations`. `runtime` runs the requests.
 pub fn start(settings: &TracingSettings, observations: &Arc<Observations>, runtime: Handle) -> Result<Traces, TracingError> {
-    let mut builder = OtlpExporter::builder().with_http().with_protocol(Protocol::HttpBinary);
-    if let Some(endpoint) = &settings.endpoint {
-        builder = builder.with_endpoint(format!("{}/v1/traces", endpoint.as_str().trim_end_matches('/')));
-    }
-    let mut exporter = {
-        // The library makes its client for the runtime that it is in.
-        let _entered = runtime.enter();
-        builder.build()?
-    };
-    exporter.set_resource(&resource(settings));
+    let exporter = exporter(settings, &runtime)?;
     let (sender, spans) = channel();
     let (ended, end) = channel();
     let waiting = Arc::<AtomicUsize>::default();
@@ -80,6 +71,18 @@ pub fn start(settings: &TracingSettings, observations: &Arc<Observations>, runti
     })?;
     let queue = Queue { thread: Mutex::new(Some(Thread { spans: sender, end })), waiting, observations: Arc::clone(observations), give_up };
     Ok(Traces::new(settings.sample_ratio, Arc::new(queue)))
+}
+
+fn exporter(settings: &TracingSettings, runtime: &Handle) -> Result<OtlpExporter, ExporterBuildError> {
+    let mut builder = OtlpExporter::builder().with_http().with_protocol(Protocol::HttpBinary);
+    if let Some(endpoint) = &settings.endpoint {
+        builder = builder.with_endpoint(format!("{}/v1/traces", endpoint.as_str().trim_end_matches('/')));
+    }
+    // The library makes its client for the runtime that it is in.
+    let _entered = runtime.enter();
+    let mut exporter = builder.build()?;
+    exporter.set_resource(&resource(settings));
+    Ok(exporter)
 }
 
 /// What the spans are of: what the settings say, over the environment's `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`.
@@ -268,4 +271,86 @@ fn key_values(attributes: &Attributes) -> Vec<KeyValue> {
         Value::Flag(flag) => AttributeValue::from(*flag),
     };
     attributes.iter().map(|(name, written)| KeyValue::new(*name, value(written))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::io::traces::Parent;
+
+    fn span() -> Span {
+        Span::root("process events", SpanKind::Consumer, (1_000, 2_000), vec![("messaging.kafka.offset", Value::Whole(7))])
+    }
+
+    fn settings(port: u16) -> TracingSettings {
+        let endpoint = url::Url::parse(&format!("http://127.0.0.1:{port}")).expect("an address");
+        TracingSettings { endpoint: Some(endpoint), sample_ratio: 1.0, service_name: Some("shop".to_owned()) }
+    }
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
+    }
+
+    #[test]
+    fn too_many_are_dropped_and_a_silent_collector_is_not_waited_for() {
+        // Connections are made, and nobody ever answers.
+        let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = silent.local_addr().expect("an address").port();
+        let (runtime, observations) = (runtime(), Arc::<Observations>::default());
+        let traces = start(&settings(port), &observations, runtime.handle().clone()).expect("started");
+        let stopwatch = Stopwatch::start();
+        for _ in 0..QUEUE + 10 * BATCH {
+            traces.sink().take(vec![span()]);
+        }
+        let dropped = observations.spans_dropped.get();
+        assert!(dropped >= 8 * BATCH as u64, "{dropped}: one request is on its way, and another is gathered");
+        assert!(stopwatch.elapsed() < FLUSH, "nobody waits: {:?}", stopwatch.elapsed());
+        traces.finish();
+        assert!(stopwatch.elapsed() < 3 * FLUSH, "a stop waits for a limited time: {:?}", stopwatch.elapsed());
+        assert_eq!(observations.spans_dropped.get(), (QUEUE + 10 * BATCH) as u64, "each is counted once");
+        assert_eq!(observations.spans_exported.get(), 0);
+        traces.sink().take(vec![span(), span()]);
+        assert_eq!(observations.spans_dropped.get(), (QUEUE + 10 * BATCH + 2) as u64, "nothing is taken after the end");
+    }
+
+    #[test]
+    fn a_span_is_the_librarys() {
+        let runtime = runtime();
+        let exporter = {
+            let _entered = runtime.enter();
+            OtlpExporter::builder().with_http().build().expect("an exporter")
+        };
+        let exporting = Exporting {
+            exporter,
+            scope: InstrumentationScope::builder("test").build(),
+            runtime: runtime.handle().clone(),
+            observations: Arc::default(),
+            waiting: Arc::default(),
+            give_up: Arc::default(),
+            failing: None,
+        };
+        let root = span();
+        let context = TraceContext { state: Some("shop=1".into()), ..root.context.clone() };
+        let parent = Some(Parent { span_id: [2; 8], is_remote: true });
+        let links = vec![root.context.clone()];
+        let data = exporting.data(&Span { context, parent, links, links_left_out: 3, error: Some("lost".to_owned()), ..root });
+        assert_eq!((data.parent_span_id, data.parent_span_is_remote), (SpanId::from_bytes([2; 8]), true));
+        assert_eq!(data.span_context.trace_state().get("shop"), Some("1"));
+        assert!(data.span_context.is_sampled() && !data.span_context.is_remote());
+        assert_eq!((data.links.len(), data.links.dropped_count), (1, 3));
+        assert_eq!(data.end_time.duration_since(data.start_time).expect("later"), Duration::from_micros(1));
+        assert_eq!((data.status, data.span_kind), (Status::error("lost"), Kind::Consumer));
+        assert_eq!(data.attributes, [KeyValue::new("messaging.kafka.offset", 7)]);
+    }
+
+    #[test]
+    fn the_service_is_called_as_the_settings_say() {
+        let named = resource(&settings(1));
+        assert_eq!(named.get(&"service.name".into()), Some(AttributeValue::from("shop")));
+        assert_eq!(named.get(&"service.version".into()), Some(AttributeValue::from(env!("CARGO_PKG_VERSION"))));
+        let unnamed = resource(&TracingSettings { service_name: None, ..settings(1) });
+        assert_eq!(unnamed.get(&"service.name".into()), Some(AttributeValue::from(SERVICE)));
+    }
 }
