@@ -3,7 +3,9 @@
 //! They are made when they are asked for, by one look at every user, and are no part of the state.
 
 mod groups;
+mod handling;
 mod voices;
+mod worth;
 
 use std::collections::BTreeMap;
 
@@ -20,7 +22,9 @@ use crate::model::loyalty::states::{LoyaltyKind, LoyaltyType};
 use crate::model::money::Money;
 use crate::model::time::Day;
 pub use groups::{AttributeCounts, Groups};
+pub use handling::{CategoryCounts, Handling, RESPONSE_HOURS, RemedyCounts};
 pub use voices::{HabitAround, Voices};
+pub use worth::{PAYBACK_DAYS, Spent, Worth};
 
 /// Days within which an active day after a complaint or an answer tells that its user stayed.
 pub const STAY_DAYS: i32 = 30;
@@ -46,6 +50,10 @@ pub struct Insights {
     pub tenure: BTreeMap<Option<LoyaltyKind>, Survival>,
     /// Who is unhappy, and what follows.
     pub voices: Voices,
+    /// What becomes of complaints and failures.
+    pub handling: Handling,
+    /// Profit, and money spent on users.
+    pub worth: Worth,
     /// All else.
     pub groups: Groups,
 }
@@ -63,6 +71,8 @@ impl Insights {
         self.buyers.absorb(&other.buyers);
         self.groups.absorb(&other.groups);
         self.voices.absorb(&other.voices);
+        self.handling.absorb(&other.handling);
+        self.worth.absorb(&other.worth);
         for (kind, tenure) in &other.tenure {
             self.tenure.entry(*kind).or_default().absorb(tenure);
         }
@@ -149,6 +159,8 @@ impl State {
                 insights.tenure.entry(kind).or_default().count(until.days_since(first), has_left);
             }
             insights.voices.count(&whole, day);
+            insights.handling.count(&whole, day);
+            insights.worth.count(&whole, day, self.settings.return_days.into());
             insights.count(&whole, loyalty_type, day);
             insights.groups.count(&whole, day, &self.settings.loyalty);
         }

@@ -25,8 +25,11 @@ fn insights_of_a_small_log() {
     add("a", "referral_converted", "2026-01-03", "{}");
     add("b", "cost_booked", "2026-01-03", "{\"kind\":\"acquire\",\"amount\":12}");
     add("b", "cost_booked", "2026-01-03", "{\"kind\":\"retain\",\"amount\":2}");
-    add("b", "complaint_opened", "2026-01-04", "{\"complaint_id\":\"x\"}");
-    add("b", "complaint_resolved", "2026-01-06", "{\"complaint_id\":\"x\"}");
+    add("b", "complaint_opened", "2026-01-04", "{\"complaint_id\":\"x\",\"category\":\"late\"}");
+    add("b", "contact_made", "2026-01-05", "{\"direction\":\"outbound\",\"kind\":\"support\"}");
+    add("b", "complaint_resolved", "2026-01-06", "{\"complaint_id\":\"x\",\"remedy\":\"gift\",\"satisfied\":true}");
+    add("c", "competitor_purchase", "2026-01-12", "{\"competitor\":\"other\"}");
+    add("c", "social_interaction", "2026-02-15", "{\"peer\":\"b\"}");
     add("c", "customer_lost", "2026-01-10", "{\"reason\":\"price\",\"competitor\":\"rival\"}");
     add("c", "activity", "2026-02-01", "{\"channel\":\"app\"}");
     std::fs::write(&path, lines.join("\n")).expect("written");
@@ -45,6 +48,14 @@ fn insights_of_a_small_log() {
     assert_eq!(insights["cross_sell"]["pairs"][0]["lift"], 1.0, "all three bought tea, two of them cake");
     assert_eq!(insights["pareto"]["curve"][9]["revenue_share"], 1.0);
     assert_eq!(insights["channels"][0]["users"], 1);
+    assert_eq!(insights["departures"]["flows"], serde_json::json!([{ "from": "rival", "to": "other", "count": 1 }]));
+    assert_eq!(insights["virality"]["interactions_per_dau"], 1.0 / 3.0, "one, and three active days since January 22");
+    assert_eq!(insights["recovery"]["remedies"][0]["satisfied"]["share"], 1.0);
+    let complaints = &insights["complaints"];
+    assert_eq!((&complaints["first_response"]["median_hours"], &complaints["categories"][0]["complaints"]), (&24.into(), &1.into()));
+    let payback = &insights["economics"]["payback"];
+    assert_eq!((&payback["buyers"], &payback["median_days"]), (&1.into(), &20.into()), "12 came back with the second order of 10");
+    assert_eq!(insights["pareto"]["profit"]["top20_profit_share"], Value::Null, "no order tells its cost");
     let alone = run(&["insights", "--until", "2026-02-20", "--name", "funnel", path]);
     assert_eq!(serde_json::from_str::<Value>(&alone.stdout).expect("a list"), insights["funnel"]);
     assert_eq!(run(&["insights", "--name", "weather", path]).status, 2);

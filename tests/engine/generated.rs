@@ -170,11 +170,7 @@ pub(crate) fn event(index: usize, sketch: &Sketch) -> Event<'static> {
         EventType::SurveyResponse => Facts::Survey(survey(number)),
         EventType::ComplaintOpened | EventType::ComplaintResolved => {
             let id = if number.is_multiple_of(3) { String::new() } else { format!("c{}", number % 4) };
-            let category = texts(&["late", "broken"], number % 3).pop().unwrap_or_default();
-            Facts::Complaint(ComplaintFacts {
-                complaint_id: id.into(),
-                details: Some(Box::new(ComplaintDetails { category, ..ComplaintDetails::default() })),
-            })
+            Facts::Complaint(ComplaintFacts { complaint_id: id.into(), details: Some(Box::new(complaint_details(kind, number))) })
         }
         EventType::Activity if sketch.what >= MERGES.end => Facts::Activity(activity(number)),
         EventType::UserMerged => Facts::MergedInto(USERS[number % USERS.len()].into()),
@@ -216,6 +212,24 @@ fn order_details(number: usize) -> OrderDetails<'static> {
         channel: ["", "web", "app"][number % 3].into(),
         items: texts(&["cup", "pot", "tea"], number % 4),
     }
+}
+
+fn complaint_details(kind: EventType, number: usize) -> ComplaintDetails<'static> {
+    if kind == EventType::ComplaintResolved {
+        let remedy = ["", "gift", "refund"][number % 3].into();
+        let satisfied = [None, Some(true), Some(false)][number / 3 % 3];
+        return ComplaintDetails { remedy, satisfied, ..ComplaintDetails::default() };
+    }
+    ComplaintDetails {
+        category: texts(&["late", "broken"], number % 3).pop().unwrap_or_default(),
+        severity: if number.is_multiple_of(7) { "legal".into() } else { "".into() },
+        ..ComplaintDetails::default()
+    }
+}
+
+/// Competitors, of which one is not named.
+fn competitor(number: usize) -> std::borrow::Cow<'static, str> {
+    ["", "rival", "other"][number % 3].into()
 }
 
 fn activity(number: usize) -> ActivityFacts<'static> {
@@ -270,12 +284,12 @@ fn noted(kind: EventType, number: usize) -> Option<Noted<'static>> {
         EventType::SocialInteraction => Some(Noted::Social { peer: ["", "ann", "ben"][number % 3].into(), kind: "".into() }),
         EventType::CompetitorViewed => told.then(|| Noted::CompetitorViewed("rival".into())),
         EventType::CompetitorPurchase => {
-            told.then(|| Noted::CompetitorPurchase { competitor: "rival".into(), amount: Some(money(number * 50)) })
+            told.then(|| Noted::CompetitorPurchase { competitor: competitor(number), amount: Some(money(number * 50)) })
         }
         EventType::ContactMade => told.then(|| Noted::Contact {
             channel: "mail".into(),
             direction: [None, Some(Direction::Outbound), Some(Direction::Inbound)][number % 3],
-            kind: [None, Some(ContactKind::Thanks), Some(ContactKind::Offer)][number / 3 % 3],
+            kind: [None, Some(ContactKind::Thanks), Some(ContactKind::Offer), Some(ContactKind::Support)][number / 3 % 4],
         }),
         EventType::PriceChanged => {
             Some(Noted::PriceChanged { product_id: "tea".into(), old: Some(money(20)), new: (number > 3).then(|| money(number)) })
@@ -283,6 +297,11 @@ fn noted(kind: EventType, number: usize) -> Option<Noted<'static>> {
         EventType::CostBooked => {
             Some(Noted::Cost { kind: [None, Some(CostKind::Acquire), Some(CostKind::Serve)][number % 3], amount: Some(money(number)) })
         }
+        EventType::SubscriptionCancelled | EventType::CustomerLost => told.then(|| Noted::Departure {
+            reason: ["", "price", "quality"][number / 3 % 3].into(),
+            competitor: competitor(number),
+            recoverable: None,
+        }),
         EventType::CompetitorOffer => told.then(|| Noted::CompetitorOffer { competitor: "rival".into(), days: Some(7.0) }),
         _ => None,
     }

@@ -4,7 +4,7 @@ use super::super::component::Slot;
 use super::super::habit::{Rare, Remembered};
 use super::super::partition::PartitionEngine;
 use crate::model::complaints::Moment;
-use crate::model::event::{ActivityFacts, Event, EventType, Facts, Noted, SurveyFacts};
+use crate::model::event::{ActivityFacts, ComplaintDetails, Event, EventType, Facts, Noted, SurveyFacts};
 use crate::model::loyalty::facts::{Fact, What, millionths};
 use crate::model::loyalty::occasions::{Occasion, OccasionKind};
 use crate::model::loyalty::settings::LoyaltySettings;
@@ -120,6 +120,15 @@ fn kept(event: &Event<'_>) -> Kept {
             let legal = details.is_some_and(|details| details.severity == "legal");
             one(What::Complaint { id: facts.complaint_id.as_ref().into(), category, legal })
         }
+        (Facts::Complaint(facts), EventType::ComplaintResolved) => {
+            let remedy = facts.details.as_deref().filter(|details| !details.remedy.is_empty() || details.satisfied.is_some());
+            let fact = |details: &ComplaintDetails<'_>| What::Remedy {
+                id: facts.complaint_id.as_ref().into(),
+                remedy: details.remedy.as_ref().into(),
+                satisfied: details.satisfied,
+            };
+            Kept { facts: remedy.map(fact).into_iter().collect(), occasion: None }
+        }
         (Facts::Noted(noted), kind) => of_noted(noted, kind),
         (_, kind) => of_type(kind),
     }
@@ -131,7 +140,9 @@ fn of_noted(noted: &Noted<'_>, kind: EventType) -> Kept {
         Noted::Reward { amount, .. } => one(What::Reward(*amount)),
         Noted::Feedback { kind, sentiment } => one(What::Feedback { kind: *kind, sentiment: sentiment.map(millionths) }),
         Noted::Social { peer, .. } => one(What::Social(peer.as_ref().into())),
-        Noted::CompetitorPurchase { amount, .. } => one(What::CompetitorPurchase(*amount)),
+        Noted::CompetitorPurchase { competitor, amount } => {
+            one(What::CompetitorPurchase { competitor: competitor.as_ref().into(), amount: *amount })
+        }
         Noted::Contact { direction, kind, .. } => one(What::Contact { direction: *direction, kind: *kind }),
         Noted::PriceChanged { old: Some(old), new: Some(new), .. } if new > old => {
             Kept { facts: Vec::new(), occasion: Some(OccasionKind::PriceRise) }
@@ -154,7 +165,7 @@ fn of_type(kind: EventType) -> Kept {
         EventType::Feedback => one(What::Feedback { kind: None, sentiment: None }),
         EventType::SocialInteraction => one(What::Social("".into())),
         EventType::CompetitorViewed => one(What::CompetitorViewed),
-        EventType::CompetitorPurchase => one(What::CompetitorPurchase(None)),
+        EventType::CompetitorPurchase => one(What::CompetitorPurchase { competitor: "".into(), amount: None }),
         EventType::ContactMade => one(What::Contact { direction: None, kind: None }),
         EventType::QualityIssue => Kept { facts: vec![What::QualityIssue], occasion: Some(OccasionKind::QualityIssue) },
         EventType::SubscriptionCancelled | EventType::CustomerLost => {

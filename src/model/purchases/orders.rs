@@ -245,6 +245,19 @@ impl Purchases {
         (self.folded().orders + self.orders.len() as u64, self.revenue)
     }
 
+    /// The orders that tell their cost, and their net money less those costs.
+    #[must_use]
+    pub fn margin(&self, return_days: i32) -> (u64, Money) {
+        let folded = &self.folded().details;
+        let mut sum = (folded.costed, folded.costed_net - folded.cost);
+        for order in &self.orders {
+            if let Some(cost) = order.details.as_deref().and_then(|details| details.cost) {
+                sum = (sum.0 + 1, sum.1 + self.net(order, return_days).unwrap_or_default() - cost);
+            }
+        }
+        sum
+    }
+
     /// The remembered orders that stand, by time.
     #[must_use]
     pub fn standing(&self) -> &[Order] {
