@@ -4,6 +4,7 @@
 
 mod groups;
 mod handling;
+mod trade;
 mod voices;
 mod worth;
 
@@ -23,6 +24,7 @@ use crate::model::money::Money;
 use crate::model::time::Day;
 pub use groups::{AttributeCounts, Groups};
 pub use handling::{CategoryCounts, Handling, RESPONSE_HOURS, RemedyCounts};
+pub use trade::{CAMPAIGN_DAYS, HELD_OUT, Intermediary, Side, Times, Trade};
 pub use voices::{HabitAround, Voices};
 pub use worth::{PAYBACK_DAYS, Spent, Worth};
 
@@ -54,6 +56,8 @@ pub struct Insights {
     pub handling: Handling,
     /// Profit, and money spent on users.
     pub worth: Worth,
+    /// How users come to buy.
+    pub trade: Trade,
     /// All else.
     pub groups: Groups,
 }
@@ -73,6 +77,7 @@ impl Insights {
         self.voices.absorb(&other.voices);
         self.handling.absorb(&other.handling);
         self.worth.absorb(&other.worth);
+        self.trade.absorb(&other.trade);
         for (kind, tenure) in &other.tenure {
             self.tenure.entry(*kind).or_default().absorb(tenure);
         }
@@ -160,7 +165,9 @@ impl State {
             }
             insights.voices.count(&whole, day);
             insights.handling.count(&whole, day);
-            insights.worth.count(&whole, day, self.settings.return_days.into());
+            let return_days = self.settings.return_days.into();
+            insights.worth.count(&whole, day, return_days);
+            insights.trade.count(&whole, day, (&self.settings.loyalty, return_days));
             insights.count(&whole, loyalty_type, day);
             insights.groups.count(&whole, day, &self.settings.loyalty);
         }

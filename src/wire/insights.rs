@@ -1,8 +1,11 @@
 //! What groups of users show, as JSON.
 
+mod cross_sell;
 mod groups;
 mod handling;
+pub mod ranks;
 pub mod share;
+mod trade;
 mod voices;
 mod worth;
 
@@ -16,7 +19,7 @@ use crate::model::loyalty::states::LoyaltyType;
 use crate::model::time::Day;
 
 /// The names of all insights.
-pub const NAMES: [&str; 17] = [
+pub const NAMES: [&str; 20] = [
     "funnel",
     "recovery",
     "satisfaction",
@@ -34,6 +37,9 @@ pub const NAMES: [&str; 17] = [
     "tolerance",
     "tenure",
     "complaints",
+    "intermediaries",
+    "decisions",
+    "campaigns",
 ];
 
 /// All insights as of a day, by name: `stickiness.insights.v1`. `silent_ratio` is how many are taken to be silent for each who complains, before anything is known.
@@ -52,13 +58,16 @@ pub fn insights(insights: &Insights, day: Day, silent_ratio: u32) -> Value {
         "attributes": groups::attributes(&insights.groups),
         "channels": groups::channels(&insights.groups),
         "virality": groups::virality(&insights.groups),
-        "cross_sell": groups::cross_sell(&insights.groups),
+        "cross_sell": cross_sell::cross_sell(&insights.groups),
         "economics": worth::economics(insights),
         "responses": groups::responses(&insights.groups),
         "silence": voices::silence(&insights.voices, silent_ratio),
         "tolerance": voices::tolerance(&insights.voices),
         "tenure": voices::tenure(insights),
         "complaints": handling::complaints(&insights.handling),
+        "intermediaries": trade::intermediaries(&insights.trade),
+        "decisions": trade::decisions(&insights.trade),
+        "campaigns": trade::campaigns(&insights.trade),
     })
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct Sketch {
 
 const USERS: [&str; 7] = ["ada", "bob", "cy", "dee", "eve", "fay", "gus"];
 /// What a record may be about, likelier ones more often.
-const KINDS: [EventType; 36] = [
+const KINDS: [EventType; 38] = [
     EventType::Activity,
     EventType::Activity,
     EventType::Activity,
@@ -65,6 +65,8 @@ const KINDS: [EventType; 36] = [
     EventType::CompetitorOffer,
     EventType::SurveyResponse,
     EventType::CostBooked,
+    EventType::CampaignExposed,
+    EventType::CampaignExposed,
 ];
 /// Where merges and what comes with them are among the kinds.
 const MERGES: std::ops::Range<usize> = 20..22;
@@ -211,6 +213,9 @@ fn order_details(number: usize) -> OrderDetails<'static> {
         cost: number.is_multiple_of(5).then(|| money(number * 60)),
         channel: ["", "web", "app"][number % 3].into(),
         items: texts(&["cup", "pot", "tea"], number % 4),
+        wait_s: number.is_multiple_of(4).then_some(number as f64 * 1.25),
+        expected_amount: (number % 3 == 1).then(|| money(number * 110)),
+        intermediary: ["", "agent", "broker"][number % 5 % 3].into(),
     }
 }
 
@@ -259,6 +264,7 @@ fn survey(number: usize) -> SurveyFacts<'static> {
         cost: score(0),
         expectation: score(1),
         category_spend: number.is_multiple_of(4).then_some(number as f64 * 3.0),
+        time_cost: score(2),
         competitor: "".into(),
         attributes: vec![rated("taste", 1), rated("price", 2)],
     };
@@ -294,6 +300,10 @@ fn noted(kind: EventType, number: usize) -> Option<Noted<'static>> {
         EventType::PriceChanged => {
             Some(Noted::PriceChanged { product_id: "tea".into(), old: Some(money(20)), new: (number > 3).then(|| money(number)) })
         }
+        EventType::CampaignExposed => Some(Noted::Campaign {
+            campaign: ["spring", "", "autumn"][number % 3].into(),
+            arm: ["", "control", "card", "holdout"][number / 3 % 4].into(),
+        }),
         EventType::CostBooked => {
             Some(Noted::Cost { kind: [None, Some(CostKind::Acquire), Some(CostKind::Serve)][number % 3], amount: Some(money(number)) })
         }

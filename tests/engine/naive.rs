@@ -4,6 +4,7 @@ mod handling;
 mod insights;
 mod loyalty;
 mod rules;
+mod trade;
 mod worth;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -9,7 +9,7 @@ use crate::model::loyalty::facts::{Fact, What, millionths};
 use crate::model::loyalty::occasions::{Occasion, OccasionKind};
 use crate::model::loyalty::settings::LoyaltySettings;
 use crate::model::loyalty::{FoldDays, Loyalty};
-use crate::model::purchases::Order;
+use crate::model::purchases::{Order, Purchases};
 use crate::model::time::{Day, EventTime};
 
 /// Days that must stay open beside what settings ask for: occasions and views are looked back at from any of them.
@@ -110,6 +110,15 @@ fn channel_of<'e>(event: &'e Event<'_>) -> &'e str {
     }
 }
 
+/// The geometric mean of a user's decision times in seconds: those that orders tell, and those found from views.
+#[expect(clippy::cast_precision_loss, reason = "logarithms and counts are far below 2^53 units")]
+pub(in crate::engine) fn decision_s_mean(purchases: &Purchases, loyalty: &Loyalty, settings: &LoyaltySettings) -> Option<f64> {
+    let found = purchases.decided(|order, before| decision_log(loyalty, settings, order, before));
+    let told = purchases.decisions();
+    let (decisions, logs) = (told.0 + found.0, told.1 + found.1);
+    (decisions > 0).then(|| (logs as f64 / 1e15 / decisions as f64).exp())
+}
+
 fn kept(event: &Event<'_>) -> Kept {
     let one = |what| Kept { facts: vec![what], occasion: None };
     match (&event.facts, event.kind) {
@@ -150,6 +159,9 @@ fn of_noted(noted: &Noted<'_>, kind: EventType) -> Kept {
         Noted::Cost { kind: Some(kind), amount: Some(amount) } => one(What::Cost(*kind, *amount)),
         Noted::Departure { reason, competitor, recoverable } => {
             one(What::Departure { reason: reason.as_ref().into(), competitor: competitor.as_ref().into(), recoverable: *recoverable })
+        }
+        Noted::Campaign { campaign, arm } if !campaign.is_empty() => {
+            one(What::Exposure { campaign: campaign.as_ref().into(), arm: arm.as_ref().into() })
         }
         Noted::PriceChanged { .. } | Noted::Cost { .. } | Noted::Campaign { .. } => Kept::default(),
         Noted::CompetitorViewed(_) | Noted::CompetitorOffer { .. } | Noted::QualityIssue(_) => of_type(kind),

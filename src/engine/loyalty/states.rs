@@ -305,6 +305,7 @@ fn days_of(what: &What, view_days: i32) -> i32 {
         | What::Reward(_)
         | What::Complaint { .. }
         | What::Remedy { .. }
+        | What::Exposure { .. }
         | What::Attribute { .. } => 0,
     }
 }

@@ -39,6 +39,12 @@ pub struct OrderDetails<'a> {
     pub channel: Cow<'a, str>,
     /// Distinct `product_id` of its lines; sorted.
     pub items: Vec<Cow<'a, str>>,
+    /// Seconds that the user waited for it, in a line or for a product to come; at least 0.
+    pub wait_s: Option<f64>,
+    /// Money that the user expected to pay.
+    pub expected_amount: Option<Money>,
+    /// Through whom it came: a distributor, an agent.
+    pub intermediary: Cow<'a, str>,
 }
 
 /// Items of a `survey_response` beyond those that attitude and NPS are made of; `None` where not answered.
@@ -60,6 +66,8 @@ pub struct SurveyDetails<'a> {
     pub expectation: Option<f64>,
     /// Money that the user says to spend in the category.
     pub category_spend: Option<f64>,
+    /// 1 (little) to 5 (much): time that it takes the user.
+    pub time_cost: Option<f64>,
     /// The competitor that the response names.
     pub competitor: Cow<'a, str>,
     /// Attributes that were rated, in the order of the record.
@@ -252,8 +260,9 @@ impl OrderDetails<'_> {
     /// The same with texts of its own.
     #[must_use]
     pub fn into_owned(self) -> OrderDetails<'static> {
-        let Self { list_amount, cost, channel, items } = self;
-        OrderDetails { list_amount, cost, channel: owned(channel), items: items.into_iter().map(owned).collect() }
+        let Self { list_amount, cost, channel, items, wait_s, expected_amount, intermediary } = self;
+        let (channel, intermediary, items) = (owned(channel), owned(intermediary), items.into_iter().map(owned).collect());
+        OrderDetails { list_amount, cost, channel, items, wait_s, expected_amount, intermediary }
     }
 }
 
@@ -276,6 +285,7 @@ impl SurveyDetails<'_> {
             cost: self.cost,
             expectation: self.expectation,
             category_spend: self.category_spend,
+            time_cost: self.time_cost,
             competitor: owned(self.competitor),
             attributes: self.attributes.into_iter().map(attribute).collect(),
         }

@@ -89,6 +89,13 @@ pub enum What {
         /// The competitor's, 1 to 5.
         competitor_rating: Option<i64>,
     },
+    /// The user saw a campaign, or was held out of it.
+    Exposure {
+        /// Which.
+        campaign: Box<str>,
+        /// The arm of its experiment; empty where not told.
+        arm: Box<str>,
+    },
     /// What was done about a complaint when it was resolved, where that is told.
     Remedy {
         /// The complaint's id; empty when it has none.
@@ -164,6 +171,7 @@ impl FactTotals {
             | What::Social(_)
             | What::Complaint { .. }
             | What::Remedy { .. }
+            | What::Exposure { .. }
             | What::Satisfaction(_)
             | What::Attribute { .. } => {}
         }

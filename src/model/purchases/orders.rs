@@ -258,6 +258,25 @@ impl Purchases {
         sum
     }
 
+    /// Orders that tell a decision time, or were found to have one when they were folded: how many, and the sum of the natural logarithms in units of 10^-15.
+    #[must_use]
+    pub fn decisions(&self) -> (u64, i128) {
+        let told = self.orders.iter().filter_map(|order| order.decision_log);
+        told.fold((self.folded().decisions, self.folded().decision_logs), |(count, sum), log| (count + 1, sum + i128::from(log)))
+    }
+
+    /// The mean seconds of the waits that orders tell.
+    #[must_use]
+    pub fn wait_s_mean(&self) -> Option<f64> {
+        let folded = &self.folded().details;
+        let mut totals = DetailTotals { waited: folded.waited, wait_ms: folded.wait_ms, ..DetailTotals::default() };
+        for wait in self.orders.iter().filter_map(|order| order.details.as_deref()?.wait_ms) {
+            totals.waited += 1;
+            totals.wait_ms = totals.wait_ms.saturating_add(wait);
+        }
+        totals.wait_s_mean()
+    }
+
     /// The remembered orders that stand, by time.
     #[must_use]
     pub fn standing(&self) -> &[Order] {

@@ -103,6 +103,7 @@ pub(super) fn survey_details<'a>(properties: &Properties<'_, '_, 'a>) -> Option<
         cost: double(properties, "cost"),
         expectation: double(properties, "expectation"),
         category_spend: double(properties, "category_spend"),
+        time_cost: double(properties, "time_cost"),
         competitor: text(properties, "competitor"),
         attributes: attributes(properties),
     };

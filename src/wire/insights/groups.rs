@@ -80,30 +80,6 @@ pub(super) fn virality(groups: &Groups) -> Value {
     })
 }
 
-/// Pairs of categories that buyers share, by lift: how much oftener than if one said nothing of the other.
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-pub(super) fn cross_sell(groups: &Groups) -> Value {
-    let buyers = groups.buyers[0];
-    let count = |name: &str| groups.categories.get(name).copied().unwrap_or_default();
-    let mut pairs: Vec<(f64, &str, &str, u64)> = groups
-        .pairs
-        .iter()
-        .filter_map(|((one, other), both)| {
-            let lift = per((*both * buyers) as f64, count(one) * count(other))?;
-            Some((lift, &**one, &**other, *both))
-        })
-        .collect();
-    pairs.sort_by(|one, other| other.0.total_cmp(&one.0).then_with(|| (one.1, one.2).cmp(&(other.1, other.2))));
-    let shown = |(lift, one, other, both): &(f64, &str, &str, u64)| json!({ "categories": [one, other], "buyers": both, "lift": lift });
-    let single = groups.categories.values().sum::<u64>();
-    json!({
-        "buyers": buyers,
-        "categories": groups.categories,
-        "categories_mean": per(single as f64, buyers),
-        "pairs": pairs.iter().take(100).map(shown).collect::<Vec<_>>(),
-    })
-}
-
 /// Odds of an order after over odds of one before, of all users together.
 pub(super) fn responses(groups: &Groups) -> Value {
     let one = |response: &Response| {

@@ -43,6 +43,7 @@ impl Naive<'_> {
             self.add_spread(&mut insights.groups, events, day);
             self.add_handling(&mut insights.handling, events, day);
             self.add_worth(&mut insights.worth, events, day);
+            self.add_trade(&mut insights.trade, events, day);
             for event in events.iter().filter(|event| judged(self.day(event))) {
                 if let Facts::Survey(facts) = &event.facts
                     && let Some(score) = facts.satisfaction
