@@ -19,6 +19,7 @@ use crate::model::insights::proportion::Proportion;
 use crate::model::insights::rfm::Buyers;
 use crate::model::insights::survival::Survival;
 use crate::model::loyalty::facts::{FACT_DAYS, What};
+use crate::model::loyalty::stage::LifeStage;
 use crate::model::loyalty::states::{LoyaltyKind, LoyaltyType};
 use crate::model::money::Money;
 use crate::model::time::Day;
@@ -50,6 +51,8 @@ pub struct Insights {
     pub types: BTreeMap<Option<LoyaltyType>, (u64, u64, Money)>,
     /// Days from the first to the last active day by kind of loyalty: those silent for longer than `churn.activity.lapse_days` have left, the others are there still.
     pub tenure: BTreeMap<Option<LoyaltyKind>, Survival>,
+    /// Days in each stage of the life cycle, in the order of the stages: users who left it, and those who are in it.
+    pub dwells: [Survival; LifeStage::ALL.len()],
     /// Who is unhappy, and what follows.
     pub voices: Voices,
     /// What becomes of complaints and failures.
@@ -69,6 +72,9 @@ impl Insights {
             known.absorb(theirs);
         }
         for (known, theirs) in self.recovery.iter_mut().zip(&other.recovery) {
+            known.absorb(theirs);
+        }
+        for (known, theirs) in self.dwells.iter_mut().zip(&other.dwells) {
             known.absorb(theirs);
         }
         self.satisfaction.absorb(&other.satisfaction);
@@ -152,8 +158,12 @@ impl State {
     /// What the users of this partition show at the end of `day`, which must not be before the newest accepted day.
     #[must_use]
     pub fn insights(&self, day: Day) -> Insights {
-        let mut insights = Insights::default();
+        let mut insights = Insights { dwells: self.dwells.clone(), ..Insights::default() };
         for root in self.population.roots() {
+            let standing = self.population.standing(root);
+            if let Some(since) = standing.stage_since() {
+                insights.dwells[standing.stage as usize].count(day.days_since(since).max(0), false);
+            }
             let states = self.population.habit(root).rare.as_deref().and_then(|rare| rare.states.as_deref());
             let loyalty_type = states.and_then(|states| states.loyalty_type);
             let kind = states.and_then(|states| states.kind);

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::engine::transfer::Transfer;
 
 /// The version of the records.
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 /// The versions before it whose events are as they are now; what is known of users who move is not.
-const EVENTS_ALONE: [u8; 2] = [2, 3];
+const EVENTS_ALONE: [u8; 3] = [2, 3, 4];
 
 /// One record of the internal log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ mod groups;
 mod handling;
 pub mod ranks;
 pub mod share;
+mod stages;
 mod trade;
 mod voices;
 mod worth;
@@ -19,7 +20,7 @@ use crate::model::loyalty::states::LoyaltyType;
 use crate::model::time::Day;
 
 /// The names of all insights.
-pub const NAMES: [&str; 20] = [
+pub const NAMES: [&str; 22] = [
     "funnel",
     "recovery",
     "satisfaction",
@@ -40,6 +41,8 @@ pub const NAMES: [&str; 20] = [
     "intermediaries",
     "decisions",
     "campaigns",
+    "competitor_interest",
+    "stages",
 ];
 
 /// All insights as of a day, by name: `stickiness.insights.v1`. `silent_ratio` is how many are taken to be silent for each who complains, before anything is known.
@@ -68,6 +71,8 @@ pub fn insights(insights: &Insights, day: Day, silent_ratio: u32) -> Value {
         "intermediaries": trade::intermediaries(&insights.trade),
         "decisions": trade::decisions(&insights.trade),
         "campaigns": trade::campaigns(&insights.trade),
+        "competitor_interest": trade::competitor_interest(&insights.trade),
+        "stages": stages::stages(insights),
     })
 }
 

@@ -9,6 +9,7 @@ use stickiness::model::event::{
     FeedbackKind, Noted, OrderDetails, OrderFacts, ReturnFacts, SurveyDetails, SurveyFacts,
 };
 use stickiness::model::money::Money;
+use stickiness::model::month_day::MonthDay;
 use stickiness::model::time::EventTime;
 
 pub(crate) const HOUR: i64 = 3_600_000;
@@ -28,7 +29,7 @@ pub(crate) struct Sketch {
 
 const USERS: [&str; 7] = ["ada", "bob", "cy", "dee", "eve", "fay", "gus"];
 /// What a record may be about, likelier ones more often.
-const KINDS: [EventType; 38] = [
+const KINDS: [EventType; 40] = [
     EventType::Activity,
     EventType::Activity,
     EventType::Activity,
@@ -67,6 +68,8 @@ const KINDS: [EventType; 38] = [
     EventType::CostBooked,
     EventType::CampaignExposed,
     EventType::CampaignExposed,
+    EventType::CompetitorViewed,
+    EventType::ProfileUpdated,
 ];
 /// Where merges and what comes with them are among the kinds.
 const MERGES: std::ops::Range<usize> = 20..22;
@@ -83,6 +86,7 @@ pub(crate) fn settings() -> impl Strategy<Value = EngineSettings> {
                 values: listed.then(|| vec!["web".into(), "app".into(), "shop".into()]),
             }],
             segments: rules(),
+            holidays: ["02-29", "05-01"].iter().filter_map(|day| MonthDay::parse(day)).collect(),
             ..EngineSettings::default()
         }
     })
@@ -299,6 +303,9 @@ fn noted(kind: EventType, number: usize) -> Option<Noted<'static>> {
         }),
         EventType::PriceChanged => {
             Some(Noted::PriceChanged { product_id: "tea".into(), old: Some(money(20)), new: (number > 3).then(|| money(number)) })
+        }
+        EventType::ProfileUpdated => {
+            told.then(|| Noted::Birthday(MonthDay::parse(["01-15", "02-29", "06-30"][number % 3]).expect("a day")))
         }
         EventType::CampaignExposed => Some(Noted::Campaign {
             campaign: ["spring", "", "autumn"][number % 3].into(),

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::super::habit::{Habit, Rare};
 use super::super::loyalty::decision_s_mean;
-use super::{FACT_DAYS, is_judged};
+use super::{FACT_DAYS, STAY_DAYS, is_judged};
+use crate::model::insights::proportion::Proportion;
 use crate::model::loyalty::Loyalty;
 use crate::model::loyalty::facts::What;
 use crate::model::loyalty::settings::LoyaltySettings;
@@ -119,6 +120,8 @@ pub struct Trade {
     pub intermediaries: BTreeMap<Box<str>, Intermediary>,
     /// By campaign: users who were exposed, and those held out. Users of both are in neither.
     pub campaigns: BTreeMap<Box<str>, [Side; 2]>,
+    /// Users active in the thirty days before the last thirty, without and with a view of a competitor then: those of them who were not active since.
+    pub interest: [Proportion; 2],
     /// Buyers by the geometric mean of their decision times.
     pub decisions: Times,
     /// Buyers by the mean time that they waited for an order.
@@ -146,11 +149,15 @@ impl Trade {
                 known.rewards += more.rewards;
             }
         }
+        for (known, more) in self.interest.iter_mut().zip(&other.interest) {
+            known.absorb(more);
+        }
         self.decisions.absorb(&other.decisions);
         self.waits.absorb(&other.waits);
     }
 
     pub(super) fn count(&mut self, whole: &Habit, day: Day, (settings, return_days): (&LoyaltySettings, i32)) {
+        self.count_interest(whole, day);
         let Some(rare) = whole.rare.as_deref() else { return };
         self.count_intermediaries(rare, day, return_days);
         let nothing = Loyalty::default();
@@ -162,6 +169,17 @@ impl Trade {
             self.waits.count(seconds);
         }
         self.count_campaigns(rare, loyalty, day);
+    }
+
+    fn count_interest(&mut self, whole: &Habit, day: Day) {
+        let (from, through) = (day - (2 * STAY_DAYS - 1), day - STAY_DAYS);
+        if whole.activity.days.count_between(from, through) == 0 {
+            return;
+        }
+        let loyalty = whole.rare.as_deref().and_then(|rare| rare.loyalty.as_deref());
+        let mut facts = loyalty.iter().flat_map(|loyalty| loyalty.facts.between(from, through));
+        let is_interested = facts.any(|fact| fact.what == What::CompetitorViewed);
+        self.interest[usize::from(is_interested)].count(whole.activity.days.count_between(through + 1, day) == 0);
     }
 
     fn count_intermediaries(&mut self, rare: &Rare, day: Day, return_days: i32) {

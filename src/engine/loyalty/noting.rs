@@ -8,7 +8,7 @@ use crate::model::event::{ActivityFacts, ComplaintDetails, Event, EventType, Fac
 use crate::model::loyalty::facts::{Fact, What, millionths};
 use crate::model::loyalty::occasions::{Occasion, OccasionKind};
 use crate::model::loyalty::settings::LoyaltySettings;
-use crate::model::loyalty::{FoldDays, Loyalty};
+use crate::model::loyalty::{Birthday, FoldDays, Loyalty};
 use crate::model::purchases::{Order, Purchases};
 use crate::model::time::{Day, EventTime};
 
@@ -35,8 +35,18 @@ impl PartitionEngine {
             Facts::Activity(facts) => [facts.item.as_ref(), facts.category.as_ref(), channel],
             _ => ["", "", channel],
         };
+        let birthday = match &event.facts {
+            Facts::Noted(noted) => {
+                if let Noted::Birthday(day) = **noted {
+                    Some(Birthday { told: event.time, day })
+                } else {
+                    None
+                }
+            }
+            _ => None,
+        };
         let kept = kept(event);
-        if view == [""; 3] && kept.facts.is_empty() && kept.occasion.is_none() {
+        if view == [""; 3] && birthday.is_none() && kept.facts.is_empty() && kept.occasion.is_none() {
             return false;
         }
         let mut decides = !kept.facts.is_empty() || kept.occasion.is_some();
@@ -49,6 +59,9 @@ impl PartitionEngine {
         decides |= loyalty.views.see(view, at) && is_before_order;
         for what in kept.facts {
             loyalty.facts.make().add(Fact { at, event: mark.digest, what });
+        }
+        if let Some(birthday) = birthday {
+            loyalty.tell_birthday(birthday);
         }
         if let Some(kind) = kept.occasion {
             loyalty.occasions.make().add(Occasion { at, event: mark.digest, kind });
@@ -163,7 +176,7 @@ fn of_noted(noted: &Noted<'_>, kind: EventType) -> Kept {
         Noted::Campaign { campaign, arm } if !campaign.is_empty() => {
             one(What::Exposure { campaign: campaign.as_ref().into(), arm: arm.as_ref().into() })
         }
-        Noted::PriceChanged { .. } | Noted::Cost { .. } | Noted::Campaign { .. } => Kept::default(),
+        Noted::PriceChanged { .. } | Noted::Cost { .. } | Noted::Campaign { .. } | Noted::Birthday(_) => Kept::default(),
         Noted::CompetitorViewed(_) | Noted::CompetitorOffer { .. } | Noted::QualityIssue(_) => of_type(kind),
     }
 }

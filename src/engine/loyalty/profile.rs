@@ -14,7 +14,7 @@ use crate::model::loyalty::views::{DIMENSIONS, Dimension};
 use crate::model::money::Money;
 use crate::model::purchases::PurchaseTotals;
 use crate::model::survey::{Detail, Item, Surveys};
-use crate::model::time::Day;
+use crate::model::time::{Calendar, Day};
 
 /// Days of the windows that contacts, orders and interactions are counted in.
 pub(super) const MONTH: i32 = 30;
@@ -52,6 +52,12 @@ pub struct LoyaltyProfile {
     pub favourite_brand: Option<String>,
     /// The item, the category and the channel seen on most days.
     pub favourites: [Option<String>; 3],
+    /// Hour of the day, 0 to 23, in which on most days something was looked at for the first time on the day.
+    pub favourite_hour: Option<u8>,
+    /// The next birthday, and the next of the holidays that settings list; today may be one.
+    pub birthday_due_day: Option<Day>,
+    /// See `birthday_due_day`.
+    pub holiday_due_day: Option<Day>,
     /// Distinct channels.
     pub channels: u64,
     /// Own views over own views and those of competitors.
@@ -135,6 +141,7 @@ pub(in crate::engine) struct Known<'k> {
     pub(in crate::engine) streak: u64,
     pub(in crate::engine) loyal_orders: u64,
     pub(in crate::engine) settings: &'k LoyaltySettings,
+    pub(in crate::engine) calendar: &'k Calendar,
     pub(in crate::engine) day: Day,
 }
 
@@ -204,6 +211,8 @@ impl LoyaltyProfile {
         let (from, day) = (known.day - (i32::from(known.settings.view_days) - 1), known.day);
         let commonest = |dimension| loyalty.views.commonest(dimension, from, day).map(str::to_owned);
         self.favourites = DIMENSIONS.map(commonest);
+        self.favourite_hour = loyalty.views.favourite_hour(from, day, |time| known.calendar.hour_of(time));
+        self.birthday_due_day = loyalty.birthday.as_deref().map(|birthday| birthday.day.next_from(day));
         self.channels = loyalty.views.keys_between(Dimension::Channel, from, day);
         let own = loyalty.views.seen_between(Dimension::Item, from, day);
         self.own_view_share = ratio(own as f64, (own + self.competitor_views) as f64);

@@ -190,6 +190,7 @@ impl PartitionEngine {
             streak,
             loyal_orders: rule.loyal_orders,
             settings,
+            calendar: &self.calendar,
             day,
         });
         let attitude = rare.surveys.attitude(day);

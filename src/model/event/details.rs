@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::super::money::Money;
+use super::super::month_day::MonthDay;
 
 /// A text of its own.
 pub(super) fn owned(text: Cow<'_, str>) -> Cow<'static, str> {
@@ -229,6 +230,8 @@ pub enum Noted<'a> {
         /// Money spent.
         amount: Option<Money>,
     },
+    /// Of a `profile_updated` that tells a birthday.
+    Birthday(MonthDay),
     /// Of a `campaign_exposed`.
     Campaign {
         /// The campaign.
@@ -320,6 +323,7 @@ impl Noted<'_> {
             Self::QualityIssue(category) => Noted::QualityIssue(owned(category)),
             Self::PriceChanged { product_id, old, new } => Noted::PriceChanged { product_id: owned(product_id), old, new },
             Self::Cost { kind, amount } => Noted::Cost { kind, amount },
+            Self::Birthday(day) => Noted::Birthday(day),
             Self::Campaign { campaign, arm } => Noted::Campaign { campaign: owned(campaign), arm: owned(arm) },
             Self::Departure { reason, competitor, recoverable } => {
                 Noted::Departure { reason: owned(reason), competitor: owned(competitor), recoverable }

@@ -14,8 +14,8 @@ use crate::model::rejection::Rejection;
 
 /// Whether events of a type have no facts whatever their properties.
 pub(super) fn is_bare(kind: EventType) -> bool {
-    use EventType::{ProfileUpdated, ReferralConverted, ReferralSent, Signup, UserDeleted};
-    matches!(kind, Signup | ReferralSent | ReferralConverted | ProfileUpdated | UserDeleted)
+    use EventType::{ReferralConverted, ReferralSent, Signup, UserDeleted};
+    matches!(kind, Signup | ReferralSent | ReferralConverted | UserDeleted)
 }
 
 /// The facts of an event of this type.

@@ -11,6 +11,7 @@ use crate::model::event::{
     OrderDetails, OrderFacts, ReturnFacts, SurveyDetails, SurveyFacts,
 };
 use crate::model::money::Money;
+use crate::model::month_day::MonthDay;
 
 fn decoder() -> Decoder {
     Decoder::new(&InputMapping::default(), DecoderLimits::default())
@@ -326,6 +327,7 @@ fn details_of_each_type() {
         ("reward_redeemed", r#"{"amount":1,"programme":"gold"}"#, Noted::Reward { amount: one, programme: "gold".into() }),
         ("feedback", r#"{"kind":"review","sentiment":-1}"#, Noted::Feedback { kind: Some(FeedbackKind::Review), sentiment: Some(-1.0) }),
         ("social_interaction", r#"{"peer":"ann","kind":"gift"}"#, Noted::Social { peer: "ann".into(), kind: "gift".into() }),
+        ("profile_updated", r#"{"birthday":"1990-05-17"}"#, Noted::Birthday(MonthDay::parse("05-17").expect("a day"))),
         ("competitor_viewed", r#"{"competitor":"rival"}"#, Noted::CompetitorViewed("rival".into())),
         (
             "competitor_purchase",

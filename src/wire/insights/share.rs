@@ -6,7 +6,7 @@ use crate::engine::insights::Insights;
 use crate::model::time::Day;
 
 /// The version of the bytes: to be raised whenever the fields of [`Insights`] change.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 /// Counts of the users of some partitions.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -64,6 +64,7 @@ mod tests {
     fn share() -> Share {
         let mut insights = Insights::default();
         insights.funnel[0].count(7, true);
+        insights.dwells[2].count(8, true);
         insights.recovery[1].count(true);
         insights.satisfaction.count(4_000_000, false);
         insights.buyers.count((3, 2, Money::ZERO));
@@ -86,6 +87,7 @@ mod tests {
         trade.campaigns.entry("spring".into()).or_default()[1].orders.insert(2, 3);
         trade.decisions.count(60.0);
         trade.waits.count(5.0);
+        trade.interest[1].count(true);
         let groups = &mut insights.groups;
         groups.flows.insert(("them".into(), "others".into()), 9);
         groups.spread = [4, 5, 6];
@@ -120,7 +122,7 @@ mod tests {
     #[test]
     fn bytes_of_this_version() {
         let bytes = share().encode().expect("encoded");
-        assert_eq!((VERSION, bytes.len(), crc32fast::hash(&bytes)), (3, 244, 198_505_717), "if fields changed: raise the version, then this");
+        assert_eq!((VERSION, bytes.len(), crc32fast::hash(&bytes)), (4, 259, 555_746_175), "if fields changed: raise the version, then this");
     }
 
     #[test]

@@ -3,8 +3,10 @@
 use serde_json::{Value, json};
 
 use super::groups::per;
-use crate::engine::insights::{CAMPAIGN_DAYS, Intermediary, Side, Times, Trade};
+use super::proportion;
+use crate::engine::insights::{CAMPAIGN_DAYS, Intermediary, STAY_DAYS, Side, Times, Trade};
 use crate::model::compare::of_counted_means;
+use crate::model::insights::response::odds_ratio;
 use crate::model::money::Money;
 
 /// Weeks of the orders through intermediaries, of 90 days.
@@ -39,6 +41,16 @@ pub(super) fn decisions(trade: &Trade) -> Value {
         told
     };
     json!({ "decision_s": one(&trade.decisions), "wait_s": one(&trade.waits) })
+}
+
+/// Whether users leave who look at competitors.
+pub(super) fn competitor_interest(trade: &Trade) -> Value {
+    let [without, with] = &trade.interest;
+    let odds = odds_ratio(with, without);
+    json!({
+        "days": STAY_DAYS, "left_with_views": proportion(with), "left_without": proportion(without),
+        "odds_ratio": odds.map(|(ratio, _)| ratio), "low": odds.map(|(_, interval)| interval.0), "high": odds.map(|(_, interval)| interval.1),
+    })
 }
 
 /// Orders that campaigns add for what their rewards cost: users who were exposed against those held out.

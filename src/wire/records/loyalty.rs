@@ -32,6 +32,9 @@ fn add_purchases(record: &mut Map<String, Value>, loyalty: &LoyaltyProfile) {
     put("favourite_item", json!(item));
     put("favourite_category", json!(category));
     put("favourite_channel", json!(channel));
+    put("favourite_hour", json!(loyalty.favourite_hour));
+    put("birthday_due_day", json!(loyalty.birthday_due_day.map(|day| day.to_string())));
+    put("holiday_due_day", json!(loyalty.holiday_due_day.map(|day| day.to_string())));
     put("channels", json!(loyalty.channels));
     let [acquire, retain, serve] = loyalty.costs.map(Money::as_f64);
     put("cost_acquire", json!(acquire));

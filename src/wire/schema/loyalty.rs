@@ -25,6 +25,13 @@ pub(super) const LOYALTY_FIELDS: &[Field] = &[
     ("favourite_item", TEXT, "the item viewed on most of the last loyalty.view_days days"),
     ("favourite_category", TEXT, "the category viewed on most of the last loyalty.view_days days"),
     ("favourite_channel", TEXT, "the channel used on most of the last loyalty.view_days days"),
+    (
+        "favourite_hour",
+        OrNull(&Between(0, 23)),
+        "hour of the day in which on most of the last loyalty.view_days days something was first looked at",
+    ),
+    ("birthday_due_day", DAY, "the next birthday, today if it is today"),
+    ("holiday_due_day", DAY, "the next of loyalty.holidays, today if it is one"),
     ("channels", Count, "distinct channels of the last loyalty.view_days days"),
     ("cost_acquire", Number, "money booked to acquire the user, ever"),
     ("cost_retain", Number, "money booked to retain the user, ever"),
