@@ -12,9 +12,10 @@ pub struct MonthDay {
 }
 
 impl MonthDay {
-    /// Reads `MM-DD`, or the month and day of `YYYY-MM-DD`; `None` of anything else.
+    /// Reads `MM-DD`, or the month and day of `YYYY-MM-DD`, also with a time after it (`T…`), which says nothing; `None` of anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
+        let text = text.split_once('T').map_or(text, |(date, _)| date);
         let date = match text.len() {
             // A year that has all days.
             5 => Day::parse(&format!("2000-{text}"))?,
@@ -48,6 +49,7 @@ mod tests {
             ("03-01", "2026-03-01", "2026-03-01"),
             ("1980-03-01", "2026-03-02", "2027-03-01"),
             ("12-31", "2026-01-01", "2026-12-31"),
+            ("1980-03-01T00:00:00.000Z", "2026-01-31", "2026-03-01"),
             ("02-29", "2026-01-01", "2026-02-28"),
             ("02-29", "2026-03-01", "2027-02-28"),
             ("2000-02-29", "2027-12-01", "2028-02-29"),

@@ -122,7 +122,11 @@ mod tests {
     #[test]
     fn bytes_of_this_version() {
         let bytes = share().encode().expect("encoded");
-        assert_eq!((VERSION, bytes.len(), crc32fast::hash(&bytes)), (4, 259, 555_746_175), "if fields changed: raise the version, then this");
+        assert_eq!(
+            (VERSION, bytes.len(), crc32fast::hash(&bytes)),
+            (4, 259, 555_746_175),
+            "if fields changed: raise the version, then this"
+        );
     }
 
     #[test]

@@ -76,7 +76,7 @@ const PROPERTIES: &[(EventType, &str, &str)] = &[
     (EventType::CompetitorOffer, "days", "how long it is open"),
     (EventType::CostBooked, "kind", "what for"),
     (EventType::CostBooked, "amount", "money spent"),
-    (EventType::ProfileUpdated, "birthday", "YYYY-MM-DD or MM-DD; anything else says nothing"),
+    (EventType::ProfileUpdated, "birthday", "YYYY-MM-DD or MM-DD, a time after it does not matter; anything else says nothing"),
     (EventType::CampaignExposed, "campaign", "the campaign"),
     (EventType::CampaignExposed, "arm", "the arm of its experiment"),
     (EventType::CustomerLost, "reason", "why"),
