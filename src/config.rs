@@ -105,7 +105,7 @@ impl Settings {
             engine.churn.process.name().clone_into(&mut alerts.process);
         }
         engine.clv = churn::clv(top.section("clv"));
-        engine.loyalty = loyalty::loyalty(top.section("loyalty"));
+        (engine.loyalty, engine.holidays) = loyalty::loyalty(top.section("loyalty"));
         engine.segments = segments;
         let delivery = service::delivery(top.section("delivery"));
         let snapshots = service::snapshots(top.section("snapshots"));

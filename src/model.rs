@@ -13,6 +13,7 @@ pub mod lifecycle;
 pub mod loyalty;
 pub mod maximise;
 pub mod money;
+pub mod month_day;
 pub mod partition;
 pub mod purchases;
 pub mod rejection;

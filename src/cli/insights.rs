@@ -6,7 +6,7 @@ use clap::builder::PossibleValuesParser;
 use super::Failure;
 use super::settings::{ConfigArgument, day};
 use crate::io::files::{FileRecords, Progress};
-use crate::io::insights::of_files;
+use crate::io::insights::{of_files, of_user};
 use crate::model::time::Day;
 use crate::wire::insights::NAMES;
 
@@ -14,7 +14,8 @@ use crate::wire::insights::NAMES;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   stickiness insights --until 2026-06-30 events.ndjson
-  stickiness insights --name funnel events.csv.gz")]
+  stickiness insights --name funnel events.csv.gz
+  stickiness insights --user user-1 events.ndjson")]
 pub(super) struct InsightsArguments {
     #[command(flatten)]
     config: ConfigArgument,
@@ -24,6 +25,9 @@ pub(super) struct InsightsArguments {
     /// Print this one alone
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(NAMES))]
     name: Option<String>,
+    /// Print this user's profile instead, with ranks among all others: recency, frequency and money, times of decisions, the next category
+    #[arg(long, value_name = "ID", conflicts_with = "name")]
+    user: Option<String>,
     /// Files of events: .csv, .ndjson, .jsonl or .json, each also .gz or .zst; `-` is standard input in `input.format`
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<String>,
@@ -35,6 +39,10 @@ pub(super) fn run(arguments: &InsightsArguments) -> Result<(), Failure> {
     let decoder = settings.decoder();
     let progress = Progress::new(&inputs);
     let records = FileRecords::new(inputs, &decoder, progress);
+    if let Some(user) = &arguments.user {
+        let told = of_user(&settings, user, arguments.until, records).map_err(Failure::running)?;
+        return super::print(&told.to_string());
+    }
     let insights = of_files(&settings, arguments.until, 1, records).map_err(Failure::running)?;
     let printed = arguments.name.as_ref().map_or(&insights, |name| &insights[name]);
     super::print(&printed.to_string())

@@ -30,6 +30,9 @@ pub(super) struct UserArguments {
     /// Tell the churn risk in words instead: the level, why, and what would raise or lower it
     #[arg(long)]
     explain: bool,
+    /// Tell in the profile where the user stands among all others: recency, frequency and money, times of decisions, the next category
+    #[arg(long, conflicts_with = "explain")]
+    ranks: bool,
     /// The user id
     #[arg(value_name = "ID")]
     id: String,
@@ -41,7 +44,8 @@ pub(super) fn run(arguments: &UserArguments) -> Result<(), Failure> {
     if address.port() == 0 {
         return Err(Failure::Usage(anyhow!("http.listen has port 0, which is another at every start: say --address")));
     }
-    let answer = ask(address, &arguments.id, settings.http.token.as_ref())
+    let query = if arguments.ranks { "?ranks=true" } else { "" };
+    let answer = ask(address, (&arguments.id, query), settings.http.token.as_ref())
         .map_err(|error| anyhow!("no answer from a service at {address}: {error:#}\n  start one with `stickiness run`, or say with --address where it listens"))
         .map_err(Failure::Running)?;
     match answer {
@@ -75,13 +79,13 @@ struct Answer {
 }
 
 /// One request over a connection of its own, which the service closes after its answer.
-fn ask(address: SocketAddr, id: &str, token: Option<&Secret>) -> anyhow::Result<Answer> {
+fn ask(address: SocketAddr, (id, query): (&str, &str), token: Option<&Secret>) -> anyhow::Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let authorization = token.map(|token| format!("Authorization: Bearer {}\r\n", token.reveal())).unwrap_or_default();
     let path = percent_encoded(id);
-    write!(stream, "GET /v1/users/{path} HTTP/1.1\r\nHost: {address}\r\n{authorization}Connection: close\r\n\r\n")?;
+    write!(stream, "GET /v1/users/{path}{query} HTTP/1.1\r\nHost: {address}\r\n{authorization}Connection: close\r\n\r\n")?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     parse(&text).ok_or_else(|| anyhow!("what answers does not speak HTTP/1.1"))

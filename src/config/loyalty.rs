@@ -2,8 +2,10 @@
 
 use super::section::Section;
 use crate::model::loyalty::settings::LoyaltySettings;
+use crate::model::month_day::MonthDay;
 
-pub(super) fn loyalty(section: Section<'_>) -> LoyaltySettings {
+/// Thresholds, and days of the year that something is due on.
+pub(super) fn loyalty(section: Section<'_>) -> (LoyaltySettings, Vec<MonthDay>) {
     let default = LoyaltySettings::default();
     let share = |key, default| section.number(key, 0.0..=1.0, default);
     let five = |key, default| section.number(key, 1.0..=5.0, default);
@@ -37,6 +39,18 @@ pub(super) fn loyalty(section: Section<'_>) -> LoyaltySettings {
         long_days: section.whole("long_days", 1..=3650, default.long_days),
         full_breadth: section.whole("full_breadth", 1..=1000, default.full_breadth),
     };
+    let holidays = holidays(&section);
     section.finish();
-    settings
+    (settings, holidays)
+}
+
+fn holidays(section: &Section<'_>) -> Vec<MonthDay> {
+    let mut days = Vec::new();
+    for text in section.texts("holidays").unwrap_or_default() {
+        match MonthDay::parse(&text) {
+            Some(day) => days.push(day),
+            None => section.mistake("holidays", "each must be a day such as 12-25"),
+        }
+    }
+    days
 }

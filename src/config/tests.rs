@@ -6,6 +6,7 @@ use crate::model::churn::level::RiskLevel;
 use crate::model::churn::settings::prior;
 use crate::model::churn::{ChurnModel, ChurnParameters, ProcessKind, TimeUnit};
 use crate::model::event::EventType;
+use crate::model::month_day::MonthDay;
 use crate::model::spend::Valuation;
 use crate::wire::webhook::RecordKind;
 
@@ -293,4 +294,12 @@ fn webhooks_are_read_and_show_no_secret() {
         let mistakes = read(wrong).expect_err("no webhooks").to_string();
         assert!(!mistakes.contains("hunter"), "{mistakes}");
     }
+}
+
+#[test]
+fn holidays_are_days_of_the_year() {
+    let days = read("[loyalty]\nholidays = [\"12-25\", \"02-29\"]").expect("days").engine.holidays;
+    assert_eq!(days, ["12-25", "02-29"].map(|day| MonthDay::parse(day).expect("a day")));
+    let mistakes = read("[loyalty]\nholidays = [\"25.12.\"]").expect_err("no day").to_string();
+    assert!(mistakes.contains("loyalty.holidays") && mistakes.contains("12-25"), "{mistakes}");
 }

@@ -3,7 +3,10 @@
 //! They are made when they are asked for, by one look at every user, and are no part of the state.
 
 mod groups;
+mod handling;
+mod trade;
 mod voices;
+mod worth;
 
 use std::collections::BTreeMap;
 
@@ -16,11 +19,15 @@ use crate::model::insights::proportion::Proportion;
 use crate::model::insights::rfm::Buyers;
 use crate::model::insights::survival::Survival;
 use crate::model::loyalty::facts::{FACT_DAYS, What};
+use crate::model::loyalty::stage::LifeStage;
 use crate::model::loyalty::states::{LoyaltyKind, LoyaltyType};
 use crate::model::money::Money;
 use crate::model::time::Day;
 pub use groups::{AttributeCounts, Groups};
+pub use handling::{CategoryCounts, Handling, RESPONSE_HOURS, RemedyCounts};
+pub use trade::{CAMPAIGN_DAYS, HELD_OUT, Intermediary, Side, Times, Trade};
 pub use voices::{HabitAround, Voices};
+pub use worth::{PAYBACK_DAYS, Spent, Worth};
 
 /// Days within which an active day after a complaint or an answer tells that its user stayed.
 pub const STAY_DAYS: i32 = 30;
@@ -44,8 +51,16 @@ pub struct Insights {
     pub types: BTreeMap<Option<LoyaltyType>, (u64, u64, Money)>,
     /// Days from the first to the last active day by kind of loyalty: those silent for longer than `churn.activity.lapse_days` have left, the others are there still.
     pub tenure: BTreeMap<Option<LoyaltyKind>, Survival>,
+    /// Days in each stage of the life cycle, in the order of the stages: users who left it, and those who are in it.
+    pub dwells: [Survival; LifeStage::ALL.len()],
     /// Who is unhappy, and what follows.
     pub voices: Voices,
+    /// What becomes of complaints and failures.
+    pub handling: Handling,
+    /// Profit, and money spent on users.
+    pub worth: Worth,
+    /// How users come to buy.
+    pub trade: Trade,
     /// All else.
     pub groups: Groups,
 }
@@ -59,10 +74,16 @@ impl Insights {
         for (known, theirs) in self.recovery.iter_mut().zip(&other.recovery) {
             known.absorb(theirs);
         }
+        for (known, theirs) in self.dwells.iter_mut().zip(&other.dwells) {
+            known.absorb(theirs);
+        }
         self.satisfaction.absorb(&other.satisfaction);
         self.buyers.absorb(&other.buyers);
         self.groups.absorb(&other.groups);
         self.voices.absorb(&other.voices);
+        self.handling.absorb(&other.handling);
+        self.worth.absorb(&other.worth);
+        self.trade.absorb(&other.trade);
         for (kind, tenure) in &other.tenure {
             self.tenure.entry(*kind).or_default().absorb(tenure);
         }
@@ -137,8 +158,12 @@ impl State {
     /// What the users of this partition show at the end of `day`, which must not be before the newest accepted day.
     #[must_use]
     pub fn insights(&self, day: Day) -> Insights {
-        let mut insights = Insights::default();
+        let mut insights = Insights { dwells: self.dwells.clone(), ..Insights::default() };
         for root in self.population.roots() {
+            let standing = self.population.standing(root);
+            if let Some(since) = standing.stage_since() {
+                insights.dwells[standing.stage as usize].count(day.days_since(since).max(0), false);
+            }
             let states = self.population.habit(root).rare.as_deref().and_then(|rare| rare.states.as_deref());
             let loyalty_type = states.and_then(|states| states.loyalty_type);
             let kind = states.and_then(|states| states.kind);
@@ -149,6 +174,10 @@ impl State {
                 insights.tenure.entry(kind).or_default().count(until.days_since(first), has_left);
             }
             insights.voices.count(&whole, day);
+            insights.handling.count(&whole, day);
+            let return_days = self.settings.return_days.into();
+            insights.worth.count(&whole, day, return_days);
+            insights.trade.count(&whole, day, (&self.settings.loyalty, return_days));
             insights.count(&whole, loyalty_type, day);
             insights.groups.count(&whole, day, &self.settings.loyalty);
         }

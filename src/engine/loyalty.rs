@@ -7,6 +7,7 @@ mod states;
 
 pub use profile::LoyaltyProfile;
 
+pub(super) use noting::decision_s_mean;
 pub(super) use profile::Known;
 pub(super) use states::Look;
 pub use states::{Decided, LoyaltyLedger, ProfileStates};

@@ -26,6 +26,8 @@ use super::switching::Ahead;
 use crate::model::churn::memory::Memory;
 use crate::model::churn::settings::ChurnSettings;
 use crate::model::event::{Event, Facts};
+use crate::model::insights::survival::Survival;
+use crate::model::loyalty::stage::LifeStage;
 use crate::model::purchases::LoyaltyRule;
 use crate::model::rejection::{Reason, Rejection};
 use crate::model::time::{Calendar, Day, EventTime};
@@ -72,6 +74,8 @@ pub struct State {
     pub(super) nameless_orders: u64,
     pub(super) models: Models,
     pub(super) past_judges: PastJudges,
+    /// Days that stages of the life cycle lasted which users have left, by stage.
+    pub(super) dwells: [Survival; LifeStage::ALL.len()],
 }
 
 impl State {
@@ -129,6 +133,7 @@ impl PartitionEngine {
             nameless_orders: 0,
             models: Models::default(),
             past_judges: PastJudges::default(),
+            dwells: Default::default(),
             settings,
         };
         Self::from_state(state, calendar)
@@ -187,6 +192,7 @@ impl PartitionEngine {
             nameless_orders: state.nameless_orders,
             models: state.models.clone(),
             past_judges: state.past_judges.clone(),
+            dwells: state.dwells.clone(),
         }
     }
 

@@ -154,7 +154,10 @@ impl PartitionEngine {
             active_days_28d: activity.days_in(day, 28),
             active_days_30d,
             lifecycle_30d: activity.lifecycle(day).0,
-            loyalty: self.loyalty_profile(&whole, &totals, streak, day),
+            loyalty: LoyaltyProfile {
+                holiday_due_day: self.state.settings.holidays.iter().map(|holiday| holiday.next_from(day)).min(),
+                ..self.loyalty_profile(&whole, &totals, streak, day)
+            },
             segments: std::mem::take(&mut decided.segments),
             states: self.profile_states(decided, &whole, day),
             outlook: self.outlook(churn, &whole, &totals, day),
@@ -180,6 +183,7 @@ impl PartitionEngine {
             streak,
             loyal_orders: self.loyalty_rule().loyal_orders,
             settings: &self.state.settings.loyalty,
+            calendar: &self.calendar,
             day,
         })
     }

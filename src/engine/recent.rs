@@ -1,5 +1,7 @@
 //! What is remembered of a user day by day: asked for one user at a time, nothing is kept of it.
 
+use std::collections::BTreeSet;
+
 use super::partition::PartitionEngine;
 use crate::model::day_set::SPAN;
 use crate::model::money::Money;
@@ -15,6 +17,8 @@ pub struct Recent {
     pub active_days: Vec<Day>,
     /// The orders that stand and are not folded into totals yet, by time.
     pub orders: Vec<RecentOrder>,
+    /// Distinct categories of all orders, sorted.
+    pub categories: Vec<String>,
 }
 
 /// An order that stands.
@@ -45,10 +49,12 @@ impl PartitionEngine {
                 Some(RecentOrder { order_id, time: order.time, day: order.day, amount: rare.purchases.net(order, return_days)? })
             })
         });
+        let categories: BTreeSet<&str> = whole.rare.iter().flat_map(|rare| rare.purchases.category_names()).collect();
         Some(Recent {
             from: days.newest().zip(whole.activity.first()).map(|(newest, first)| first.max(newest - (SPAN - 1))),
             active_days: days.days().collect(),
             orders: orders.collect(),
+            categories: categories.into_iter().map(str::to_owned).collect(),
         })
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::churn::settings::{ChurnSettings, ClvSettings, ProcessSettings};
 use crate::model::loyalty::settings::LoyaltySettings;
+use crate::model::month_day::MonthDay;
 use crate::model::rules::SegmentRule;
 
 /// Settings that decide an engine's figures. They are part of its snapshot: a replay runs under those it was recorded with.
@@ -43,6 +44,8 @@ pub struct EngineSettings {
     pub clv: ClvSettings,
     /// Thresholds of the measures of loyalty.
     pub loyalty: LoyaltySettings,
+    /// Days of the year that something is due on for everyone.
+    pub holidays: Vec<MonthDay>,
     /// Segments of users by rules.
     pub segments: Vec<SegmentRule>,
 }
@@ -132,6 +135,7 @@ impl Default for EngineSettings {
             churn: ChurnSettings::default(),
             clv: ClvSettings::default(),
             loyalty: LoyaltySettings::default(),
+            holidays: Vec::new(),
             segments: Vec::new(),
         }
     }

@@ -25,6 +25,10 @@ impl Default for Said {
     }
 }
 
+/// Bits of a level, and the one that says that it was raised.
+const LEVEL: u8 = 0x7f;
+const RAISED_BIT: u32 = 7;
+
 /// What was last said about a user, and when the clock next changes it. Every user has one: it is laid out without gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
@@ -33,8 +37,10 @@ pub struct Standing {
     /// The day at whose close the user is looked at again, at or before `next_change`.
     pub(super) visit: Day,
     nexts: [Day; 2],
-    levels: [Option<RiskLevel>; 2],
-    raised: [bool; 2],
+    /// The level of each process, counted from 1, and in the highest bit whether a complaint raised it.
+    risks: [u8; 2],
+    /// Days from 1970 to the day from which on the stage is what it is; 0 where that is not known.
+    stage_since: u16,
     /// The published 30-day lifecycle; `None` before the first active day.
     pub lifecycle: Option<Lifecycle>,
     /// The published loyalty.
@@ -53,8 +59,8 @@ impl Standing {
             next_change,
             visit: next_change,
             nexts: risks.map(|said| said.next),
-            levels: risks.map(|said| said.level),
-            raised: risks.map(|said| said.raised),
+            risks: risks.map(|said| said.level.map_or(0, |level| level as u8 + 1) | u8::from(said.raised) << RAISED_BIT),
+            stage_since: 0,
             lifecycle,
             loyal,
             decided: None,
@@ -65,7 +71,9 @@ impl Standing {
     /// The published levels of churn risk: of activity, and of purchases.
     #[must_use]
     pub fn risks(&self) -> [Said; 2] {
-        [0, 1].map(|index| Said { level: self.levels[index], raised: self.raised[index], next: self.nexts[index] })
+        let level = |packed: u8| RiskLevel::ALL.get(usize::from(packed & LEVEL).wrapping_sub(1)).copied();
+        let said = |index: usize| (self.risks[index], self.nexts[index]);
+        [0, 1].map(said).map(|(packed, next)| Said { level: level(packed), raised: packed >> RAISED_BIT == 1, next })
     }
 
     /// The same with other levels of churn risk.
@@ -75,6 +83,7 @@ impl Standing {
             decided: self.decided,
             visit: self.visit,
             stage: self.stage,
+            stage_since: self.stage_since,
             ..Self::new(self.lifecycle, self.loyal, risks, self.next_change)
         }
     }
@@ -82,18 +91,25 @@ impl Standing {
     /// The same, with the levels to be judged anew at the close of `day`; `always` also those of processes without a level.
     #[must_use]
     pub fn judged_by(mut self, day: Day, always: bool) -> Self {
-        for (next, level) in self.nexts.iter_mut().zip(&self.levels) {
-            if always || level.is_some() {
+        for (next, packed) in self.nexts.iter_mut().zip(self.risks) {
+            if always || packed & LEVEL > 0 {
                 *next = day.min(*next);
             }
         }
         self.until(day.min(self.next_change))
     }
 
-    /// The same, at a stage of the life cycle.
+    /// The day from which on the stage is what it is, where that is known.
     #[must_use]
-    pub fn at_stage(self, stage: LifeStage) -> Self {
-        Self { stage, ..self }
+    pub fn stage_since(&self) -> Option<Day> {
+        (self.stage_since > 0).then(|| Day::from_number(self.stage_since.into()))
+    }
+
+    /// The same, at a stage of the life cycle since a day.
+    #[must_use]
+    pub fn at_stage(self, stage: LifeStage, since: Option<Day>) -> Self {
+        let stage_since = since.and_then(|since| u16::try_from(since.number()).ok()).unwrap_or_default();
+        Self { stage_since, stage, ..self }
     }
 
     /// The same, to be looked at by the close of `next_change` already.

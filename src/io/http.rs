@@ -56,6 +56,9 @@ pub trait View: Send + Sync + 'static {
     /// What this process knows of a user: it asks no other. Called off the async threads: it may block, but not much longer than a second.
     fn own_user(&self, id: &str) -> UserAnswer;
 
+    /// The profile of a user with `ranks`, where the user stands among all of the group; why that cannot be told otherwise. Called off the async threads, as `insights`.
+    fn with_ranks(&self, profile: &[u8]) -> Result<String, String>;
+
     /// Alerts that were raised, each as JSON text (`stickiness.alerts.v1`): those that fire first, then the newest. There is a bound to how many.
     /// Called off the async threads.
     fn alerts(&self) -> Vec<Arc<str>>;

@@ -2,6 +2,8 @@
 
 pub mod arms;
 
+use std::collections::BTreeMap;
+
 use super::insights::proportion::Proportion;
 
 /// Standard deviations of an interval that holds the truth 95 times in 100, with much known.
@@ -48,6 +50,21 @@ impl Summary {
         let enough = self.count >= FEWEST && effective >= FEWEST as f64;
         self.variance.filter(|_| enough).map(|variance| (variance / effective, effective.min(self.count as f64)))
     }
+}
+
+/// The same of whole numbers of which it is known how often each comes.
+#[must_use]
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "counts are far below 2^53")]
+pub fn of_counted_means(first: &BTreeMap<u64, u64>, second: &BTreeMap<u64, u64>) -> Option<Difference> {
+    let summary = |counted: &BTreeMap<u64, u64>| {
+        let count = counted.values().sum::<u64>() as usize;
+        let sum: f64 = counted.iter().map(|(value, times)| *value as f64 * *times as f64).sum();
+        let mean = (count > 0).then(|| sum / count as f64);
+        let spread = |mean: f64| counted.iter().map(|(value, times)| (*value as f64 - mean).powi(2) * *times as f64).sum::<f64>();
+        Summary { count, mean, variance: mean.filter(|_| count > 1).map(|mean| spread(mean) / (count - 1) as f64) }
+    };
+    let (first, second) = (summary(first), summary(second));
+    welch((&first, first.count as f64), (&second, second.count as f64))
 }
 
 /// The difference of the means of independent values, by Welch (1947). `None` when a group has no values.
@@ -141,6 +158,22 @@ mod tests {
     }
 
     /// Known quantiles of Student's distribution.
+    #[test]
+    fn counted_values_are_compared_as_values() {
+        let values = |counted: &[(u64, u64)]| -> Vec<f64> {
+            counted
+                .iter()
+                .flat_map(|(value, times)| {
+                    std::iter::repeat_n(f64::from(u32::try_from(*value).expect("small")), usize::try_from(*times).expect("small"))
+                })
+                .collect()
+        };
+        let (first, second) = (vec![(0, 5), (1, 3), (4, 2)], vec![(0, 1), (2, 7), (3, 4)]);
+        let counted = of_counted_means(&first.iter().copied().collect(), &second.iter().copied().collect());
+        assert_eq!(shown(counted), shown(of_means(&values(&first), &values(&second))));
+        assert_eq!(of_counted_means(&BTreeMap::new(), &BTreeMap::new()), None);
+    }
+
     #[test]
     fn quantiles_are_near() {
         for (freedom, known) in [(3.0, 3.1824), (5.0, 2.5706), (10.0, 2.2281), (30.0, 2.0423), (1e9, 1.96)] {

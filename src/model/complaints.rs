@@ -37,6 +37,8 @@ pub struct Resolution {
 /// One complaint as it counts: from its smallest opening to the end of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Complaint<'a> {
+    /// Its id; empty when it has none.
+    pub id: &'a str,
     /// The opening.
     pub opening: &'a Opening,
     /// Its end, or `None` while it is open.
@@ -61,6 +63,10 @@ struct Named {
 }
 
 impl Named {
+    fn complaint(&self) -> Option<Complaint<'_>> {
+        Some(Complaint { id: &self.id, opening: self.opening.as_ref()?, resolved: self.resolved() })
+    }
+
     /// The smallest resolution later than the opening.
     fn resolved(&self) -> Option<Moment> {
         let opening = self.opening.as_ref()?;
@@ -126,9 +132,7 @@ impl Complaints {
     /// Every complaint with its end, if it has one.
     #[must_use]
     pub fn all(&self) -> Vec<Complaint<'_>> {
-        let named =
-            self.named.iter().filter_map(|named| named.opening.as_ref().map(|opening| Complaint { opening, resolved: named.resolved() }));
-        named.chain(self.unnamed()).collect()
+        self.named.iter().filter_map(Named::complaint).chain(self.unnamed()).collect()
     }
 
     fn unnamed(&self) -> impl Iterator<Item = Complaint<'_>> {
@@ -141,7 +145,7 @@ impl Complaints {
                 next += 1;
             }
         }
-        self.unnamed_openings.iter().zip(ends).map(|(opening, resolved)| Complaint { opening, resolved })
+        self.unnamed_openings.iter().zip(ends).map(|(opening, resolved)| Complaint { id: "", opening, resolved })
     }
 
     /// Complaints open at the end of `day`.

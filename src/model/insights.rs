@@ -3,6 +3,7 @@
 //! Everything starts from counts that add up, so that partitions can be counted apart.
 
 pub mod curve;
+pub mod lift;
 pub mod proportion;
 pub mod response;
 pub mod rfm;

@@ -16,8 +16,9 @@ use self::facts::Facts;
 use self::occasions::Occasions;
 use self::views::Views;
 use super::complaints::Moment;
+use super::month_day::MonthDay;
 use super::seldom::Seldom;
-use super::time::Day;
+use super::time::{Day, EventTime};
 
 /// Everything about a user that only the measures of loyalty need.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -28,6 +29,17 @@ pub struct Loyalty {
     pub facts: Seldom<Facts>,
     /// Rises of prices, offers of competitors, and failures of quality.
     pub occasions: Seldom<Occasions>,
+    /// The birthday that was told last.
+    pub birthday: Option<Box<Birthday>>,
+}
+
+/// A birthday as it was told. The later one of two is the larger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Birthday {
+    /// When it was told.
+    pub told: EventTime,
+    /// The day.
+    pub day: MonthDay,
 }
 
 impl Loyalty {
@@ -42,12 +54,27 @@ impl Loyalty {
         self.views.absorb(&other.views);
         self.facts.absorb(&other.facts, Facts::absorb);
         self.occasions.absorb(&other.occasions, Occasions::absorb);
+        if let Some(birthday) = other.birthday.as_deref() {
+            self.tell_birthday(*birthday);
+        }
+    }
+
+    /// Takes in a birthday: the one that was told last stays.
+    pub fn tell_birthday(&mut self, birthday: Birthday) {
+        if self.birthday.as_deref() < Some(&birthday) {
+            self.birthday = Some(Box::new(birthday));
+        }
     }
 
     /// The part after an instant, as that of a user of its own. What was looked at is told apart by day, as active days are.
     #[must_use]
     pub fn after(&self, at: Moment) -> Self {
-        Self { views: self.views.after(at.day), facts: self.facts.after(at.time).into(), occasions: self.occasions.after(at.time).into() }
+        Self {
+            views: self.views.after(at.day),
+            facts: self.facts.after(at.time).into(),
+            occasions: self.occasions.after(at.time).into(),
+            birthday: self.birthday.clone().filter(|birthday| birthday.told > at.time),
+        }
     }
 
     /// Bytes of memory that the facts take, estimated: texts are taken for as long as most are.

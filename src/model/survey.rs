@@ -53,7 +53,7 @@ pub struct Surveys {
     /// The latest answer to recommend, repurchase intention, trust, satisfaction and responsiveness.
     latest: [Option<Answer>; 5],
     /// The latest answers to the items of [`Detail`]; absent while none was answered.
-    details: Option<Box<[Option<Answer>; 8]>>,
+    details: Option<Box<[Option<Answer>; 9]>>,
 }
 
 /// Items that attitude is not made of.
@@ -75,6 +75,8 @@ pub enum Detail {
     Expectation,
     /// Money that the user says to spend in the category.
     CategorySpend,
+    /// 1 to 5
+    TimeCost,
 }
 
 /// The items of attitude but `recommend`.
@@ -116,8 +118,10 @@ impl Surveys {
             }
         }
         let Some(more) = facts.details.as_deref() else { return };
-        let scores = [more.effort, more.quality, more.service, more.price, more.benefit, more.cost, more.expectation, more.category_spend];
-        for (item, score) in scores.into_iter().enumerate() {
+        let weighed = [more.benefit, more.cost, more.expectation];
+        let scores =
+            [more.effort, more.quality, more.service, more.price].into_iter().chain(weighed).chain([more.category_spend, more.time_cost]);
+        for (item, score) in scores.enumerate() {
             let Some(score) = score else { continue };
             self.detailed(item, Answer { time, event_id: event_id.into(), score, day });
         }

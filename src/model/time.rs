@@ -187,6 +187,14 @@ impl Calendar {
         EventTime(self.starts[index.min(self.starts.len() - 1)])
     }
 
+    /// The hour of the day that contains `time`, 0 to 23, counted from the first instant of the day: where the clock changes, the hours after that are off by what it changes.
+    #[must_use]
+    #[expect(clippy::cast_sign_loss, reason = "0 to 23")]
+    pub fn hour_of(&self, time: EventTime) -> u8 {
+        let since = time.0 - self.start_of(self.day_of(time)).0;
+        since.div_euclid(NANOS_PER_DAY / 24).clamp(0, 23) as u8
+    }
+
     /// The first instant after `day`.
     #[must_use]
     pub fn end_of(&self, day: Day) -> EventTime {
@@ -231,6 +239,18 @@ mod tests {
             let day = Day::parse(day).expect("a day");
             let nanos = calendar.end_of(day).nanos() - calendar.start_of(day).nanos();
             assert_eq!(nanos, hours * 3600 * NANOS_PER_SECOND, "{day}");
+        }
+    }
+
+    #[test]
+    fn hours_are_those_of_the_zone() {
+        for (zone, time, hour) in [
+            ("UTC", "2026-01-01T23:59:59Z", 23),
+            ("Asia/Kathmandu", "2026-01-01T18:15:00Z", 0),
+            ("America/New_York", "2026-01-01T04:59:59Z", 23),
+            ("Europe/Berlin", "2026-10-25T22:59:59Z", 23),
+        ] {
+            assert_eq!(Calendar::new(zone).expect("a zone").hour_of(instant(time)), hour, "{zone} {time}");
         }
     }
 

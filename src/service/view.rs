@@ -24,6 +24,13 @@ const TROUBLE_STAYS: Duration = Duration::from_secs(2);
 /// How often processes are asked again because one of them has come to another day.
 const DAYS_TRIED: usize = 3;
 
+/// Insights of the group, as counts and as they are told.
+#[derive(Clone)]
+struct Told {
+    share: Arc<Share>,
+    text: Arc<str>,
+}
+
 /// See [`View`].
 pub(super) struct ServiceView {
     common: Arc<Common>,
@@ -32,7 +39,7 @@ pub(super) struct ServiceView {
     /// The last that was counted of this process. Locked while it is, so that many who ask are one.
     share: Mutex<Option<(Stopwatch, Share)>>,
     /// The last insights of the group, or why there were none, likewise.
-    insights: Mutex<Option<(Stopwatch, Result<String, String>)>>,
+    insights: Mutex<Option<(Stopwatch, Result<Told, String>)>>,
 }
 
 impl ServiceView {
@@ -112,12 +119,24 @@ impl ServiceView {
         Err("days go on while they are counted: ask again".to_owned())
     }
 
-    fn group_insights(&self) -> Result<String, String> {
+    /// Insights of the group that were counted within the last five seconds.
+    fn told_insights(&self) -> Result<Told, String> {
+        let mut known = self.insights.lock().unwrap_or_else(PoisonError::into_inner);
+        let stays = |told: &Result<Told, String>| if told.is_ok() { INSIGHTS_STAY } else { TROUBLE_STAYS };
+        if let Some((_, told)) = known.as_ref().filter(|(since, told)| since.elapsed() < stays(told)) {
+            return told.clone();
+        }
+        let told = self.group_insights();
+        *known = Some((Stopwatch::start(), told.clone()));
+        told
+    }
+
+    fn group_insights(&self) -> Result<Told, String> {
         let share = self.group_share()?;
         let day = share.day.ok_or("there are no insights before the first event")?;
         let mut insights = wire::insights::insights(&share.insights, day, self.common.settings.engine.silent_ratio);
         insights["partitions"] = json!({ "counted": share.partitions.len(), "of": self.common.observations.log_partitions() });
-        Ok(insights.to_string())
+        Ok(Told { share: Arc::new(share), text: insights.to_string().into() })
     }
 }
 
@@ -198,14 +217,15 @@ impl View for ServiceView {
     }
 
     fn insights(&self) -> Result<String, String> {
-        let mut known = self.insights.lock().unwrap_or_else(PoisonError::into_inner);
-        let stays = |told: &Result<String, String>| if told.is_ok() { INSIGHTS_STAY } else { TROUBLE_STAYS };
-        if let Some((_, told)) = known.as_ref().filter(|(since, told)| since.elapsed() < stays(told)) {
-            return told.clone();
-        }
-        let told = self.group_insights();
-        *known = Some((Stopwatch::start(), told.clone()));
-        told
+        self.told_insights().map(|told| told.text.to_string())
+    }
+
+    fn with_ranks(&self, profile: &[u8]) -> Result<String, String> {
+        let share = self.told_insights()?.share;
+        let day = share.day.ok_or("there are no ranks before the first event")?;
+        let mut profile: serde_json::Value = serde_json::from_slice(profile).map_err(|error| error.to_string())?;
+        profile["ranks"] = wire::insights::ranks::ranks(&share.insights, day, &profile);
+        Ok(profile.to_string())
     }
 
     fn own_insights(&self, day: Option<Day>) -> Option<Vec<u8>> {

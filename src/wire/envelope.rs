@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::engine::transfer::Transfer;
 
 /// The version of the records.
-const VERSION: u8 = 3;
-/// The version before it, whose events are as they are now; what is known of users who move is not.
-const EVENTS_ALONE: u8 = 2;
+const VERSION: u8 = 5;
+/// The versions before it whose events are as they are now; what is known of users who move is not.
+const EVENTS_ALONE: [u8; 3] = [2, 3, 4];
 
 /// One record of the internal log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,9 +57,9 @@ impl<'a> Envelope<'a> {
     pub fn decode(value: &'a [u8]) -> Result<Self, EnvelopeError> {
         match value.split_first() {
             Some((&VERSION, body)) => Ok(postcard::from_bytes(body)?),
-            Some((&EVENTS_ALONE, body)) => match postcard::from_bytes(body)? {
+            Some((version, body)) if EVENTS_ALONE.contains(version) => match postcard::from_bytes(body)? {
                 Self::Event(forwarded) => Ok(Self::Event(forwarded)),
-                Self::Transfer(_) => Err(EnvelopeError::Version(Some(EVENTS_ALONE))),
+                Self::Transfer(_) => Err(EnvelopeError::Version(Some(*version))),
             },
             other => Err(EnvelopeError::Version(other.map(|(version, _)| *version))),
         }
@@ -81,8 +81,10 @@ mod tests {
             assert_eq!(Envelope::decode(&bytes).expect("decodes"), envelope);
         }
         let mut older = Envelope::Event(event).encode().expect("encodes");
-        older[0] = EVENTS_ALONE;
-        assert_eq!(Envelope::decode(&older).expect("events of the version before are read"), Envelope::Event(event));
+        for version in EVENTS_ALONE {
+            older[0] = version;
+            assert_eq!(Envelope::decode(&older).expect("events of the versions before are read"), Envelope::Event(event));
+        }
         assert!(Envelope::decode(b"").is_err());
         assert!(Envelope::decode(b"\x01\x00").is_err());
         assert!(Envelope::decode(b"\x02\x00\x05ab").is_err());

@@ -1,8 +1,14 @@
 //! What groups of users show, as JSON.
 
+mod cross_sell;
 mod groups;
+mod handling;
+pub mod ranks;
 pub mod share;
+mod stages;
+mod trade;
 mod voices;
+mod worth;
 
 use serde_json::{Value, json};
 
@@ -14,7 +20,7 @@ use crate::model::loyalty::states::LoyaltyType;
 use crate::model::time::Day;
 
 /// The names of all insights.
-pub const NAMES: [&str; 16] = [
+pub const NAMES: [&str; 22] = [
     "funnel",
     "recovery",
     "satisfaction",
@@ -31,6 +37,12 @@ pub const NAMES: [&str; 16] = [
     "silence",
     "tolerance",
     "tenure",
+    "complaints",
+    "intermediaries",
+    "decisions",
+    "campaigns",
+    "competitor_interest",
+    "stages",
 ];
 
 /// All insights as of a day, by name: `stickiness.insights.v1`. `silent_ratio` is how many are taken to be silent for each who complains, before anything is known.
@@ -49,12 +61,18 @@ pub fn insights(insights: &Insights, day: Day, silent_ratio: u32) -> Value {
         "attributes": groups::attributes(&insights.groups),
         "channels": groups::channels(&insights.groups),
         "virality": groups::virality(&insights.groups),
-        "cross_sell": groups::cross_sell(&insights.groups),
-        "economics": groups::economics(&insights.groups),
+        "cross_sell": cross_sell::cross_sell(&insights.groups),
+        "economics": worth::economics(insights),
         "responses": groups::responses(&insights.groups),
         "silence": voices::silence(&insights.voices, silent_ratio),
         "tolerance": voices::tolerance(&insights.voices),
         "tenure": voices::tenure(insights),
+        "complaints": handling::complaints(&insights.handling),
+        "intermediaries": trade::intermediaries(&insights.trade),
+        "decisions": trade::decisions(&insights.trade),
+        "campaigns": trade::campaigns(&insights.trade),
+        "competitor_interest": trade::competitor_interest(&insights.trade),
+        "stages": stages::stages(insights),
     })
 }
 
@@ -93,6 +111,7 @@ fn recovery(insights: &Insights) -> Value {
         "slow": proportion(slow),
         "quick": proportion(quick),
         "habits": voices::habits(&insights.voices),
+        "remedies": handling::remedies(&insights.handling),
         // Article E: 81 % leave when a complaint is not resolved, 82 % stay when it is resolved quickly.
         "article": { "unresolved": 0.19, "quick": 0.82 },
     })
@@ -134,7 +153,7 @@ fn satisfaction(insights: &Insights) -> Value {
 fn pareto(insights: &Insights) -> Value {
     let points = insights.buyers.pareto(10).into_iter().zip(1..);
     let point = |((buyers, revenue, share), tenth): ((u64, crate::model::money::Money, Option<f64>), u32)| json!({ "top_share": f64::from(tenth) / 10.0, "buyers": buyers, "revenue": revenue.as_f64(), "revenue_share": share });
-    json!({ "buyers": insights.buyers.users(), "curve": points.map(point).collect::<Vec<_>>() })
+    json!({ "buyers": insights.buyers.users(), "curve": points.map(point).collect::<Vec<_>>(), "profit": worth::profit(insights) })
 }
 
 fn rfm(insights: &Insights) -> Value {

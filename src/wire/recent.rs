@@ -15,6 +15,7 @@ pub fn recent(recent: &Recent) -> Value {
     json!({
         "from": recent.from.map(|day| day.to_string()),
         "active_days": recent.active_days.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "categories": recent.categories,
         "orders": recent.orders.iter().map(order).collect::<Vec<_>>(),
     })
 }

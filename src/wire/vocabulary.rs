@@ -40,6 +40,7 @@ const SURVEY: &[(&str, Rule)] = &[
     ("cost", Rule::AnyNumber),
     ("expectation", Rule::AnyNumber),
     ("category_spend", Rule::AnyNumber),
+    ("time_cost", FIVE),
     ("attributes", Rule::Each(ATTRIBUTE)),
 ];
 const ORDER: &[(&str, Rule)] = &[
@@ -48,6 +49,8 @@ const ORDER: &[(&str, Rule)] = &[
     ("reward_used", Rule::FlagOrNumber),
     ("list_amount", Rule::Money),
     ("decision_s", Rule::AnyNumber),
+    ("wait_s", Rule::Number(0.0, f64::MAX)),
+    ("expected_amount", Rule::Money),
     ("cost", Rule::Money),
     ("lines", Rule::Each(LINE)),
 ];

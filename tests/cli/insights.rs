@@ -25,8 +25,11 @@ fn insights_of_a_small_log() {
     add("a", "referral_converted", "2026-01-03", "{}");
     add("b", "cost_booked", "2026-01-03", "{\"kind\":\"acquire\",\"amount\":12}");
     add("b", "cost_booked", "2026-01-03", "{\"kind\":\"retain\",\"amount\":2}");
-    add("b", "complaint_opened", "2026-01-04", "{\"complaint_id\":\"x\"}");
-    add("b", "complaint_resolved", "2026-01-06", "{\"complaint_id\":\"x\"}");
+    add("b", "complaint_opened", "2026-01-04", "{\"complaint_id\":\"x\",\"category\":\"late\"}");
+    add("b", "contact_made", "2026-01-05", "{\"direction\":\"outbound\",\"kind\":\"support\"}");
+    add("b", "complaint_resolved", "2026-01-06", "{\"complaint_id\":\"x\",\"remedy\":\"gift\",\"satisfied\":true}");
+    add("c", "competitor_purchase", "2026-01-12", "{\"competitor\":\"other\"}");
+    add("c", "social_interaction", "2026-02-15", "{\"peer\":\"b\"}");
     add("c", "customer_lost", "2026-01-10", "{\"reason\":\"price\",\"competitor\":\"rival\"}");
     add("c", "activity", "2026-02-01", "{\"channel\":\"app\"}");
     std::fs::write(&path, lines.join("\n")).expect("written");
@@ -45,7 +48,51 @@ fn insights_of_a_small_log() {
     assert_eq!(insights["cross_sell"]["pairs"][0]["lift"], 1.0, "all three bought tea, two of them cake");
     assert_eq!(insights["pareto"]["curve"][9]["revenue_share"], 1.0);
     assert_eq!(insights["channels"][0]["users"], 1);
+    assert_eq!(insights["departures"]["flows"], serde_json::json!([{ "from": "rival", "to": "other", "count": 1 }]));
+    assert_eq!(insights["virality"]["interactions_per_dau"], 1.0 / 3.0, "one, and three active days since January 22");
+    assert_eq!(insights["recovery"]["remedies"][0]["satisfied"]["share"], 1.0);
+    let complaints = &insights["complaints"];
+    assert_eq!((&complaints["first_response"]["median_hours"], &complaints["categories"][0]["complaints"]), (&24.into(), &1.into()));
+    let payback = &insights["economics"]["payback"];
+    assert_eq!((&payback["buyers"], &payback["median_days"]), (&1.into(), &20.into()), "12 came back with the second order of 10");
+    assert_eq!(insights["pareto"]["profit"]["top20_profit_share"], Value::Null, "no order tells its cost");
     let alone = run(&["insights", "--until", "2026-02-20", "--name", "funnel", path]);
     assert_eq!(serde_json::from_str::<Value>(&alone.stdout).expect("a list"), insights["funnel"]);
     assert_eq!(run(&["insights", "--name", "weather", path]).status, 2);
+}
+
+#[test]
+fn insights_of_orders_and_campaigns() {
+    let directory = tempfile::tempdir().expect("a folder");
+    let path = directory.path().join("events.ndjson");
+    let mut lines: Vec<String> = Vec::new();
+    let mut add = |user: &str, kind: &str, day: &str, properties: &str| {
+        let id = lines.len();
+        lines.push(format!("{{\"event_id\":\"{id}\",\"user_id\":\"{user}\",\"type\":\"{kind}\",\"timestamp\":\"2026-{day}T12:00:00Z\",\"properties\":{properties}}}"));
+    };
+    for user in ["a", "b", "c", "d", "e"] {
+        add(user, "campaign_exposed", "01-01", "{\"campaign\":\"spring\",\"arm\":\"card\"}");
+        add(user, "order_placed", "01-05", "{\"amount\":10,\"cost\":4,\"intermediary\":\"agent\",\"wait_s\":60,\"decision_s\":600}");
+        add(user, "reward_redeemed", "01-06", "{\"amount\":2}");
+    }
+    for user in ["v", "w", "x", "y", "z"] {
+        add(user, "campaign_exposed", "01-01", "{\"campaign\":\"spring\",\"arm\":\"control\"}");
+    }
+    add("a", "complaint_opened", "01-07", "{}");
+    std::fs::write(&path, lines.join("\n")).expect("written");
+    let done = run(&["insights", "--until", "2026-02-10", path.to_str().expect("UTF-8")]);
+    let insights: Value = serde_json::from_str(&done.stdout).expect("one object");
+    let agent = &insights["intermediaries"][0];
+    assert_eq!(
+        (&agent["intermediary"], &agent["users"], &agent["margin"], &agent["complaints"]),
+        (&"agent".into(), &5.into(), &30.0.into(), &1.into())
+    );
+    assert_eq!(insights["campaigns"][0]["incremental_orders_per_reward_cost"], 0.5, "one order more for a reward of 2");
+    assert_eq!(insights["decisions"]["wait_s"]["buyers"], 5);
+    assert_eq!(insights["pareto"]["profit"]["profit"], 30.0);
+    let of_user = |id: &str| run(&["insights", "--until", "2026-02-10", "--user", id, path.to_str().expect("UTF-8")]).stdout;
+    let ranked: Value = serde_json::from_str(&of_user("a")).expect("one object");
+    assert_eq!((&ranked["user_id"], &ranked["ranks"]["rfm"]["buyers"]), (&"a".into(), &5.into()));
+    assert_eq!(ranked["ranks"]["decision"]["longer_share"], 0.5, "all five took as long");
+    assert_eq!(of_user("nobody").trim(), "null");
 }

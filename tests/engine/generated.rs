@@ -9,6 +9,7 @@ use stickiness::model::event::{
     FeedbackKind, Noted, OrderDetails, OrderFacts, ReturnFacts, SurveyDetails, SurveyFacts,
 };
 use stickiness::model::money::Money;
+use stickiness::model::month_day::MonthDay;
 use stickiness::model::time::EventTime;
 
 pub(crate) const HOUR: i64 = 3_600_000;
@@ -28,7 +29,7 @@ pub(crate) struct Sketch {
 
 const USERS: [&str; 7] = ["ada", "bob", "cy", "dee", "eve", "fay", "gus"];
 /// What a record may be about, likelier ones more often.
-const KINDS: [EventType; 36] = [
+const KINDS: [EventType; 40] = [
     EventType::Activity,
     EventType::Activity,
     EventType::Activity,
@@ -65,6 +66,10 @@ const KINDS: [EventType; 36] = [
     EventType::CompetitorOffer,
     EventType::SurveyResponse,
     EventType::CostBooked,
+    EventType::CampaignExposed,
+    EventType::CampaignExposed,
+    EventType::CompetitorViewed,
+    EventType::ProfileUpdated,
 ];
 /// Where merges and what comes with them are among the kinds.
 const MERGES: std::ops::Range<usize> = 20..22;
@@ -81,6 +86,7 @@ pub(crate) fn settings() -> impl Strategy<Value = EngineSettings> {
                 values: listed.then(|| vec!["web".into(), "app".into(), "shop".into()]),
             }],
             segments: rules(),
+            holidays: ["02-29", "05-01"].iter().filter_map(|day| MonthDay::parse(day)).collect(),
             ..EngineSettings::default()
         }
     })
@@ -170,11 +176,7 @@ pub(crate) fn event(index: usize, sketch: &Sketch) -> Event<'static> {
         EventType::SurveyResponse => Facts::Survey(survey(number)),
         EventType::ComplaintOpened | EventType::ComplaintResolved => {
             let id = if number.is_multiple_of(3) { String::new() } else { format!("c{}", number % 4) };
-            let category = texts(&["late", "broken"], number % 3).pop().unwrap_or_default();
-            Facts::Complaint(ComplaintFacts {
-                complaint_id: id.into(),
-                details: Some(Box::new(ComplaintDetails { category, ..ComplaintDetails::default() })),
-            })
+            Facts::Complaint(ComplaintFacts { complaint_id: id.into(), details: Some(Box::new(complaint_details(kind, number))) })
         }
         EventType::Activity if sketch.what >= MERGES.end => Facts::Activity(activity(number)),
         EventType::UserMerged => Facts::MergedInto(USERS[number % USERS.len()].into()),
@@ -215,7 +217,28 @@ fn order_details(number: usize) -> OrderDetails<'static> {
         cost: number.is_multiple_of(5).then(|| money(number * 60)),
         channel: ["", "web", "app"][number % 3].into(),
         items: texts(&["cup", "pot", "tea"], number % 4),
+        wait_s: number.is_multiple_of(4).then_some(number as f64 * 1.25),
+        expected_amount: (number % 3 == 1).then(|| money(number * 110)),
+        intermediary: ["", "agent", "broker"][number % 5 % 3].into(),
     }
+}
+
+fn complaint_details(kind: EventType, number: usize) -> ComplaintDetails<'static> {
+    if kind == EventType::ComplaintResolved {
+        let remedy = ["", "gift", "refund"][number % 3].into();
+        let satisfied = [None, Some(true), Some(false)][number / 3 % 3];
+        return ComplaintDetails { remedy, satisfied, ..ComplaintDetails::default() };
+    }
+    ComplaintDetails {
+        category: texts(&["late", "broken"], number % 3).pop().unwrap_or_default(),
+        severity: if number.is_multiple_of(7) { "legal".into() } else { "".into() },
+        ..ComplaintDetails::default()
+    }
+}
+
+/// Competitors, of which one is not named.
+fn competitor(number: usize) -> std::borrow::Cow<'static, str> {
+    ["", "rival", "other"][number % 3].into()
 }
 
 fn activity(number: usize) -> ActivityFacts<'static> {
@@ -245,6 +268,7 @@ fn survey(number: usize) -> SurveyFacts<'static> {
         cost: score(0),
         expectation: score(1),
         category_spend: number.is_multiple_of(4).then_some(number as f64 * 3.0),
+        time_cost: score(2),
         competitor: "".into(),
         attributes: vec![rated("taste", 1), rated("price", 2)],
     };
@@ -270,19 +294,31 @@ fn noted(kind: EventType, number: usize) -> Option<Noted<'static>> {
         EventType::SocialInteraction => Some(Noted::Social { peer: ["", "ann", "ben"][number % 3].into(), kind: "".into() }),
         EventType::CompetitorViewed => told.then(|| Noted::CompetitorViewed("rival".into())),
         EventType::CompetitorPurchase => {
-            told.then(|| Noted::CompetitorPurchase { competitor: "rival".into(), amount: Some(money(number * 50)) })
+            told.then(|| Noted::CompetitorPurchase { competitor: competitor(number), amount: Some(money(number * 50)) })
         }
         EventType::ContactMade => told.then(|| Noted::Contact {
             channel: "mail".into(),
             direction: [None, Some(Direction::Outbound), Some(Direction::Inbound)][number % 3],
-            kind: [None, Some(ContactKind::Thanks), Some(ContactKind::Offer)][number / 3 % 3],
+            kind: [None, Some(ContactKind::Thanks), Some(ContactKind::Offer), Some(ContactKind::Support)][number / 3 % 4],
         }),
         EventType::PriceChanged => {
             Some(Noted::PriceChanged { product_id: "tea".into(), old: Some(money(20)), new: (number > 3).then(|| money(number)) })
         }
+        EventType::ProfileUpdated => {
+            told.then(|| Noted::Birthday(MonthDay::parse(["01-15", "02-29", "06-30"][number % 3]).expect("a day")))
+        }
+        EventType::CampaignExposed => Some(Noted::Campaign {
+            campaign: ["spring", "", "autumn"][number % 3].into(),
+            arm: ["", "control", "card", "holdout"][number / 3 % 4].into(),
+        }),
         EventType::CostBooked => {
             Some(Noted::Cost { kind: [None, Some(CostKind::Acquire), Some(CostKind::Serve)][number % 3], amount: Some(money(number)) })
         }
+        EventType::SubscriptionCancelled | EventType::CustomerLost => told.then(|| Noted::Departure {
+            reason: ["", "price", "quality"][number / 3 % 3].into(),
+            competitor: competitor(number),
+            recoverable: None,
+        }),
         EventType::CompetitorOffer => told.then(|| Noted::CompetitorOffer { competitor: "rival".into(), days: Some(7.0) }),
         _ => None,
     }

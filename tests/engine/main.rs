@@ -30,4 +30,5 @@ mod risk;
 mod rules;
 mod scenarios;
 mod snapshots;
+mod stages;
 mod wanted;

@@ -1,8 +1,11 @@
 //! The contract recomputed from the set of events, day by day, without any of the engine's shortcuts.
 
+mod handling;
 mod insights;
 mod loyalty;
 mod rules;
+mod trade;
+mod worth;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -153,7 +156,14 @@ impl<'a> Naive<'a> {
 
     /// (opening day, resolution day, segments) of each complaint.
     fn complaints(&self, events: &[&Event<'static>]) -> Vec<(Day, Option<Day>, Vec<String>)> {
-        let mut by_id: BTreeMap<String, (Vec<&Event<'static>>, Vec<&Event<'static>>)> = BTreeMap::new();
+        let day = |event: &Event<'static>| self.day(event);
+        self.complaint_events(events).into_iter().map(|(opened, end)| (day(opened), end.map(day), self.segments(opened))).collect()
+    }
+
+    /// The opening and the resolution of each complaint.
+    fn complaint_events<'b>(&self, events: &[&'b Event<'static>]) -> Vec<(&'b Event<'static>, Option<&'b Event<'static>>)> {
+        type Both<'b> = (Vec<&'b Event<'static>>, Vec<&'b Event<'static>>);
+        let mut by_id: BTreeMap<String, Both<'b>> = BTreeMap::new();
         for event in events {
             let Facts::Complaint(facts) = &event.facts else { continue };
             let known = by_id.entry(facts.complaint_id.to_string()).or_default();
@@ -165,23 +175,21 @@ impl<'a> Naive<'a> {
             resolved.sort_by_key(|event| event.time);
             if !id.is_empty() {
                 let Some(first) = opened.first() else { continue };
-                let end = resolved.iter().find(|end| end.time > first.time).map(|end| self.day(end));
-                all.push((self.day(first), end, self.segments(first)));
+                all.push((*first, resolved.iter().find(|end| end.time > first.time).copied()));
                 continue;
             }
-            let mut moments: Vec<(EventTime, u8, Day, Vec<String>)> = Vec::new();
-            moments.extend(opened.iter().map(|event| (event.time, 1, self.day(event), self.segments(event))));
-            moments.extend(resolved.iter().map(|event| (event.time, 0, self.day(event), vec![])));
-            moments.sort();
+            // A resolution at the instant of an opening is before it.
+            let mut moments: Vec<&Event<'static>> = opened.into_iter().chain(resolved).collect();
+            moments.sort_by_key(|event| (event.time, event.kind == EventType::ComplaintOpened));
             let mut open = std::collections::VecDeque::new();
-            for (_, kind, day, segments) in moments {
-                if kind == 1 {
-                    open.push_back((day, segments));
-                } else if let Some((opened, segments)) = open.pop_front() {
-                    all.push((opened, Some(day), segments));
+            for event in moments {
+                if event.kind == EventType::ComplaintOpened {
+                    open.push_back(event);
+                } else if let Some(opened) = open.pop_front() {
+                    all.push((opened, Some(event)));
                 }
             }
-            all.extend(open.into_iter().map(|(day, segments)| (day, None, segments)));
+            all.extend(open.into_iter().map(|opened| (opened, None)));
         }
         all
     }

@@ -150,6 +150,8 @@ fn insights(cluster: &Cluster, day: Day) -> Insights {
     }
     all.types.clear();
     all.tenure.clear();
+    // So do the days in a stage: `stages` counts them.
+    all.dwells = Default::default();
     all
 }
 

@@ -2,7 +2,9 @@
 
 use stickiness::config::Settings;
 use stickiness::engine::settings::EngineSettings;
-use stickiness::model::event::{Event, EventType};
+use stickiness::model::event::{Event, EventType, Facts, Noted};
+use stickiness::model::month_day::MonthDay;
+use stickiness::model::time::Day;
 
 use crate::scenarios::{Bench, day, event};
 
@@ -266,4 +268,39 @@ fn other_rules_keep_what_the_same_filters_know_and_who_is_in_unchanged_segments(
     assert_eq!(segments(&bench), Vec::<String>::new());
     bench.active("b", "2026-03-05");
     assert_eq!(said(&mut bench), Vec::<String>::new(), "what was due for a rule that is gone is due no more");
+}
+
+#[test]
+fn a_birthday_and_a_holiday_are_due_as_days_close() {
+    let text = r#"
+[loyalty]
+holidays = ["03-20"]
+[[segments]]
+name = "birthday"
+when = { field = "birthday_in_days", at_most = 2 }
+on_enter = { within = "3d", fulfilled_by = "contact_made" }
+[[segments]]
+name = "holiday"
+when = { all = [{ count = "activity", over = "90d" }, { field = "holiday_in_days", at_most = 0 }] }
+"#;
+    let mut bench = bench(text);
+    let told = Noted::Birthday(MonthDay::parse("1990-03-12").expect("a day"));
+    bench.take(&Event { facts: Facts::Noted(Box::new(told)), ..event("a", EventType::ProfileUpdated, "2026-03-01") });
+    bench.take(&event("a", EventType::Activity, "2026-03-01"));
+    let profile = bench.engine.profile("a").expect("a user");
+    let due = |day: Option<Day>| day.map(|day| day.to_string());
+    assert_eq!(due(profile.loyalty.birthday_due_day).as_deref(), Some("2026-03-12"));
+    assert_eq!(due(profile.loyalty.holiday_due_day).as_deref(), Some("2026-03-20"));
+    bench.engine.close_through(day("2026-03-25"));
+    let expected = [
+        "a segment null>birthday 2026-03-10 clock",
+        "a action null>due 2026-03-10 clock",
+        "a segment birthday>null 2026-03-13 clock",
+        "a action due>overdue 2026-03-14 clock",
+        "a segment null>holiday 2026-03-20 clock",
+        "a segment holiday>null 2026-03-21 clock",
+    ];
+    let mut said = said(&mut bench);
+    said.sort_by_key(|said| said.split(' ').nth(3).map(str::to_owned));
+    assert_eq!(said, expected);
 }

@@ -130,6 +130,13 @@ impl View for Fake {
         self.insights.clone().ok_or_else(|| "there are no insights yet".to_owned())
     }
 
+    fn with_ranks(&self, profile: &[u8]) -> Result<String, String> {
+        self.insights()?;
+        let mut profile: serde_json::Value = serde_json::from_slice(profile).map_err(|error| error.to_string())?;
+        profile["ranks"] = serde_json::json!({ "rfm": null });
+        Ok(profile.to_string())
+    }
+
     fn own_insights(&self, day: Option<Day>) -> Option<Vec<u8>> {
         self.insights.as_ref().map(|_| day.map_or_else(|| "any".to_owned(), |day| day.to_string()).into_bytes())
     }

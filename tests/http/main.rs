@@ -97,6 +97,16 @@ fn asking_again_costs_little() {
 }
 
 #[test]
+fn ranks_of_a_user_come_when_they_are_asked_for() {
+    let running = plain();
+    assert_eq!(running.get("/v1/users/a").json()["ranks"], json!(null));
+    let ranked = running.get("/v1/users/a?ranks=true").json();
+    assert_eq!((&ranked["user_id"], ranked["ranks"].is_object()), (&json!("a"), true));
+    let without = Running::start(None, Limits::default(), Fake::empty());
+    assert_eq!(without.get("/v1/users/a?ranks=true").status, 503, "there is nobody to be ranked among yet");
+}
+
+#[test]
 fn users() {
     let running = plain();
     for (path, id) in [
@@ -116,6 +126,8 @@ fn users() {
         assert_eq!(answer.header("cache-control"), Some("no-store"));
     }
     for (path, status) in [
+        ("/v1/users/a?ranks=perhaps", 400),
+        ("/v1/users/nobody?ranks=true", 404),
         ("/v1/users/nobody", 404),
         ("/v1/users/", 404),
         ("/v1/users", 404),

@@ -15,6 +15,8 @@ use crate::model::time::Day;
 
 /// Days of orders by channel.
 const ORDER_DAYS: i32 = 90;
+/// Days of interactions and referrals, for each day that a user was active on.
+const SPREAD_DAYS: i32 = 30;
 /// Days of either stretch that exits from channels are counted by, at most: views of before are not remembered under all settings.
 const LONGEST_EXIT_DAYS: i32 = 60;
 /// Categories of one user that are paired with each other at most, the first by name: pairs grow with the square.
@@ -40,6 +42,8 @@ pub struct Groups {
     pub reasons: BTreeMap<Box<str>, u64>,
     /// See `reasons`.
     pub competitors: BTreeMap<Box<str>, u64>,
+    /// From one competitor to the next that a user of the last 180 days bought from or left to.
+    pub flows: BTreeMap<(Box<str>, Box<str>), u64>,
     /// Users active within 30 days after a departure.
     pub won_back: Proportion,
     /// By attribute.
@@ -52,6 +56,10 @@ pub struct Groups {
     pub channel_orders: BTreeMap<Box<str>, u64>,
     /// Users, referrals sent, converted.
     pub referrals: [u64; 3],
+    /// Of 30 days: active user-days, interactions with peers, referrals sent.
+    pub spread: [u64; 3],
+    /// Users active in 30 days, and those of them who met a peer or sent a referral.
+    pub spreaders: Proportion,
     /// Buyers by category, and by pair of categories in the order of their names.
     pub categories: BTreeMap<Box<str>, u64>,
     /// See `categories`.
@@ -71,6 +79,7 @@ impl Groups {
     pub fn absorb(&mut self, other: &Self) {
         add_all(&mut self.reasons, &other.reasons);
         add_all(&mut self.competitors, &other.competitors);
+        add_all(&mut self.flows, &other.flows);
         add_all(&mut self.categories, &other.categories);
         add_all(&mut self.pairs, &other.pairs);
         add_all(&mut self.channel_orders, &other.channel_orders);
@@ -78,6 +87,10 @@ impl Groups {
             self.channel_exits.entry(channel.clone()).or_default().absorb(exits);
         }
         self.won_back.absorb(&other.won_back);
+        self.spreaders.absorb(&other.spreaders);
+        for (known, more) in self.spread.iter_mut().zip(other.spread) {
+            *known += more;
+        }
         for (name, counts) in &other.attributes {
             let known = self.attributes.entry(name.clone()).or_default();
             known.users += counts.users;
@@ -103,9 +116,11 @@ impl Groups {
 
     pub(super) fn count(&mut self, whole: &Habit, day: Day, settings: &LoyaltySettings) {
         self.referrals[0] += 1;
+        self.count_spread(whole, day);
         let Some(rare) = whole.rare.as_deref() else { return };
         self.count_orders(rare, day, settings);
         self.count_departures(whole, rare, day);
+        self.count_flows(rare, day);
         self.count_attributes(rare, day);
         self.referrals[2] += rare.referrals.count();
         let Some(loyalty) = rare.loyalty.as_deref() else { return };
@@ -160,6 +175,33 @@ impl Groups {
             if is_judged(fact.at.day, day) {
                 self.won_back.count(stayed(whole, fact.at.day));
             }
+        }
+    }
+
+    /// Where users go who have left or buy elsewhere: each step from one competitor to another counts.
+    fn count_flows(&mut self, rare: &Rare, day: Day) {
+        let facts = rare.loyalty.iter().flat_map(|loyalty| loyalty.facts.between(day - (FACT_DAYS - 1), day));
+        let stops = facts.filter_map(|fact| match &fact.what {
+            What::CompetitorPurchase { competitor, .. } | What::Departure { competitor, .. } => Some(competitor),
+            _ => None,
+        });
+        let stops: Vec<&Box<str>> = stops.filter(|competitor| !competitor.is_empty()).collect();
+        for step in stops.windows(2).filter(|step| step[0] != step[1]) {
+            *self.flows.entry((step[0].clone(), step[1].clone())).or_default() += 1;
+        }
+    }
+
+    fn count_spread(&mut self, whole: &Habit, day: Day) {
+        let active = whole.activity.days_in(day, SPREAD_DAYS);
+        let loyalty = whole.rare.as_deref().and_then(|rare| rare.loyalty.as_deref());
+        let facts = || loyalty.iter().flat_map(|loyalty| loyalty.facts.between(day - (SPREAD_DAYS - 1), day));
+        let met = facts().filter(|fact| matches!(fact.what, What::Social(_))).count() as u64;
+        let sent = facts().filter(|fact| fact.what == What::ReferralSent).count() as u64;
+        for (known, more) in self.spread.iter_mut().zip([active.into(), met, sent]) {
+            *known += more;
+        }
+        if active > 0 {
+            self.spreaders.count(met + sent > 0);
         }
     }
 

@@ -4,12 +4,12 @@ use super::super::component::Slot;
 use super::super::habit::{Rare, Remembered};
 use super::super::partition::PartitionEngine;
 use crate::model::complaints::Moment;
-use crate::model::event::{ActivityFacts, Event, EventType, Facts, Noted, SurveyFacts};
+use crate::model::event::{ActivityFacts, ComplaintDetails, Event, EventType, Facts, Noted, SurveyFacts};
 use crate::model::loyalty::facts::{Fact, What, millionths};
 use crate::model::loyalty::occasions::{Occasion, OccasionKind};
 use crate::model::loyalty::settings::LoyaltySettings;
-use crate::model::loyalty::{FoldDays, Loyalty};
-use crate::model::purchases::Order;
+use crate::model::loyalty::{Birthday, FoldDays, Loyalty};
+use crate::model::purchases::{Order, Purchases};
 use crate::model::time::{Day, EventTime};
 
 /// Days that must stay open beside what settings ask for: occasions and views are looked back at from any of them.
@@ -35,8 +35,18 @@ impl PartitionEngine {
             Facts::Activity(facts) => [facts.item.as_ref(), facts.category.as_ref(), channel],
             _ => ["", "", channel],
         };
+        let birthday = match &event.facts {
+            Facts::Noted(noted) => {
+                if let Noted::Birthday(day) = **noted {
+                    Some(Birthday { told: event.time, day })
+                } else {
+                    None
+                }
+            }
+            _ => None,
+        };
         let kept = kept(event);
-        if view == [""; 3] && kept.facts.is_empty() && kept.occasion.is_none() {
+        if view == [""; 3] && birthday.is_none() && kept.facts.is_empty() && kept.occasion.is_none() {
             return false;
         }
         let mut decides = !kept.facts.is_empty() || kept.occasion.is_some();
@@ -49,6 +59,9 @@ impl PartitionEngine {
         decides |= loyalty.views.see(view, at) && is_before_order;
         for what in kept.facts {
             loyalty.facts.make().add(Fact { at, event: mark.digest, what });
+        }
+        if let Some(birthday) = birthday {
+            loyalty.tell_birthday(birthday);
         }
         if let Some(kind) = kept.occasion {
             loyalty.occasions.make().add(Occasion { at, event: mark.digest, kind });
@@ -110,6 +123,15 @@ fn channel_of<'e>(event: &'e Event<'_>) -> &'e str {
     }
 }
 
+/// The geometric mean of a user's decision times in seconds: those that orders tell, and those found from views.
+#[expect(clippy::cast_precision_loss, reason = "logarithms and counts are far below 2^53 units")]
+pub(in crate::engine) fn decision_s_mean(purchases: &Purchases, loyalty: &Loyalty, settings: &LoyaltySettings) -> Option<f64> {
+    let found = purchases.decided(|order, before| decision_log(loyalty, settings, order, before));
+    let told = purchases.decisions();
+    let (decisions, logs) = (told.0 + found.0, told.1 + found.1);
+    (decisions > 0).then(|| (logs as f64 / 1e15 / decisions as f64).exp())
+}
+
 fn kept(event: &Event<'_>) -> Kept {
     let one = |what| Kept { facts: vec![what], occasion: None };
     match (&event.facts, event.kind) {
@@ -119,6 +141,15 @@ fn kept(event: &Event<'_>) -> Kept {
             let category = details.map_or("", |details| &details.category).into();
             let legal = details.is_some_and(|details| details.severity == "legal");
             one(What::Complaint { id: facts.complaint_id.as_ref().into(), category, legal })
+        }
+        (Facts::Complaint(facts), EventType::ComplaintResolved) => {
+            let remedy = facts.details.as_deref().filter(|details| !details.remedy.is_empty() || details.satisfied.is_some());
+            let fact = |details: &ComplaintDetails<'_>| What::Remedy {
+                id: facts.complaint_id.as_ref().into(),
+                remedy: details.remedy.as_ref().into(),
+                satisfied: details.satisfied,
+            };
+            Kept { facts: remedy.map(fact).into_iter().collect(), occasion: None }
         }
         (Facts::Noted(noted), kind) => of_noted(noted, kind),
         (_, kind) => of_type(kind),
@@ -131,7 +162,9 @@ fn of_noted(noted: &Noted<'_>, kind: EventType) -> Kept {
         Noted::Reward { amount, .. } => one(What::Reward(*amount)),
         Noted::Feedback { kind, sentiment } => one(What::Feedback { kind: *kind, sentiment: sentiment.map(millionths) }),
         Noted::Social { peer, .. } => one(What::Social(peer.as_ref().into())),
-        Noted::CompetitorPurchase { amount, .. } => one(What::CompetitorPurchase(*amount)),
+        Noted::CompetitorPurchase { competitor, amount } => {
+            one(What::CompetitorPurchase { competitor: competitor.as_ref().into(), amount: *amount })
+        }
         Noted::Contact { direction, kind, .. } => one(What::Contact { direction: *direction, kind: *kind }),
         Noted::PriceChanged { old: Some(old), new: Some(new), .. } if new > old => {
             Kept { facts: Vec::new(), occasion: Some(OccasionKind::PriceRise) }
@@ -140,7 +173,10 @@ fn of_noted(noted: &Noted<'_>, kind: EventType) -> Kept {
         Noted::Departure { reason, competitor, recoverable } => {
             one(What::Departure { reason: reason.as_ref().into(), competitor: competitor.as_ref().into(), recoverable: *recoverable })
         }
-        Noted::PriceChanged { .. } | Noted::Cost { .. } | Noted::Campaign { .. } => Kept::default(),
+        Noted::Campaign { campaign, arm } if !campaign.is_empty() => {
+            one(What::Exposure { campaign: campaign.as_ref().into(), arm: arm.as_ref().into() })
+        }
+        Noted::PriceChanged { .. } | Noted::Cost { .. } | Noted::Campaign { .. } | Noted::Birthday(_) => Kept::default(),
         Noted::CompetitorViewed(_) | Noted::CompetitorOffer { .. } | Noted::QualityIssue(_) => of_type(kind),
     }
 }
@@ -154,7 +190,7 @@ fn of_type(kind: EventType) -> Kept {
         EventType::Feedback => one(What::Feedback { kind: None, sentiment: None }),
         EventType::SocialInteraction => one(What::Social("".into())),
         EventType::CompetitorViewed => one(What::CompetitorViewed),
-        EventType::CompetitorPurchase => one(What::CompetitorPurchase(None)),
+        EventType::CompetitorPurchase => one(What::CompetitorPurchase { competitor: "".into(), amount: None }),
         EventType::ContactMade => one(What::Contact { direction: None, kind: None }),
         EventType::QualityIssue => Kept { facts: vec![What::QualityIssue], occasion: Some(OccasionKind::QualityIssue) },
         EventType::SubscriptionCancelled | EventType::CustomerLost => {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::habit::{Activity, Rare};
-use super::noting::decision_log;
+use super::noting::decision_s_mean;
 use crate::model::event::{ContactKind, Direction};
 use crate::model::loyalty::Loyalty;
 use crate::model::loyalty::facts::{FACT_DAYS, Fact, FactTotals, What};
@@ -14,12 +14,14 @@ use crate::model::loyalty::views::{DIMENSIONS, Dimension};
 use crate::model::money::Money;
 use crate::model::purchases::PurchaseTotals;
 use crate::model::survey::{Detail, Item, Surveys};
-use crate::model::time::Day;
+use crate::model::time::{Calendar, Day};
 
 /// Days of the windows that contacts, orders and interactions are counted in.
 pub(super) const MONTH: i32 = 30;
 /// Days of outbound contacts whose answers are counted.
 const CONTACT_HISTORY_DAYS: i32 = 90;
+/// The lowest rating, in millionths.
+const ONE: i64 = 1_000_000;
 /// Days of a burst of inbound contacts.
 pub(super) const BURST_DAYS: i32 = 7;
 
@@ -40,12 +42,22 @@ pub struct LoyaltyProfile {
     pub category_entropy: Option<f64>,
     /// Coefficient of variation of the gaps between order days.
     pub gap_variation: Option<f64>,
+    /// Seconds that the user waited for an order, mean of those that tell it.
+    pub wait_s_mean: Option<f64>,
+    /// Money that the user expected to pay less what was paid, mean of the orders that tell it.
+    pub expected_less_paid_mean: Option<f64>,
     /// Geometric mean of decision times in seconds, given or found from views.
     pub decision_s_mean: Option<f64>,
     /// Brand that orders of late weigh most for.
     pub favourite_brand: Option<String>,
     /// The item, the category and the channel seen on most days.
     pub favourites: [Option<String>; 3],
+    /// Hour of the day, 0 to 23, in which on most days something was looked at for the first time on the day.
+    pub favourite_hour: Option<u8>,
+    /// The next birthday, and the next of the holidays that settings list; today may be one.
+    pub birthday_due_day: Option<Day>,
+    /// See `birthday_due_day`.
+    pub holiday_due_day: Option<Day>,
     /// Distinct channels.
     pub channels: u64,
     /// Own views over own views and those of competitors.
@@ -76,6 +88,8 @@ pub struct LoyaltyProfile {
     pub value_minimum: Option<f64>,
     /// Benefit - cost - expectation.
     pub satisfaction_balance: Option<f64>,
+    /// Benefits, weighted by importance, less what they cost in money, time and effort, from -1 to 1.
+    pub delivered_value: Option<f64>,
     /// Own less competitor's rating, weighted by importance, from -1 to 1.
     pub relative_attitude: Option<f64>,
     /// Shrunk mean sentiment of feedback.
@@ -127,6 +141,7 @@ pub(in crate::engine) struct Known<'k> {
     pub(in crate::engine) streak: u64,
     pub(in crate::engine) loyal_orders: u64,
     pub(in crate::engine) settings: &'k LoyaltySettings,
+    pub(in crate::engine) calendar: &'k Calendar,
     pub(in crate::engine) day: Day,
 }
 
@@ -178,9 +193,9 @@ impl LoyaltyProfile {
         let purchases = &known.rare.purchases;
         let recent = purchases.standing_from(known.day - (MONTH - 1)).iter().filter(|order| order.day <= known.day).count() as u64;
         self.repeat_orders_30d = recent.min(totals.orders.saturating_sub(1));
-        let found = purchases.decided(|order, before| decision_log(loyalty, known.settings, order, before));
-        let (decisions, logs) = (totals.decisions.0 + found.0, totals.decisions.1 + found.1);
-        self.decision_s_mean = (decisions > 0).then(|| (logs as f64 / 1e15 / decisions as f64).exp());
+        self.wait_s_mean = details.wait_s_mean();
+        self.expected_less_paid_mean = ratio(details.expected_less_paid.as_f64(), details.expected as f64);
+        self.decision_s_mean = decision_s_mean(purchases, loyalty, known.settings);
         let weights = brand_weights(purchases.standing(), known.day, i32::from(known.settings.brand_half_life_days));
         self.favourite_brand = heaviest(&weights).map(|(brand, _)| brand.to_owned());
         self.responses = loyalty.occasions.responses(purchases.standing(), known.day, i32::from(known.settings.response_days));
@@ -196,6 +211,8 @@ impl LoyaltyProfile {
         let (from, day) = (known.day - (i32::from(known.settings.view_days) - 1), known.day);
         let commonest = |dimension| loyalty.views.commonest(dimension, from, day).map(str::to_owned);
         self.favourites = DIMENSIONS.map(commonest);
+        self.favourite_hour = loyalty.views.favourite_hour(from, day, |time| known.calendar.hour_of(time));
+        self.birthday_due_day = loyalty.birthday.as_deref().map(|birthday| birthday.day.next_from(day));
         self.channels = loyalty.views.keys_between(Dimension::Channel, from, day);
         let own = loyalty.views.seen_between(Dimension::Item, from, day);
         self.own_view_share = ratio(own as f64, (own + self.competitor_views) as f64);
@@ -241,6 +258,7 @@ impl LoyaltyProfile {
         let detail = |item| surveys.detail(item, day);
         let weighed = detail(Detail::Benefit).zip(detail(Detail::Cost)).zip(detail(Detail::Expectation));
         self.satisfaction_balance = weighed.map(|((benefit, cost), expectation)| benefit - cost - expectation);
+        self.delivered_value = delivered_value(surveys, loyalty, day);
         self.relative_attitude = relative_attitude(loyalty.facts.between(day - (FACT_DAYS - 1), day));
         let weight = facts.sentiments as f64 + settings.sentiment_prior;
         self.sentiment = (facts.sentiments > 0).then(|| facts.sentiment_sum as f64 / 1e6 / weight);
@@ -332,6 +350,25 @@ fn ratio_of(part: u64, whole: u64) -> Option<f64> {
 fn least(surveys: &Surveys, day: Day) -> Option<f64> {
     let [quality, service, price] = [Detail::Quality, Detail::Service, Detail::Price].map(|item| surveys.detail(item, day));
     Some(quality?.min(service?).min(price?))
+}
+
+/// Own ratings of attributes, weighted by importance, less the mean of what is known of money, time and effort, each from 0 to 1; `None` without either.
+#[expect(clippy::cast_precision_loss, reason = "ratings are small")]
+fn delivered_value(surveys: &Surveys, loyalty: &Loyalty, day: Day) -> Option<f64> {
+    let mut latest: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
+    for fact in loyalty.facts.between(day - (FACT_DAYS - 1), day) {
+        if let What::Attribute { name, importance: Some(importance), rating: Some(own), .. } = &fact.what {
+            latest.insert(name, (*importance, own - ONE));
+        }
+    }
+    let weight: i64 = latest.values().map(|(importance, _)| importance).sum();
+    let sum: i128 = latest.values().map(|(importance, above)| i128::from(*importance) * i128::from(*above)).sum();
+    let benefit = ratio(sum as f64, weight as f64 * 4e6);
+    let rated = |item| surveys.detail(item, day);
+    let money = rated(Detail::Price).map(|score| (5.0 - score) / 4.0);
+    let time = rated(Detail::TimeCost).map(|score| (score - 1.0) / 4.0);
+    let effort = rated(Detail::Effort).map(|score| (score - 1.0) / 6.0);
+    Some(benefit? - mean_known(&[money, time, effort])?)
 }
 
 /// The latest rating of each attribute less the competitor's, weighted by importance, over four times the weights: from -1 to 1.

@@ -5,28 +5,32 @@ use super::super::component::Slot;
 use super::super::effect::{Change, LoyaltyState};
 use super::super::partition::PartitionEngine;
 use super::super::risk::answered;
-use super::super::standing::Said;
+use super::super::standing::{Said, Standing};
 use crate::model::churn::ProcessKind;
 use crate::model::lifecycle::Lifecycle;
 use crate::model::loyalty::stage::{LifeStage, StageEvidence};
 use crate::model::time::Day;
 
 impl PartitionEngine {
-    /// The stage of a user after `before`, and the word of it when it is another.
+    /// The stage of a user after that in `standing`, and the day from which on it is; the word of it when it is another, and the days that the one before lasted.
     pub(in crate::engine) fn settle_stage(
         &mut self,
         root: Slot,
-        before: LifeStage,
+        standing: &Standing,
         (lifecycle, loyal, risks): (Option<Lifecycle>, bool, &[Said; 2]),
         (day, cause, at): Occasion,
-    ) -> LifeStage {
+    ) -> (LifeStage, Option<Day>) {
+        let (before, since) = (standing.stage, standing.stage_since());
         let level = risks[self.counted_process().1].level;
         let stage = before.next(StageEvidence { lifecycle, loyal, level, departed: self.departed(root, day) });
         if stage != before && self.wanted.stage(stage) {
             let (from, to) = (Some(before.name().into()), Some(stage.name().into()));
             self.say(root, Change::Loyalty { state: LoyaltyState::LifeStage, from, to }, (day, cause, at));
         }
-        stage
+        if let Some(since) = since.filter(|_| stage != before) {
+            self.state.dwells[before as usize].count(day.days_since(since).max(0), true);
+        }
+        (stage, since.filter(|_| stage == before).or(Some(day)))
     }
 
     /// Whether a user cancelled or was noted as lost, and was not active since.

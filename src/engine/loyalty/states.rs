@@ -190,12 +190,13 @@ impl PartitionEngine {
             streak,
             loyal_orders: rule.loyal_orders,
             settings,
+            calendar: &self.calendar,
             day,
         });
         let attitude = rare.surveys.attitude(day);
         let window = i32::from(settings.view_days);
         let facts = |days: i32| rare.loyalty.iter().flat_map(move |loyalty| loyalty.facts.between(day - (days - 1), day));
-        let rival = |fact: &Fact| matches!(fact.what, What::CompetitorViewed | What::CompetitorPurchase(_));
+        let rival = |fact: &Fact| matches!(fact.what, What::CompetitorViewed | What::CompetitorPurchase { .. });
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
         let share = |part: u64| (totals.orders > 0).then(|| part as f64 / totals.orders as f64);
         let weights = brand_weights(rare.purchases.standing(), day, i32::from(settings.brand_half_life_days));
@@ -293,7 +294,7 @@ fn days_of(what: &What, view_days: i32) -> i32 {
     match what {
         What::Contact { direction: Some(Direction::Inbound), .. } => BURST_DAYS,
         What::QualityIssue => MONTH,
-        What::CompetitorViewed | What::CompetitorPurchase(_) => view_days,
+        What::CompetitorViewed | What::CompetitorPurchase { .. } => view_days,
         What::Complaint { legal: true, .. } => LEGAL_DAYS,
         What::Satisfaction(_) => FACT_DAYS,
         What::Contact { .. }
@@ -304,6 +305,8 @@ fn days_of(what: &What, view_days: i32) -> i32 {
         | What::ReferralSent
         | What::Reward(_)
         | What::Complaint { .. }
+        | What::Remedy { .. }
+        | What::Exposure { .. }
         | What::Attribute { .. } => 0,
     }
 }

@@ -4,6 +4,7 @@ use super::super::profile::Profile;
 use crate::model::churn::level::RiskLevel;
 use crate::model::loyalty::states::{LoyaltyKind, LoyaltyType};
 use crate::model::rules::{FieldCondition, PropertyTest};
+use crate::model::time::Day;
 
 /// The name of a figure, and where it is.
 type Number = (&'static str, fn(&Profile) -> Option<f64>);
@@ -44,6 +45,8 @@ const NUMBERS: &[Number] = &[
     ("channels", |profile| Some(count(profile.loyalty.channels))),
     ("contacts_30d", |profile| Some(count(profile.loyalty.contacts_30d))),
     ("cooling", |profile| profile.loyalty.cooling),
+    ("birthday_in_days", |profile| days_until(profile, profile.loyalty.birthday_due_day)),
+    ("holiday_in_days", |profile| days_until(profile, profile.loyalty.holiday_due_day)),
     ("complaint_signals", |profile| Some(count(profile.loyalty.complaint_signals))),
     ("switching_cost", |profile| profile.loyalty.switching_cost),
     ("risk_activity", |profile| profile.outlook.risk_activity),
@@ -73,6 +76,10 @@ const TEXTS: &[Text] = &[
     ("favourite_category", |profile| profile.loyalty.favourites[1].as_deref()),
     ("favourite_channel", |profile| profile.loyalty.favourites[2].as_deref()),
 ];
+
+fn days_until(profile: &Profile, due: Option<Day>) -> Option<f64> {
+    due.map(|due| f64::from(due.days_since(profile.as_of)))
+}
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 fn count(count: u64) -> f64 {

@@ -15,7 +15,7 @@ use super::answer::{self, Problem, json_text};
 use super::insights;
 use super::live::{self, Streams};
 use super::peers;
-use super::query::MetricsQuery;
+use super::query::{MetricsQuery, wants_ranks};
 use super::{UserAnswer, View, state};
 use crate::io::clock;
 use crate::io::observations::{DeadLetter, PartitionGauges, PartitionPhase, PartitionSize};
@@ -102,12 +102,20 @@ async fn segments(State(view): Shared) -> Response {
 }
 
 /// A profile. The id is all that follows `/v1/users/`, percent-decoded, slashes and all.
-async fn user(State(view): Shared, id: Result<Path<String>, PathRejection>) -> Result<Response, Problem> {
+/// With `?ranks=true`, where the user stands among all others is in it.
+async fn user(State(view): Shared, RawQuery(query): RawQuery, id: Result<Path<String>, PathRejection>) -> Result<Response, Problem> {
     let Ok(Path(id)) = id else {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "the user id must be percent-encoded UTF-8"));
     };
     let asked = Arc::clone(&view);
     let answer = off_thread(move || asked.user(&id)).await?;
+    if let UserAnswer::Found(profile) = &answer
+        && wants_ranks(query.as_deref())?
+    {
+        let (asked, profile) = (Arc::clone(&view), profile.clone());
+        let ranked = off_thread(move || asked.with_ranks(&profile)).await?;
+        return ranked.map(json_text).map_err(|reason| Problem::not_yet(&reason));
+    }
     told_of_user(answer, view.is_ready())
 }
 

@@ -32,6 +32,7 @@ const FILES: &[(&str, &str, &str)] = files! {
     "/page/chart.js": SCRIPT = "chart.js",
     "/page/definitions.js": SCRIPT = "definitions.js",
     "/page/figures.js": SCRIPT = "figures.js",
+    "/page/listing.js": SCRIPT = "listing.js",
     "/page/numbers.js": SCRIPT = "numbers.js",
     "/page/service.js": SCRIPT = "service.js",
     "/page/table.js": SCRIPT = "table.js",

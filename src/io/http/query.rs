@@ -38,6 +38,15 @@ impl MetricsQuery {
     }
 }
 
+/// Whether `?ranks=true` asks for ranks; other parameters say nothing of a user.
+pub(super) fn wants_ranks(query: Option<&str>) -> Result<bool, Problem> {
+    let mut wants = false;
+    for (_, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()).filter(|(name, _)| name == "ranks") {
+        wants = value.parse().map_err(|_| bad(format!("`ranks` must be true or false; it is `{value}`")))?;
+    }
+    Ok(wants)
+}
+
 pub(super) fn day(name: &str, text: &str) -> Result<Day, Problem> {
     Day::parse(text).ok_or_else(|| bad(format!("`{name}` must be a day such as 2026-01-31, both ends included; it is `{text}`")))
 }

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::super::money::Money;
+use super::super::month_day::MonthDay;
 
 /// A text of its own.
 pub(super) fn owned(text: Cow<'_, str>) -> Cow<'static, str> {
@@ -39,6 +40,12 @@ pub struct OrderDetails<'a> {
     pub channel: Cow<'a, str>,
     /// Distinct `product_id` of its lines; sorted.
     pub items: Vec<Cow<'a, str>>,
+    /// Seconds that the user waited for it, in a line or for a product to come; at least 0.
+    pub wait_s: Option<f64>,
+    /// Money that the user expected to pay.
+    pub expected_amount: Option<Money>,
+    /// Through whom it came: a distributor, an agent.
+    pub intermediary: Cow<'a, str>,
 }
 
 /// Items of a `survey_response` beyond those that attitude and NPS are made of; `None` where not answered.
@@ -60,6 +67,8 @@ pub struct SurveyDetails<'a> {
     pub expectation: Option<f64>,
     /// Money that the user says to spend in the category.
     pub category_spend: Option<f64>,
+    /// 1 (little) to 5 (much): time that it takes the user.
+    pub time_cost: Option<f64>,
     /// The competitor that the response names.
     pub competitor: Cow<'a, str>,
     /// Attributes that were rated, in the order of the record.
@@ -221,6 +230,8 @@ pub enum Noted<'a> {
         /// Money spent.
         amount: Option<Money>,
     },
+    /// Of a `profile_updated` that tells a birthday.
+    Birthday(MonthDay),
     /// Of a `campaign_exposed`.
     Campaign {
         /// The campaign.
@@ -252,8 +263,9 @@ impl OrderDetails<'_> {
     /// The same with texts of its own.
     #[must_use]
     pub fn into_owned(self) -> OrderDetails<'static> {
-        let Self { list_amount, cost, channel, items } = self;
-        OrderDetails { list_amount, cost, channel: owned(channel), items: items.into_iter().map(owned).collect() }
+        let Self { list_amount, cost, channel, items, wait_s, expected_amount, intermediary } = self;
+        let (channel, intermediary, items) = (owned(channel), owned(intermediary), items.into_iter().map(owned).collect());
+        OrderDetails { list_amount, cost, channel, items, wait_s, expected_amount, intermediary }
     }
 }
 
@@ -276,6 +288,7 @@ impl SurveyDetails<'_> {
             cost: self.cost,
             expectation: self.expectation,
             category_spend: self.category_spend,
+            time_cost: self.time_cost,
             competitor: owned(self.competitor),
             attributes: self.attributes.into_iter().map(attribute).collect(),
         }
@@ -310,6 +323,7 @@ impl Noted<'_> {
             Self::QualityIssue(category) => Noted::QualityIssue(owned(category)),
             Self::PriceChanged { product_id, old, new } => Noted::PriceChanged { product_id: owned(product_id), old, new },
             Self::Cost { kind, amount } => Noted::Cost { kind, amount },
+            Self::Birthday(day) => Noted::Birthday(day),
             Self::Campaign { campaign, arm } => Noted::Campaign { campaign: owned(campaign), arm: owned(arm) },
             Self::Departure { reason, competitor, recoverable } => {
                 Noted::Departure { reason: owned(reason), competitor: owned(competitor), recoverable }

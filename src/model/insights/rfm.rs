@@ -75,28 +75,35 @@ impl Buyers {
 
     /// Share of all money that the best buyers have, for each of `shares` of the buyers, as (buyers, money, share of money); those of no money count as buyers.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
     pub fn pareto(&self, tenths: u64) -> Vec<(u64, Money, Option<f64>)> {
         let mut money: BTreeMap<Money, u64> = BTreeMap::new();
         for (buyer, count) in &self.0 {
             *money.entry(buyer.2).or_default() += count;
         }
-        let users = self.users();
-        let total: Money = money.iter().map(|(amount, count)| times(*amount, *count)).sum();
-        let share_of = |part: Money| (total > Money::ZERO).then(|| part.millionths() as f64 / total.millionths() as f64);
-        let mut points = Vec::new();
-        for tenth in 1..=tenths {
-            let wanted = (users * tenth).div_ceil(tenths);
-            let (mut left, mut sum) = (wanted, Money::ZERO);
-            for (amount, count) in money.iter().rev() {
-                let taken = left.min(*count);
-                sum += times(*amount, taken);
-                left -= taken;
-            }
-            points.push((wanted, sum, share_of(sum)));
-        }
-        points
+        top_shares(&money, tenths)
     }
+}
+
+/// What the best of some users have, for each of `parts` of them, as (users, money, share of all money); `None` where all together have none. Where some have less than nothing,
+/// the best may have more than all.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+pub fn top_shares(money: &BTreeMap<Money, u64>, parts: u64) -> Vec<(u64, Money, Option<f64>)> {
+    let users: u64 = money.values().sum();
+    let total: Money = money.iter().map(|(amount, count)| times(*amount, *count)).sum();
+    let share_of = |part: Money| (total > Money::ZERO).then(|| part.millionths() as f64 / total.millionths() as f64);
+    let mut points = Vec::new();
+    for part in 1..=parts {
+        let wanted = (users * part).div_ceil(parts);
+        let (mut left, mut sum) = (wanted, Money::ZERO);
+        for (amount, count) in money.iter().rev() {
+            let taken = left.min(*count);
+            sum += times(*amount, taken);
+            left -= taken;
+        }
+        points.push((wanted, sum, share_of(sum)));
+    }
+    points
 }
 
 fn times(amount: Money, count: u64) -> Money {
@@ -109,7 +116,13 @@ impl Cuts {
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
     pub fn scores(&self, buyer: &Buyer) -> [u8; 3] {
         let recency = 6 - fifth(&self.recency, f64::from(buyer.0));
-        [recency, fifth(&self.frequency, buyer.1 as f64), fifth(&self.monetary, buyer.2.as_f64())]
+        [recency, fifth(&self.frequency, buyer.1 as f64), self.tier(buyer.2)]
+    }
+
+    /// The fifth of a buyer of so much money, 5 the highest.
+    #[must_use]
+    pub fn tier(&self, money: Money) -> u8 {
+        fifth(&self.monetary, money.as_f64())
     }
 }
 

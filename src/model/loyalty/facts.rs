@@ -34,8 +34,13 @@ pub enum What {
     },
     /// A competitor was looked at.
     CompetitorViewed,
-    /// Something was bought from a competitor; the money, when told.
-    CompetitorPurchase(Option<Money>),
+    /// Something was bought from a competitor.
+    CompetitorPurchase {
+        /// From whom; empty when that is not told.
+        competitor: Box<str>,
+        /// The money, when told.
+        amount: Option<Money>,
+    },
     /// The product failed.
     QualityIssue,
     /// The user spoke up.
@@ -84,6 +89,22 @@ pub enum What {
         /// The competitor's, 1 to 5.
         competitor_rating: Option<i64>,
     },
+    /// The user saw a campaign, or was held out of it.
+    Exposure {
+        /// Which.
+        campaign: Box<str>,
+        /// The arm of its experiment; empty where not told.
+        arm: Box<str>,
+    },
+    /// What was done about a complaint when it was resolved, where that is told.
+    Remedy {
+        /// The complaint's id; empty when it has none.
+        id: Box<str>,
+        /// What was done; empty when that is not told.
+        remedy: Box<str>,
+        /// Whether the user was satisfied with it, as far as told.
+        satisfied: Option<bool>,
+    },
 }
 
 /// Counts and sums of facts ever.
@@ -127,7 +148,7 @@ impl FactTotals {
 
     fn add(&mut self, what: &What) {
         match what {
-            What::CompetitorPurchase(amount) => {
+            What::CompetitorPurchase { amount, .. } => {
                 self.competitor_purchases += 1;
                 self.competitor_spend += amount.unwrap_or_default();
             }
@@ -149,6 +170,8 @@ impl FactTotals {
             | What::QualityIssue
             | What::Social(_)
             | What::Complaint { .. }
+            | What::Remedy { .. }
+            | What::Exposure { .. }
             | What::Satisfaction(_)
             | What::Attribute { .. } => {}
         }

@@ -4,6 +4,8 @@ mod keys;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize, Serializer};
 
 use self::keys::{Keys, MOST_KEYS, make_room};
@@ -136,6 +138,14 @@ impl Views {
         seen.dedup();
         let same = seen.chunk_by(|(one, _), (other, _)| one == other);
         same.map(|days| (self.keys.text(days[0].0), days.len() as u64)).collect()
+    }
+
+    /// The hour in which something was looked at for the first time of its day on most of some days, of equals the earliest; `hour_of` gives the hour of an instant.
+    #[must_use]
+    pub fn favourite_hour(&self, from: Day, through: Day, hour_of: impl Fn(EventTime) -> u8) -> Option<u8> {
+        let hours: BTreeSet<(u8, Day)> = self.rows_between(from, through).iter().map(|row| (hour_of(row.time), row.day())).collect();
+        let days = |hour: u8| hours.range((hour, Day::from_number(i32::MIN))..=(hour, Day::from_number(i32::MAX))).count();
+        (0..24).rev().max_by_key(|hour| days(*hour)).filter(|hour| days(*hour) > 0)
     }
 
     fn rows_between(&self, from: Day, through: Day) -> &[Row] {

@@ -7,6 +7,9 @@ use crate::model::event::OrderDetails;
 use crate::model::money::Money;
 use crate::model::time::Day;
 
+/// Seconds of a wait that longer ones are taken for: a hundred years, of which a million can be added up.
+const LONGEST_WAIT_S: f64 = 3_155_760_000.0;
+
 /// What an order tells that no metric needs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Details {
@@ -18,6 +21,12 @@ pub struct Details {
     pub channel: Box<str>,
     /// Distinct products, sorted.
     pub items: Vec<Box<str>>,
+    /// Milliseconds that the user waited for it.
+    pub wait_ms: Option<i64>,
+    /// Money that the user expected to pay.
+    pub expected_amount: Option<Money>,
+    /// Through whom it came; empty when absent.
+    pub intermediary: Box<str>,
 }
 
 impl From<&OrderDetails<'_>> for Details {
@@ -27,8 +36,17 @@ impl From<&OrderDetails<'_>> for Details {
             cost: details.cost,
             channel: details.channel.as_ref().into(),
             items: details.items.iter().map(|item| item.as_ref().into()).collect(),
+            wait_ms: details.wait_s.map(milliseconds),
+            expected_amount: details.expected_amount,
+            intermediary: details.intermediary.as_ref().into(),
         }
     }
+}
+
+/// Whole, so that sums of them do not depend on their order.
+#[expect(clippy::cast_possible_truncation, reason = "a double beyond 64 bits is clamped, and this before")]
+fn milliseconds(seconds: f64) -> i64 {
+    (seconds.clamp(0.0, LONGEST_WAIT_S) * 1e3).round() as i64
 }
 
 /// Totals of what orders tell: whole numbers and exact money, so that they add up in any order.
@@ -48,6 +66,14 @@ pub struct DetailTotals {
     pub cost: Money,
     /// Net money of those, in sum.
     pub costed_net: Money,
+    /// Orders that tell how long the user waited.
+    pub waited: u64,
+    /// Milliseconds of those, in sum.
+    pub wait_ms: i64,
+    /// Orders that tell what the user expected to pay.
+    pub expected: u64,
+    /// Money expected less amount of those, in sum.
+    pub expected_less_paid: Money,
     /// The first three distinct order days.
     pub first_days: [Option<Day>; 3],
     /// Gaps between one order day and the next.
@@ -68,6 +94,10 @@ impl DetailTotals {
         costed: 0,
         cost: Money::ZERO,
         costed_net: Money::ZERO,
+        waited: 0,
+        wait_ms: 0,
+        expected: 0,
+        expected_less_paid: Money::ZERO,
         first_days: [None; 3],
         gaps: 0,
         gap_days: 0,
@@ -87,6 +117,14 @@ impl DetailTotals {
             self.costed += 1;
             self.cost += cost;
             self.costed_net += net;
+        }
+        if let Some(wait) = details.and_then(|details| details.wait_ms) {
+            self.waited += 1;
+            self.wait_ms = self.wait_ms.saturating_add(wait);
+        }
+        if let Some(expected) = details.and_then(|details| details.expected_amount) {
+            self.expected += 1;
+            self.expected_less_paid += expected - order.amount;
         }
     }
 
@@ -112,6 +150,10 @@ impl DetailTotals {
         self.costed += other.costed;
         self.cost += other.cost;
         self.costed_net += other.costed_net;
+        self.waited += other.waited;
+        self.wait_ms = self.wait_ms.saturating_add(other.wait_ms);
+        self.expected += other.expected;
+        self.expected_less_paid += other.expected_less_paid;
         let mut days: Vec<Day> = self.first_days.into_iter().chain(other.first_days).flatten().collect();
         days.sort_unstable();
         days.dedup();
@@ -119,6 +161,13 @@ impl DetailTotals {
         self.gaps += other.gaps;
         self.gap_days += other.gap_days;
         self.gap_squares += other.gap_squares;
+    }
+
+    /// Mean seconds of the waits that are told; `None` without any.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "waits are far below 2^53 milliseconds")]
+    pub fn wait_s_mean(&self) -> Option<f64> {
+        (self.waited > 0).then(|| self.wait_ms as f64 / 1e3 / self.waited as f64)
     }
 
     /// Coefficient of variation of the gaps between order days: standard deviation over mean, 0 of a rhythm without any deviation, 1 of orders at random;

@@ -245,6 +245,38 @@ impl Purchases {
         (self.folded().orders + self.orders.len() as u64, self.revenue)
     }
 
+    /// The orders that tell their cost, and their net money less those costs.
+    #[must_use]
+    pub fn margin(&self, return_days: i32) -> (u64, Money) {
+        let folded = &self.folded().details;
+        let mut sum = (folded.costed, folded.costed_net - folded.cost);
+        for order in &self.orders {
+            if let Some(cost) = order.details.as_deref().and_then(|details| details.cost) {
+                sum = (sum.0 + 1, sum.1 + self.net(order, return_days).unwrap_or_default() - cost);
+            }
+        }
+        sum
+    }
+
+    /// Orders that tell a decision time, or were found to have one when they were folded: how many, and the sum of the natural logarithms in units of 10^-15.
+    #[must_use]
+    pub fn decisions(&self) -> (u64, i128) {
+        let told = self.orders.iter().filter_map(|order| order.decision_log);
+        told.fold((self.folded().decisions, self.folded().decision_logs), |(count, sum), log| (count + 1, sum + i128::from(log)))
+    }
+
+    /// The mean seconds of the waits that orders tell.
+    #[must_use]
+    pub fn wait_s_mean(&self) -> Option<f64> {
+        let folded = &self.folded().details;
+        let mut totals = DetailTotals { waited: folded.waited, wait_ms: folded.wait_ms, ..DetailTotals::default() };
+        for wait in self.orders.iter().filter_map(|order| order.details.as_deref()?.wait_ms) {
+            totals.waited += 1;
+            totals.wait_ms = totals.wait_ms.saturating_add(wait);
+        }
+        totals.wait_s_mean()
+    }
+
     /// The remembered orders that stand, by time.
     #[must_use]
     pub fn standing(&self) -> &[Order] {

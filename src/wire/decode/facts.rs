@@ -14,8 +14,8 @@ use crate::model::rejection::Rejection;
 
 /// Whether events of a type have no facts whatever their properties.
 pub(super) fn is_bare(kind: EventType) -> bool {
-    use EventType::{ProfileUpdated, ReferralConverted, ReferralSent, Signup, UserDeleted};
-    matches!(kind, Signup | ReferralSent | ReferralConverted | ProfileUpdated | UserDeleted)
+    use EventType::{ReferralConverted, ReferralSent, Signup, UserDeleted};
+    matches!(kind, Signup | ReferralSent | ReferralConverted | UserDeleted)
 }
 
 /// The facts of an event of this type.
@@ -74,8 +74,15 @@ fn sort_distinct(texts: &mut Vec<Cow<'_, str>>) {
 
 fn order_details<'a>(properties: &Properties<'_, '_, 'a>, mut items: Vec<Cow<'a, str>>) -> Option<Box<OrderDetails<'a>>> {
     sort_distinct(&mut items);
-    let (list_amount, cost) = (money(properties, "list_amount"), money(properties, "cost"));
-    let details = OrderDetails { list_amount, cost, channel: text(properties, "channel"), items };
+    let details = OrderDetails {
+        list_amount: money(properties, "list_amount"),
+        cost: money(properties, "cost"),
+        channel: text(properties, "channel"),
+        items,
+        wait_s: double(properties, "wait_s"),
+        expected_amount: money(properties, "expected_amount"),
+        intermediary: text(properties, "intermediary"),
+    };
     (details != OrderDetails::default()).then(|| Box::new(details))
 }
 

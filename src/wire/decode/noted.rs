@@ -10,6 +10,7 @@ use super::record::{Properties, Record};
 use crate::model::event::{
     ActivityFacts, AttributeRating, ContactKind, CostKind, Direction, EventType, Facts, FeedbackKind, Noted, SurveyDetails,
 };
+use crate::model::month_day::MonthDay;
 
 /// The facts of an `activity`. Most carry none, and nothing is looked for where there is no object of properties.
 pub(super) fn activity<'a>(properties: &Properties<'_, '_, 'a>) -> Facts<'a> {
@@ -50,6 +51,11 @@ pub(super) fn noted<'a>(kind: EventType, properties: &Properties<'_, '_, 'a>) ->
             let kinds = [("acquire", CostKind::Acquire), ("retain", CostKind::Retain), ("serve", CostKind::Serve)];
             Noted::Cost { kind: one_of(properties, "kind", &kinds), amount: amount() }
         }
+        // Traits may be anything: what is no date is no birthday.
+        EventType::ProfileUpdated => match MonthDay::parse(&words("birthday")) {
+            Some(day) => Noted::Birthday(day),
+            None => return Facts::None,
+        },
         EventType::CampaignExposed => Noted::Campaign { campaign: words("campaign"), arm: words("arm") },
         EventType::SubscriptionCancelled | EventType::CustomerLost => {
             let recoverable = properties.some("recoverable").and_then(flag);
@@ -64,7 +70,6 @@ pub(super) fn noted<'a>(kind: EventType, properties: &Properties<'_, '_, 'a>) ->
         | EventType::ComplaintOpened
         | EventType::OrderReturned
         | EventType::ComplaintResolved
-        | EventType::ProfileUpdated
         | EventType::UserMerged
         | EventType::UserDeleted => return Facts::None,
     };
@@ -103,6 +108,7 @@ pub(super) fn survey_details<'a>(properties: &Properties<'_, '_, 'a>) -> Option<
         cost: double(properties, "cost"),
         expectation: double(properties, "expectation"),
         category_spend: double(properties, "category_spend"),
+        time_cost: double(properties, "time_cost"),
         competitor: text(properties, "competitor"),
         attributes: attributes(properties),
     };

@@ -11,6 +11,7 @@ use crate::model::event::{
     OrderDetails, OrderFacts, ReturnFacts, SurveyDetails, SurveyFacts,
 };
 use crate::model::money::Money;
+use crate::model::month_day::MonthDay;
 
 fn decoder() -> Decoder {
     Decoder::new(&InputMapping::default(), DecoderLimits::default())
@@ -131,7 +132,7 @@ fn timestamps() {
 }
 
 /// Type, properties, whether they are valid.
-const VALUES: [(&str, &str, bool); 66] = [
+const VALUES: [(&str, &str, bool); 69] = [
     ("activity", r#"{"duration_s":"12.5"}"#, true),
     ("activity", r#"{"duration_s":"soon"}"#, false),
     ("activity", r#"{"amount":"soon","recommend":99}"#, true),
@@ -147,6 +148,9 @@ const VALUES: [(&str, &str, bool); 66] = [
     ("order_placed", r#"{"discount":true,"reward_used":0.1}"#, true),
     ("order_placed", r#"{"discount":"none"}"#, false),
     ("order_placed", r#"{"list_amount":"x"}"#, false),
+    ("order_placed", r#"{"wait_s":-1}"#, false),
+    ("order_placed", r#"{"expected_amount":"x"}"#, false),
+    ("survey_response", r#"{"time_cost":6}"#, false),
     ("order_placed", r#"{"cost":"x"}"#, false),
     ("order_placed", r#"{"decision_s":[]}"#, false),
     ("order_placed", r#"{"decision_s":1e999}"#, false),
@@ -268,6 +272,18 @@ fn facts_of_each_type() {
     }
 }
 
+fn order_details(one: Option<Money>, two: Option<Money>) -> OrderDetails<'static> {
+    OrderDetails {
+        list_amount: two,
+        cost: one,
+        channel: "app".into(),
+        items: vec!["a".into(), "b".into()],
+        wait_s: Some(90.0),
+        expected_amount: one,
+        intermediary: "agent".into(),
+    }
+}
+
 #[test]
 fn details_of_each_type() {
     let view =
@@ -275,6 +291,7 @@ fn details_of_each_type() {
     let survey = SurveyDetails {
         effort: Some(2.0),
         category_spend: Some(80.5),
+        time_cost: Some(2.0),
         competitor: "rival".into(),
         attributes: vec![AttributeRating { attribute: "taste".into(), importance: Some(5.0), rating: Some(1.0), competitor_rating: None }],
         ..SurveyDetails::default()
@@ -284,13 +301,12 @@ fn details_of_each_type() {
         ComplaintDetails { category: "late".into(), severity: "legal".into(), satisfied: Some(false), ..ComplaintDetails::default() };
     let complaint = ComplaintFacts { complaint_id: "c".into(), details: Some(Box::new(details)) };
     let [one, two] = [1, 2].map(|units| Some(Money::from_millionths(units * 1_000_000)));
-    let order = OrderDetails { list_amount: two, cost: one, channel: "app".into(), items: vec!["a".into(), "b".into()] };
-    let order = OrderFacts { details: Some(Box::new(order)), ..OrderFacts::default() };
+    let order = OrderFacts { details: Some(Box::new(order_details(one, two))), ..OrderFacts::default() };
     for (kind, properties, facts) in [
         ("activity", r#"{"name":"view","channel":"web","item":"tea","category":7,"duration_s":"12.5"}"#, Facts::Activity(view)),
         (
             "survey_response",
-            r#"{"effort":2,"category_spend":"80.5","competitor":"rival","attributes":[{"attribute":"taste","importance":5,"rating":"1"}]}"#,
+            r#"{"effort":2,"category_spend":"80.5","time_cost":2,"competitor":"rival","attributes":[{"attribute":"taste","importance":5,"rating":"1"}]}"#,
             Facts::Survey(survey),
         ),
         (
@@ -300,7 +316,7 @@ fn details_of_each_type() {
         ),
         (
             "order_placed",
-            r#"{"list_amount":2,"cost":1,"channel":"app","lines":[{"product_id":"b"},{"product_id":"a"},{"product_id":"b"}]}"#,
+            r#"{"list_amount":2,"cost":1,"wait_s":"90","expected_amount":1,"intermediary":"agent","channel":"app","lines":[{"product_id":"b"},{"product_id":"a"},{"product_id":"b"}]}"#,
             Facts::Order(order),
         ),
     ] {
@@ -311,6 +327,7 @@ fn details_of_each_type() {
         ("reward_redeemed", r#"{"amount":1,"programme":"gold"}"#, Noted::Reward { amount: one, programme: "gold".into() }),
         ("feedback", r#"{"kind":"review","sentiment":-1}"#, Noted::Feedback { kind: Some(FeedbackKind::Review), sentiment: Some(-1.0) }),
         ("social_interaction", r#"{"peer":"ann","kind":"gift"}"#, Noted::Social { peer: "ann".into(), kind: "gift".into() }),
+        ("profile_updated", r#"{"birthday":"1990-05-17"}"#, Noted::Birthday(MonthDay::parse("05-17").expect("a day"))),
         ("competitor_viewed", r#"{"competitor":"rival"}"#, Noted::CompetitorViewed("rival".into())),
         (
             "competitor_purchase",

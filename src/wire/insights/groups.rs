@@ -11,12 +11,14 @@ use crate::model::insights::response::interval_of_odds;
 use crate::model::loyalty::occasions::Response;
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-fn per(part: f64, whole: u64) -> Option<f64> {
+pub(super) fn per(part: f64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part / whole as f64)
 }
 
 pub(super) fn departures(groups: &Groups) -> Value {
-    json!({ "reasons": groups.reasons, "competitors": groups.competitors, "won_back": proportion(&groups.won_back) })
+    let flow = |((from, to), count): (&(Box<str>, Box<str>), &u64)| json!({ "from": from, "to": to, "count": count });
+    let flows: Vec<Value> = groups.flows.iter().map(flow).collect();
+    json!({ "reasons": groups.reasons, "competitors": groups.competitors, "flows": flows, "won_back": proportion(&groups.won_back) })
 }
 
 /// Importance and performance of attributes in four quadrants about their means (Martilla and James 1977), and importance x (competitor's - own rating).
@@ -64,52 +66,17 @@ pub(super) fn channels(groups: &Groups) -> Value {
     names.into_iter().map(one).collect()
 }
 
-/// K is invitations per user times their conversion.
+/// K is invitations per user times their conversion. Interactions and referrals of 30 days are told for each active user of a day.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 pub(super) fn virality(groups: &Groups) -> Value {
     let [users, sent, converted] = groups.referrals;
+    let [active, met, told] = groups.spread;
     json!({
         "users": users, "referrals_sent": sent, "referrals_converted": converted,
         "conversion": per(converted as f64, sent), "k_factor": per(converted as f64, users).filter(|_| sent > 0),
-    })
-}
-
-/// Pairs of categories that buyers share, by lift: how much oftener than if one said nothing of the other.
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-pub(super) fn cross_sell(groups: &Groups) -> Value {
-    let buyers = groups.buyers[0];
-    let count = |name: &str| groups.categories.get(name).copied().unwrap_or_default();
-    let mut pairs: Vec<(f64, &str, &str, u64)> = groups
-        .pairs
-        .iter()
-        .filter_map(|((one, other), both)| {
-            let lift = per((*both * buyers) as f64, count(one) * count(other))?;
-            Some((lift, &**one, &**other, *both))
-        })
-        .collect();
-    pairs.sort_by(|one, other| other.0.total_cmp(&one.0).then_with(|| (one.1, one.2).cmp(&(other.1, other.2))));
-    let shown = |(lift, one, other, both): &(f64, &str, &str, u64)| json!({ "categories": [one, other], "buyers": both, "lift": lift });
-    let single = groups.categories.values().sum::<u64>();
-    json!({
-        "buyers": buyers,
-        "categories": groups.categories,
-        "categories_mean": per(single as f64, buyers),
-        "pairs": pairs.iter().take(100).map(shown).collect::<Vec<_>>(),
-    })
-}
-
-pub(super) fn economics(groups: &Groups) -> Value {
-    let [acquire, retain, serve] = groups.costs.map(crate::model::money::Money::as_f64);
-    let [buyers, repeat] = groups.buyers;
-    let (acquired, retained) = (per(acquire, buyers), per(retain, repeat));
-    let ratio = acquired.zip(retained).filter(|(_, retained)| *retained > 0.0).map(|(acquired, retained)| acquired / retained);
-    json!({
-        "buyers": buyers, "repeat_buyers": repeat, "revenue": groups.revenue.as_f64(),
-        "cost_acquire": acquire, "cost_retain": retain, "cost_serve": serve,
-        "acquire_per_buyer": acquired, "retain_per_repeat_buyer": retained, "acquire_over_retain": ratio,
-        "serve_per_buyer": per(serve, buyers),
-        // Article E: to acquire costs 5 to 10 times as much as to retain.
-        "article": { "acquire_over_retain": [5, 10] },
+        "active_user_days_30d": active, "interactions_30d": met, "referrals_sent_30d": told,
+        "interactions_per_dau": per(met as f64, active), "referrals_per_dau": per(told as f64, active),
+        "spreaders_30d": proportion(&groups.spreaders),
     })
 }
 

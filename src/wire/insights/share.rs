@@ -6,7 +6,7 @@ use crate::engine::insights::Insights;
 use crate::model::time::Day;
 
 /// The version of the bytes: to be raised whenever the fields of [`Insights`] change.
-const VERSION: u8 = 1;
+const VERSION: u8 = 4;
 
 /// Counts of the users of some partitions.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -55,7 +55,7 @@ impl Share {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::insights::{AttributeCounts, HabitAround};
+    use crate::engine::insights::{AttributeCounts, CategoryCounts, HabitAround};
     use crate::model::insights::proportion::Proportion;
     use crate::model::loyalty::states::LoyaltyType;
     use crate::model::money::Money;
@@ -64,6 +64,7 @@ mod tests {
     fn share() -> Share {
         let mut insights = Insights::default();
         insights.funnel[0].count(7, true);
+        insights.dwells[2].count(8, true);
         insights.recovery[1].count(true);
         insights.satisfaction.count(4_000_000, false);
         insights.buyers.count((3, 2, Money::ZERO));
@@ -73,7 +74,24 @@ mod tests {
         insights.voices.habits[2] = HabitAround { complaints: 1, before: 2, after: 3 };
         insights.voices.tolerance[0].count(true);
         insights.voices.second_order.count(3_000_000, true);
+        let handling = &mut insights.handling;
+        handling.remedies.entry("gift".into()).or_default().stayed.count(true);
+        handling.first_response.count(5, true);
+        handling.categories.insert("late".into(), CategoryCounts { complaints: 3, users: 2, legal: 1 });
+        handling.service = [1, 2, 3];
+        insights.worth.spent.entry(None).or_default().users = 4;
+        insights.worth.profits.insert(Money::ZERO, 5);
+        insights.worth.payback.count(6, false);
+        let trade = &mut insights.trade;
+        trade.intermediaries.entry("agent".into()).or_default().orders = 7;
+        trade.campaigns.entry("spring".into()).or_default()[1].orders.insert(2, 3);
+        trade.decisions.count(60.0);
+        trade.waits.count(5.0);
+        trade.interest[1].count(true);
         let groups = &mut insights.groups;
+        groups.flows.insert(("them".into(), "others".into()), 9);
+        groups.spread = [4, 5, 6];
+        groups.spreaders.count(true);
         groups.reasons.insert("price".into(), 1);
         groups.competitors.insert("them".into(), 2);
         groups.won_back.count(false);
@@ -106,7 +124,7 @@ mod tests {
         let bytes = share().encode().expect("encoded");
         assert_eq!(
             (VERSION, bytes.len(), crc32fast::hash(&bytes)),
-            (1, 150, 2_787_171_095),
+            (4, 259, 555_746_175),
             "if fields changed: raise the version, then this"
         );
     }

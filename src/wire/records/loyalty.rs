@@ -26,10 +26,15 @@ fn add_purchases(record: &mut Map<String, Value>, loyalty: &LoyaltyProfile) {
     put("category_entropy", json!(loyalty.category_entropy));
     put("gap_variation", json!(loyalty.gap_variation));
     put("decision_s_mean", json!(loyalty.decision_s_mean));
+    put("wait_s_mean", json!(loyalty.wait_s_mean));
+    put("expected_less_paid_mean", json!(loyalty.expected_less_paid_mean));
     put("favourite_brand", json!(loyalty.favourite_brand));
     put("favourite_item", json!(item));
     put("favourite_category", json!(category));
     put("favourite_channel", json!(channel));
+    put("favourite_hour", json!(loyalty.favourite_hour));
+    put("birthday_due_day", json!(loyalty.birthday_due_day.map(|day| day.to_string())));
+    put("holiday_due_day", json!(loyalty.holiday_due_day.map(|day| day.to_string())));
     put("channels", json!(loyalty.channels));
     let [acquire, retain, serve] = loyalty.costs.map(Money::as_f64);
     put("cost_acquire", json!(acquire));
@@ -67,6 +72,7 @@ fn add_attitude(record: &mut Map<String, Value>, loyalty: &LoyaltyProfile) {
     put("effort", json!(effort));
     put("satisfaction_zone", json!(loyalty.satisfaction_zone));
     put("value_minimum", json!(loyalty.value_minimum));
+    put("delivered_value", json!(loyalty.delivered_value));
     put("satisfaction_balance", json!(loyalty.satisfaction_balance));
     put("relative_attitude", json!(loyalty.relative_attitude));
     put("sentiment", json!(loyalty.sentiment));

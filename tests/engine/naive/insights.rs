@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use stickiness::engine::insights::{Groups, Insights, QUICK_DAYS, STAY_DAYS, Voices};
-use stickiness::model::event::{CostKind, Event, EventType, Facts, SurveyFacts};
+use stickiness::model::event::{CostKind, Event, EventType, Facts, Noted, SurveyFacts};
 use stickiness::model::money::Money;
 use stickiness::model::time::{Day, EventTime};
 
 use super::Naive;
+use super::handling::noted;
 
 impl Naive<'_> {
     /// Insights at the end of `day`, without types and tenure by kind, which depend on the log.
@@ -39,6 +40,10 @@ impl Naive<'_> {
             }
             self.add_groups(&mut insights.groups, events, day);
             self.add_voices(&mut insights.voices, events, day);
+            self.add_spread(&mut insights.groups, events, day);
+            self.add_handling(&mut insights.handling, events, day);
+            self.add_worth(&mut insights.worth, events, day);
+            self.add_trade(&mut insights.trade, events, day);
             for event in events.iter().filter(|event| judged(self.day(event))) {
                 if let Facts::Survey(facts) = &event.facts
                     && let Some(score) = facts.satisfaction
@@ -74,8 +79,9 @@ impl Naive<'_> {
         let orders = self.orders(events);
         for failure in recent.iter().filter(|event| event.kind == EventType::QualityIssue && (STAY_DAYS..=120).contains(&age(event))) {
             let since = |at: Day| at.days_since(self.day(failure));
-            let came = recent.iter().any(|event| complained(event) && (0..=STAY_DAYS).contains(&since(self.day(event))));
-            voices.tolerance[usize::from(came)].count(orders.iter().any(|order| (1..=STAY_DAYS).contains(&since(order.day))));
+            let came = recent.iter().filter(|event| complained(event) && (0..=STAY_DAYS).contains(&since(self.day(event))));
+            let came = came.map(|event| if is_legal(event) { 2 } else { 1 }).max().unwrap_or(0);
+            voices.tolerance[came].count(orders.iter().any(|order| (1..=STAY_DAYS).contains(&since(order.day))));
         }
         let ordered: BTreeSet<i32> = orders.iter().map(|order| order.day.number()).collect();
         let answered = recent.iter().find_map(|event| score(event));
@@ -96,8 +102,9 @@ impl Naive<'_> {
         let active = self.active_days(events, "all");
         for event in events.iter().filter(|event| within(event, 180)) {
             if matches!(event.kind, EventType::CustomerLost | EventType::SubscriptionCancelled) {
-                *groups.reasons.entry("".into()).or_default() += 1;
-                *groups.competitors.entry("".into()).or_default() += 1;
+                let (reason, competitor) = departure(event);
+                *groups.reasons.entry(reason.into()).or_default() += 1;
+                *groups.competitors.entry(competitor.into()).or_default() += 1;
                 let at = self.day(event);
                 if at + STAY_DAYS <= day && day.days_since(at) <= 120 {
                     groups.won_back.count(active.range(at.number() + 1..=at.number() + STAY_DAYS).next().is_some());
@@ -176,5 +183,17 @@ impl Naive<'_> {
             known.own += own;
             known.theirs += theirs;
         }
+    }
+}
+
+fn is_legal(event: &Event<'static>) -> bool {
+    matches!(&event.facts, Facts::Complaint(facts) if facts.details.as_deref().is_some_and(|details| details.severity == "legal"))
+}
+
+/// The reason and the competitor of a departure, empty where they are not told.
+fn departure<'e>(event: &'e Event<'static>) -> (&'e str, &'e str) {
+    match noted(event) {
+        Some(Noted::Departure { reason, competitor, .. }) => (reason, competitor),
+        _ => ("", ""),
     }
 }

@@ -14,7 +14,7 @@ use super::{Naive, Ordered};
 
 type Events<'e> = [&'e Event<'static>];
 
-fn ratio(part: f64, whole: f64) -> Option<f64> {
+pub(super) fn ratio(part: f64, whole: f64) -> Option<f64> {
     (whole > 0.0).then(|| part / whole)
 }
 
@@ -46,6 +46,7 @@ impl Naive<'_> {
                 self.of_voice(events, day),
                 self.of_contacts(events, day),
                 self.of_complaints(events, day),
+                self.of_value(events, day),
             ] {
                 record.as_object_mut().expect("an object").extend(part.as_object().expect("an object").clone());
             }
@@ -55,7 +56,7 @@ impl Naive<'_> {
     }
 
     /// The events of the last `length` days.
-    fn within<'e>(&self, events: &Events<'e>, day: Day, length: i32) -> Vec<&'e Event<'static>> {
+    pub(super) fn within<'e>(&self, events: &Events<'e>, day: Day, length: i32) -> Vec<&'e Event<'static>> {
         let window = (day - (length - 1))..=day;
         let mut events: Vec<_> = events.iter().copied().filter(|event| window.contains(&self.day(event))).collect();
         events.sort_by_key(|event| event.time);
@@ -87,7 +88,7 @@ impl Naive<'_> {
         views
     }
 
-    fn decisions(&self, events: &Events<'_>, orders: &[Ordered<'_>]) -> Option<f64> {
+    pub(super) fn decisions(&self, events: &Events<'_>, orders: &[Ordered<'_>]) -> Option<f64> {
         let views = self.views(events);
         let lookback = i32::from(self.settings.loyalty.decision_days);
         let mut logs: Vec<f64> = Vec::new();
@@ -250,7 +251,12 @@ impl Naive<'_> {
         (day.days_since(last.3) < 180).then_some(last.2)
     }
 
-    fn latest_detail(&self, events: &Events<'_>, day: Day, item: impl Fn(&SurveyDetails<'static>) -> Option<f64>) -> Option<f64> {
+    pub(super) fn latest_detail(
+        &self,
+        events: &Events<'_>,
+        day: Day,
+        item: impl Fn(&SurveyDetails<'static>) -> Option<f64>,
+    ) -> Option<f64> {
         self.latest(events, day, |facts| facts.details.as_deref().and_then(&item))
     }
 

@@ -2,6 +2,7 @@
 
 import { Card, onlyForAll, withoutInsights } from "../card.js";
 import { DayChart } from "../figures.js";
+import { Listing } from "../listing.js";
 import { show } from "../numbers.js";
 import { make, putWhenNew } from "../table.js";
 
@@ -28,6 +29,37 @@ const QUADRANTS = [
 ];
 const NAMES = new Map(QUADRANTS.flatMap((quadrant) => quadrant.types.map(([type, name]) => [type, name])));
 
+/** What is told as a table. */
+const LISTINGS = [
+  {
+    title: "Days in each stage",
+    define: "stages",
+    columns: [
+      ["Stage", "text"],
+      ["Stays", "count"],
+      ["Left", "count"],
+      ["In it now", "count"],
+      ["Half leave within", "days"],
+    ],
+    rows: ({ stages = [] }) =>
+      stages
+        .filter((one) => one.stays > 0)
+        .map((one) => [one.life_stage.replaceAll("_", " "), one.stays, one.left, one.in_it, one.median_days]),
+    empty: "Nobody is in a stage yet.",
+  },
+  {
+    title: "From one competitor to another",
+    define: "flows",
+    columns: [
+      ["From", "text"],
+      ["To", "text"],
+      ["Steps", "count"],
+    ],
+    rows: ({ departures }) => (departures?.flows ?? []).map((flow) => [flow.from, flow.to, flow.count]),
+    empty: "Nobody went from one competitor to another.",
+  },
+];
+
 export function build(root) {
   const matrix = new Matrix();
   const departures = new Departures();
@@ -38,8 +70,9 @@ export function build(root) {
     series: [{ name: "loyal buyers", field: "loyal_buyers", colour: "--c2", type: "area" }],
     refuse: onlyForAll,
   });
-  root.append(matrix.card.element, buyers.element, departures.card.element);
-  return (model) => [matrix, buyers, departures].forEach((part) => part.draw(model));
+  const listings = LISTINGS.map((listing) => new Listing(listing));
+  root.append(matrix.card.element, buyers.element, departures.card.element, ...listings.map((listing) => listing.card.element));
+  return (model) => [matrix, buyers, departures, ...listings].forEach((part) => part.draw(model));
 }
 
 class Matrix {

@@ -3,6 +3,7 @@
 import { Card, onlyForAll, withoutInsights } from "../card.js";
 import { Chart } from "../chart.js";
 import { DayChart, Figures } from "../figures.js";
+import { Listing } from "../listing.js";
 import { show } from "../numbers.js";
 import { make, putWhenNew } from "../table.js";
 
@@ -20,6 +21,85 @@ const STEPS = new Map([
   ["first_to_second", ["first to second order", "--c1"]],
   ["second_to_third", ["second to third order", "--c4"]],
 ]);
+
+/** What is told as a table. */
+const LISTINGS = [
+  {
+    title: "Money spent by value of buyers",
+    define: "tiers",
+    columns: [
+      ["Fifth by revenue", "text"],
+      ["Users", "count"],
+      ["Revenue", "money"],
+      ["Spent on each", "amount"],
+      ["Share of spend", "share"],
+    ],
+    rows: ({ economics }) =>
+      (economics?.tiers ?? []).map((one) => [
+        one.tier === null ? "never bought" : String(one.tier),
+        one.users,
+        one.revenue,
+        one.cost_per_user,
+        one.cost_share,
+      ]),
+    told: ({ economics: { payback } }) =>
+      payback?.median_days == null ? "" : `Half of the buyers bring back what it cost to acquire them within ${payback.median_days} days.`,
+    empty: "No money was booked, and nobody has ordered yet.",
+  },
+  {
+    title: "Next category",
+    define: "next_category",
+    columns: [
+      ["After", "text"],
+      ["Next", "text"],
+      ["Buyers of both", "count"],
+      ["Lift", "ratio"],
+      ["Low", "ratio"],
+      ["High", "ratio"],
+    ],
+    rows: ({ cross_sell: sold }) => (sold?.next ?? []).map((one) => [one.after, one.category, one.buyers, one.lift, one.low, one.high]),
+    empty: "Nobody has bought of two categories yet.",
+  },
+  {
+    title: "Intermediaries",
+    define: "intermediaries",
+    columns: [
+      ["Intermediary", "text"],
+      ["Orders", "count"],
+      ["Users", "count"],
+      ["Margin", "money"],
+      ["Orders a week", "decimal"],
+      ["Complaints", "count"],
+    ],
+    rows: ({ intermediaries = [] }) =>
+      intermediaries.map((one) => [one.intermediary, one.orders_90d, one.users, one.margin, one.orders_per_week, one.complaints]),
+    empty: "No order of 90 days names an intermediary.",
+  },
+  {
+    title: "What campaigns add",
+    define: "campaigns",
+    columns: [
+      ["Campaign", "text"],
+      ["Exposed", "count"],
+      ["Held out", "count"],
+      ["Orders added for each", "ratio"],
+      ["Low", "ratio"],
+      ["High", "ratio"],
+      ["For each unit of reward", "ratio"],
+    ],
+    rows: ({ campaigns = [] }) =>
+      campaigns.map((one) => [
+        one.campaign,
+        one.exposed.users,
+        one.held_out.users,
+        one.incremental_orders_per_user,
+        one.low,
+        one.high,
+        one.incremental_orders_per_reward_cost,
+      ]),
+    empty: "No campaign can be judged yet: that takes 30 days.",
+  },
+];
 
 export function build(root) {
   const figures = new Figures(FIGURES, "Purchases");
@@ -59,7 +139,9 @@ export function build(root) {
     parts[2].card.element,
     top.element,
   );
-  return (model) => [figures, orders, repeats, top, ...parts].forEach((part) => part.draw(model));
+  const listings = LISTINGS.map((listing) => new Listing(listing));
+  root.append(...listings.map((listing) => listing.card.element));
+  return (model) => [figures, orders, repeats, top, ...parts, ...listings].forEach((part) => part.draw(model));
 }
 
 /** Curves of two steps over the days since the order before. */

@@ -3,6 +3,7 @@
 import { Card, onlyForAll, withoutInsights } from "../card.js";
 import { Chart } from "../chart.js";
 import { DayChart, Figures } from "../figures.js";
+import { Listing } from "../listing.js";
 import { show } from "../numbers.js";
 import { make, putWhenNew } from "../table.js";
 
@@ -13,6 +14,58 @@ const FIGURES = [
   { label: "Complaints", field: "complaints", kind: "count" },
   { label: "Complaints open", field: "complaints_open", define: "complaints", kind: "count" },
   { label: "Silent unhappy, estimated", field: "silent_unhappy_30d", kind: "count" },
+];
+
+/** What is told as a table. */
+const LISTINGS = [
+  {
+    title: "What complaints are about",
+    define: "complaint_categories",
+    columns: [
+      ["Category", "text"],
+      ["Complaints", "count"],
+      ["Users", "count"],
+      ["Matters of law", "count"],
+      ["Share", "share"],
+      ["Low", "share"],
+      ["High", "share"],
+    ],
+    rows: ({ complaints }) =>
+      (complaints?.categories ?? []).map((one) => [
+        one.category || "not said",
+        one.complaints,
+        one.users,
+        one.legal,
+        one.share,
+        one.low,
+        one.high,
+      ]),
+    told: ({ complaints: { first_response: first } }) =>
+      first.median_hours === null ? "" : `Half of all complaints are answered within ${show("count", first.median_hours)} hours.`,
+    empty: "Nobody complained within 180 days.",
+  },
+  {
+    title: "Recovery by remedy",
+    define: "remedies",
+    columns: [
+      ["Remedy", "text"],
+      ["Complaints", "count"],
+      ["Stayed", "share"],
+      ["Low", "share"],
+      ["High", "share"],
+      ["Satisfied", "share"],
+    ],
+    rows: ({ recovery }) =>
+      (recovery?.remedies ?? []).map(({ remedy, stayed, satisfied }) => [
+        remedy || "not said",
+        stayed.users,
+        stayed.share,
+        stayed.low,
+        stayed.high,
+        satisfied.share,
+      ]),
+    empty: "No resolved complaint can be judged yet: that takes 30 days.",
+  },
 ];
 
 export function build(root) {
@@ -35,7 +88,10 @@ export function build(root) {
     ],
   });
   const parts = [new Curve(), new Recovery()];
+  const listings = LISTINGS.map((listing) => new Listing(listing));
+  parts.push(...listings);
   root.append(figures.element, parts[0].card.element, parts[1].card.element, score.element, complaints.element);
+  root.append(...listings.map((listing) => listing.card.element));
   return (model) => [figures, score, complaints, ...parts].forEach((part) => part.draw(model));
 }
 
