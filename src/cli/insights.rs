@@ -1,7 +1,10 @@
 //! `stickiness insights`: what groups of users show, from files.
 
-use clap::Args;
+mod table;
+
 use clap::builder::PossibleValuesParser;
+use clap::{Args, ValueEnum};
+use serde_json::Value;
 
 use super::Failure;
 use super::settings::{ConfigArgument, day};
@@ -10,11 +13,11 @@ use crate::io::insights::{of_files, of_user};
 use crate::model::time::Day;
 use crate::wire::insights::NAMES;
 
-/// Print what groups of users in files show as one JSON object: the funnel of orders, recovery after complaints, and more
+/// Print what groups of users in files show, as one JSON object or as tables: the funnel of orders, recovery after complaints, and more
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   stickiness insights --until 2026-06-30 events.ndjson
-  stickiness insights --name funnel events.csv.gz
+  stickiness insights --name funnel --format table events.csv.gz
   stickiness insights --user user-1 events.ndjson")]
 pub(super) struct InsightsArguments {
     #[command(flatten)]
@@ -28,9 +31,30 @@ pub(super) struct InsightsArguments {
     /// Print this user's profile instead, with ranks among all others: recency, frequency and money, times of decisions, the next category
     #[arg(long, value_name = "ID", conflicts_with = "name")]
     user: Option<String>,
+    /// One line of JSON, or tables to read
+    #[arg(long, value_enum, default_value_t = Format::Json)]
+    format: Format,
     /// Files of events: .csv, .ndjson, .jsonl or .json, each also .gz or .zst; `-` is standard input in `input.format`
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<String>,
+}
+
+/// How insights are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Json,
+    Table,
+}
+
+impl Format {
+    /// Prints what has a name, or everything.
+    fn print(self, name: Option<&str>, told: &Value) -> Result<(), Failure> {
+        match (self, name) {
+            (Self::Json, _) => super::print(&told.to_string()),
+            (Self::Table, Some(name)) => super::print(table::tables(name, told).trim_end()),
+            (Self::Table, None) => super::print(table::all_tables(told).trim_end()),
+        }
+    }
 }
 
 pub(super) fn run(arguments: &InsightsArguments) -> Result<(), Failure> {
@@ -41,9 +65,9 @@ pub(super) fn run(arguments: &InsightsArguments) -> Result<(), Failure> {
     let records = FileRecords::new(inputs, &decoder, progress);
     if let Some(user) = &arguments.user {
         let told = of_user(&settings, user, arguments.until, records).map_err(Failure::running)?;
-        return super::print(&told.to_string());
+        return arguments.format.print(Some(user), &told);
     }
     let insights = of_files(&settings, arguments.until, 1, records).map_err(Failure::running)?;
     let printed = arguments.name.as_ref().map_or(&insights, |name| &insights[name]);
-    super::print(&printed.to_string())
+    arguments.format.print(arguments.name.as_deref(), printed)
 }

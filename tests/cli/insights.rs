@@ -38,6 +38,12 @@ fn insights_of_a_small_log() {
     assert_eq!(done.status, 0, "{}", done.stderr);
     let insights: Value = serde_json::from_str(&done.stdout).expect("one object");
     assert_eq!(insights["schema"], "stickiness.insights.v1");
+    let table = run(&["insights", "--until", "2026-02-20", "--format", "table", path]).stdout;
+    for line in ["as of 2026-02-20", "## funnel", "## recovery, remedies", "from   to     count", "rival  other      1"] {
+        assert!(table.lines().any(|shown| shown == line), "no `{line}` in\n{table}");
+    }
+    let table = run(&["insights", "--until", "2026-02-20", "--format", "table", "--name", "pareto", path]).stdout;
+    assert!(table.starts_with("## pareto\n") && !table.contains("## funnel"), "{table}");
     let first = &insights["funnel"][0];
     assert_eq!((&first["users"], &first["converted"], &first["median_days"]), (&3.into(), &2.into(), &20.into()));
     assert_eq!(insights["recovery"]["quick"]["part"], 1, "resolved within two days, and ordered again within thirty");
