@@ -211,15 +211,15 @@ pub struct PublishSettings {
     pub churn_risk: Option<Vec<RiskLevel>>,
     /// Whether records have the headers of `CloudEvents` 1.0, in binary mode.
     pub cloud_events: bool,
-    /// Where the schemas of records are when these are Avro; `None` when they are JSON.
+    /// How records become Avro; `None` when they are JSON.
     pub avro: Option<AvroOutputs>,
+    /// Where the schemas of records are that are Avro, or were.
+    pub registry: Option<RegistrySettings>,
 }
 
-/// `[publish.registry]`, with `publish.format = "avro"`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// `publish.format = "avro"`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AvroOutputs {
-    /// The registry.
-    pub registry: RegistrySettings,
     /// Whether schemas are registered that are not; if not, someone has done it.
     pub register: bool,
 }

@@ -30,6 +30,7 @@ use crate::io::kafka::topics::TopicError;
 use crate::io::observations::Observations;
 use crate::io::publication::{Publication, PublicationError};
 use crate::io::refitting::ModelBoard;
+use crate::io::registry::Stopped;
 use crate::io::snapshots::{KeptName, SnapshotError, Snapshots};
 use crate::io::traces::Traces;
 use crate::io::webhooks::SecretError;
@@ -120,8 +121,8 @@ pub fn connection(settings: &Settings) -> Result<Connection, ServiceError> {
 }
 
 /// What reads records of the input, asking a registry for their schemas if there is one.
-fn reader(settings: &Settings, runtime: &tokio::runtime::Handle) -> Result<Arc<InputReader>, ServiceError> {
-    InputReader::new(settings, runtime).map(Arc::new).map_err(|error| ServiceError::Registry(error.into()))
+fn reader(settings: &Settings, runtime: &tokio::runtime::Handle, stop: &Arc<AtomicBool>) -> Result<Arc<InputReader>, ServiceError> {
+    InputReader::new(settings, runtime, stop).map(Arc::new).map_err(|error| ServiceError::Registry(error.into()))
 }
 
 /// What threads of the service share.
@@ -138,7 +139,7 @@ struct Common {
     models: Arc<ModelBoard>,
     /// How what is published looks.
     publication: Arc<Publication>,
-    stop: AtomicBool,
+    stop: Arc<AtomicBool>,
     /// Told to the aggregator when the workers have said all that they have to say.
     stop_aggregator: AtomicBool,
     /// Why everything must end.
@@ -266,7 +267,8 @@ impl Service {
     ) -> Result<Self, ServiceError> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let threads = settings.worker_threads.map_or(cores, |threads| usize::from(threads.get()));
-        let publication = Arc::new(Publication::new(&settings, &runtime)?);
+        let stop = Arc::<AtomicBool>::default();
+        let publication = Arc::new(Publication::new(&settings, &runtime, &stop)?);
         let observations = Arc::<Observations>::default();
         let traces = traces::start(&settings, &observations, &runtime)?;
         let common = Arc::new(Common {
@@ -280,7 +282,7 @@ impl Service {
             board: Arc::default(),
             models: Arc::default(),
             publication,
-            stop: AtomicBool::new(false),
+            stop,
             stop_aggregator: AtomicBool::new(false),
             fatal: Mutex::default(),
             askers: Mutex::new((0..threads).map(|_| None).collect()),
@@ -288,7 +290,7 @@ impl Service {
         });
         let view = Arc::new(ServiceView::new(&common)?);
         let mut service = Self { common: Arc::clone(&common), view, threads: Vec::new(), aggregator: None };
-        let reader = reader(&common.settings, &common.runtime)?;
+        let reader = reader(&common.settings, &common.runtime, &common.stop)?;
         let engines = EngineProcessors::new(&common.settings, &common.models, &reader)?;
         let kafka = &common.settings.kafka;
         let engines =
@@ -322,10 +324,9 @@ impl Service {
     /// A thread that ends the service when it panics.
     fn spawn(&self, name: String, work: impl FnOnce(&Common) + Send + 'static) -> Result<JoinHandle<()>, ServiceError> {
         let common = Arc::clone(&self.common);
-        let thread = thread::Builder::new().name(name.clone()).spawn(move || {
-            if catch_unwind(AssertUnwindSafe(|| work(&common))).is_err() {
-                common.fail(format!("{name} panicked; its message is above"));
-            }
+        let thread = thread::Builder::new().name(name.clone()).spawn(move || match catch_unwind(AssertUnwindSafe(|| work(&common))) {
+            Err(payload) if !payload.is::<Stopped>() => common.fail(format!("{name} panicked; its message is above")),
+            _ => {}
         });
         thread.map_err(ServiceError::Thread)
     }

@@ -12,8 +12,8 @@ use super::mistakes::did_you_mean;
 use super::registry::registry;
 use super::section::Section;
 use super::{
-    AvroOutputs, ClientProperties, DeliverySettings, Guarantee, HttpSettings, KafkaSettings, PublishSettings, Secret, SnapshotSettings,
-    TopicNames, TransitionFilter,
+    AvroOutputs, ClientProperties, DeliverySettings, Guarantee, HttpSettings, KafkaSettings, PublishSettings, RegistrySettings, Secret,
+    SnapshotSettings, TopicNames, TransitionFilter,
 };
 use crate::model::churn::level::RiskLevel;
 use crate::model::loyalty::stage::LifeStage;
@@ -162,18 +162,17 @@ pub(super) fn publish(section: Section<'_>, segments: &[SegmentRule]) -> Publish
     };
     let churn_risk = section.texts("churn_risk").map(|levels| levels.iter().filter_map(level).collect());
     let cloud_events = section.one_of("headers", &[(false, "none"), (true, "cloudevents")], false);
-    let avro = avro(&section);
+    let (avro, registry) = avro(&section);
     section.finish();
-    PublishSettings { transitions, churn_risk, cloud_events, avro }
+    PublishSettings { transitions, churn_risk, cloud_events, avro, registry }
 }
 
-/// Where the schemas of records are when these are Avro.
-fn avro(section: &Section<'_>) -> Option<AvroOutputs> {
+/// Whether records are Avro, and where their schemas are. Without a format the registry is still read: earlier records may be Avro.
+fn avro(section: &Section<'_>) -> (Option<AvroOutputs>, Option<RegistrySettings>) {
     let is_avro = section.one_of("format", &[(false, "json"), (true, "avro")], false);
     let inner = section.section("registry");
     let register = inner.flag("register", true);
-    let registry = registry(inner, is_avro).filter(|_| is_avro)?;
-    Some(AvroOutputs { registry, register })
+    (is_avro.then_some(AvroOutputs { register }), registry(inner, is_avro))
 }
 
 fn unknown_transition(text: &str) -> String {

@@ -30,6 +30,9 @@ pub(super) fn traces(section: Section<'_>, can_trace: bool) -> Option<TracingSet
             let allowed = "must be an http or https address without user, query or fragment, such as \"http://localhost:4318\"";
             section.secret_mistake("endpoint", allowed);
         }
+        if address.as_ref().is_some_and(|address| address.path().ends_with("/v1/traces")) {
+            section.mistake("endpoint", "must be without `/v1/traces`, which is put after it");
+        }
         address
     });
     let sample_ratio = section.number("sample_ratio", 0.0..=1.0, 0.0);
@@ -61,6 +64,8 @@ mod tests {
         let settings = read(text, true).expect("settings").expect("on");
         assert_eq!(settings.endpoint.as_ref().map(Url::as_str), Some("https://collector/otlp"));
         assert_eq!((settings.sample_ratio, settings.service_name), (1.0, None));
+        let twice = "tracing.endpoint = \"http://collector:4318/v1/traces\": must be without `/v1/traces`, which is put after it";
+        assert_eq!(read("[tracing]\nendpoint = \"http://collector:4318/v1/traces\"", true), Err(vec![twice.to_owned()]));
         for can_trace in [false, true] {
             assert_eq!(read("[tracing]\nsample_ratio = 1", can_trace), Ok(None));
         }

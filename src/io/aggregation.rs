@@ -8,6 +8,7 @@ mod board;
 mod histories;
 mod scoring;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
@@ -71,7 +72,8 @@ pub enum AggregationError {
     TimeZone(#[from] UnknownTimeZone),
 }
 
-/// Runs for election, and aggregates when elected, until `stop`. What the partitions have told by then is published before it ends.
+/// Runs for election once the workers of this process have their share of the log, so that they have accepted its history by the settings; aggregates when
+/// elected, until `stop`. What the partitions have told by then is published before it ends.
 pub fn run(
     settings: &Settings,
     (connection, publication): (&Connection, &Publication),
@@ -82,7 +84,7 @@ pub fn run(
 ) -> Result<(), AggregationError> {
     pulse.wait_for("the brokers, to run for election");
     let topic = election_topic(&settings.kafka.group_id);
-    let mut member = GroupConsumer::join(connection, &topic, &topic, 1)?;
+    let mut member = None;
     let follow = || {
         let read = |published: &str| TopicReader::start(connection, &topic, published);
         Ok::<_, ConsumeError>(Role::Follows(Box::new((read(&settings.topics.metrics)?, read(&settings.topics.alerts)?))))
@@ -91,7 +93,10 @@ pub fn run(
     let mut follower = ModelFollower::start(connection, &topic, &model_topic(&settings.kafka.group_id))?;
     while !stop.load(Ordering::Relaxed) {
         pulse.beat();
-        while let Some(event) = member.poll()? {
+        if member.is_none() && observations.is_ready() {
+            member = Some(GroupConsumer::join(connection, &topic, &topic, 1)?);
+        }
+        while let Some((member, event)) = next_event(&mut member)? {
             match event {
                 GroupEvent::Assigned(partitions) => {
                     let starts: Vec<(i32, i64)> = partitions.iter().map(|partition| (*partition, 0)).collect();
@@ -125,6 +130,12 @@ pub fn run(
     Ok(())
 }
 
+/// What happened in the group, with the member of it that this process is, if it is one.
+fn next_event(member: &mut Option<GroupConsumer>) -> Result<Option<(&mut GroupConsumer, GroupEvent)>, ConsumeError> {
+    let Some(member) = member else { return Ok(None) };
+    Ok(member.poll()?.map(|event| (member, event)))
+}
+
 /// What this process does about metrics.
 enum Role<'s> {
     /// Another process aggregates; the metrics and alerts that it publishes are read, to be shown here as well.
@@ -135,29 +146,33 @@ enum Role<'s> {
 
 /// Puts a published metric on the board.
 fn show(publication: &Publication, record: &Record<'_>, board: &MetricsBoard) {
-    if let Some((_, value)) = read_back(publication, record) {
+    if let Some((_, Ok(value))) = read_back(record, |value| publication.json_at_once(value)) {
         board.put(value);
     }
 }
 
 /// Puts a published alert on the board.
 fn show_alert(publication: &Publication, record: &Record<'_>, board: &MetricsBoard) {
-    if let Some((fingerprint, value)) = read_back(publication, record) {
+    if let Some((fingerprint, Ok(value))) = read_back(record, |value| publication.json_at_once(value)) {
         board.put_alert(&fingerprint, value);
     }
 }
 
-/// Key and value of a published record; `None` of a tombstone. What cannot be read is passed over, and published again as of a new key.
-fn read_back(publication: &Publication, record: &Record<'_>) -> Option<(String, Value)> {
+/// A published record cannot be read back.
+struct Unreadable;
+
+/// Key and value of a published record; `None` of a tombstone.
+fn read_back<'r>(
+    record: &Record<'r>,
+    json: impl Fn(&'r [u8]) -> Result<Cow<'r, [u8]>, String>,
+) -> Option<(String, Result<Value, Unreadable>)> {
     let (key, payload) = (record.key?, record.payload?);
-    let json = publication.json(payload);
-    match json.and_then(|json| serde_json::from_slice(&json).map_err(|error| error.to_string())) {
-        Ok(value) => Some((String::from_utf8_lossy(key).into_owned(), value)),
-        Err(reason) => {
-            tracing::warn!(partition = record.partition, offset = record.offset, reason, "a record that was published cannot be read back");
-            None
-        }
-    }
+    let value = json(payload).and_then(|json| serde_json::from_slice(&json).map_err(|error| error.to_string()));
+    let value = value.map_err(|reason| {
+        tracing::warn!(partition = record.partition, offset = record.offset, reason, "a record that was published cannot be read back");
+        Unreadable
+    });
+    Some((String::from_utf8_lossy(key).into_owned(), value))
 }
 
 /// A metric as it was published last.
@@ -165,8 +180,8 @@ fn read_back(publication: &Publication, record: &Record<'_>) -> Option<(String, 
 struct Published {
     revision: u64,
     is_final: bool,
-    /// Of the record without its revision.
-    digest: u64,
+    /// Of the record without its revision; `None` when it could not be read, so that it is said again.
+    digest: Option<u64>,
 }
 
 /// A topic, and its records by key.
@@ -209,13 +224,13 @@ impl<'s> Session<'s> {
         let mut alerting = Alerting::new(settings, calendar, Arc::clone(observations));
         let mut published = BTreeMap::new();
         read_all(connection, &group_id, &settings.topics.metrics, |record| {
-            let day = read_back(publication, record).and_then(|record| note_published(record, &mut published, board));
-            if let Some(day) = day {
+            let known = read_back(record, |value| publication.json(value));
+            if let Some(day) = known.and_then(|(key, value)| note_published(key, value, &mut published, board)) {
                 alerting.note_final(day);
             }
         })?;
         read_all(connection, &group_id, &settings.topics.alerts, |record| {
-            if let Some((fingerprint, value)) = read_back(publication, record) {
+            if let Some((fingerprint, Ok(value))) = read_back(record, |value| publication.json(value)) {
                 alerting.note(&fingerprint, &value);
                 board.put_alert(&fingerprint, value);
             }
@@ -387,7 +402,7 @@ impl<'s> Session<'s> {
         metric.is_final |= before.is_some_and(|before| before.is_final);
         let revision = before.map_or(0, |before| before.revision + 1);
         let mut value = records::metric(&metric, revision, self.engine);
-        let published = Published { revision, is_final: metric.is_final, digest: digest(&mut value, revision) };
+        let published = Published { revision, is_final: metric.is_final, digest: Some(digest(&mut value, revision)) };
         let same = before.is_some_and(|before| before.digest == published.digest);
         (!same).then_some((key, published, value))
     }
@@ -420,10 +435,20 @@ fn told(record: &Record<'_>) -> Option<(i32, String, Told)> {
 }
 
 /// Takes in a published metric; its day, if it is of everything and final.
-fn note_published((key, mut value): (String, Value), published: &mut BTreeMap<String, Published>, board: &MetricsBoard) -> Option<Day> {
+fn note_published(
+    key: String,
+    value: Result<Value, Unreadable>,
+    published: &mut BTreeMap<String, Published>,
+    board: &MetricsBoard,
+) -> Option<Day> {
+    let Ok(mut value) = value else {
+        let unread = |revision, is_final| Published { revision, is_final, digest: None };
+        published.entry(key).and_modify(|before| *before = unread(before.revision + 1, before.is_final)).or_insert(unread(0, false));
+        return None;
+    };
     let revision = value["revision"].as_u64().unwrap_or(0);
     let is_final = value["final"].as_bool().unwrap_or(false);
-    let digest = digest(&mut value, revision);
+    let digest = Some(digest(&mut value, revision));
     published.insert(key, Published { revision, is_final, digest });
     let day = value["day"].as_str().and_then(Day::parse).filter(|_| is_final && value["segment"] == ALL);
     board.put(value);

@@ -1,6 +1,8 @@
 //! What a record of an input topic is as an event.
 
 use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::kafka::Record;
 use super::registry::Registry;
@@ -17,9 +19,10 @@ pub struct InputReader {
 }
 
 impl InputReader {
-    /// A reader of the input that settings describe. `runtime` asks the registry for schemas.
-    pub fn new(settings: &Settings, runtime: &tokio::runtime::Handle) -> Result<Self, reqwest::Error> {
-        let registry = settings.registry.as_ref().map(|registry| Registry::new(registry, runtime.clone())).transpose()?;
+    /// A reader of the input that settings describe. `runtime` asks the registry for schemas, and waits for it until `stop`.
+    pub fn new(settings: &Settings, runtime: &tokio::runtime::Handle, stop: &Arc<AtomicBool>) -> Result<Self, reqwest::Error> {
+        let registry = |registry| Registry::new(registry, runtime.clone(), Arc::clone(stop));
+        let registry = settings.registry.as_ref().map(registry).transpose()?;
         Ok(Self { format: settings.input.format, registry })
     }
 

@@ -3,13 +3,15 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use serde_json::Value;
 
 use super::kafka::Outgoing;
 use super::kafka::producer::{ProduceError, Producer};
-use super::registry::Registry;
-use crate::config::{AvroOutputs, Settings, TopicNames};
+use super::registry::{Known, Registry};
+use crate::config::{Settings, TopicNames};
 use crate::wire::cloud_event;
 use crate::wire::registry::avro::{AvroSchema, AvroWriter};
 use crate::wire::registry::{Framed, RegisteredSchema};
@@ -51,11 +53,11 @@ pub enum PublicationError {
 
 impl Publication {
     /// The outputs that settings describe. Schemas of Avro are registered, or asked for, which is waited for while the registry does not answer. `runtime` makes the
-    /// requests; this must not be called from one of its tasks.
-    pub fn new(settings: &Settings, runtime: &tokio::runtime::Handle) -> Result<Self, PublicationError> {
+    /// requests; this must not be called from one of its tasks. Nothing is waited for after `stop`.
+    pub fn new(settings: &Settings, runtime: &tokio::runtime::Handle, stop: &Arc<AtomicBool>) -> Result<Self, PublicationError> {
         let Settings { publish, topics, .. } = settings;
-        let client = |avro: &AvroOutputs| Registry::new(&avro.registry, runtime.clone());
-        let registry = publish.avro.as_ref().map(client).transpose().map_err(|error| PublicationError::Client(error.into()))?;
+        let client = |registry| Registry::new(registry, runtime.clone(), Arc::clone(stop));
+        let registry = publish.registry.as_ref().map(client).transpose().map_err(|error| PublicationError::Client(error.into()))?;
         let mut outputs = BTreeMap::new();
         for (topic, schema) in published(topics) {
             let is_published = schema != PROFILES || settings.engine.publish_profiles;
@@ -115,14 +117,26 @@ impl Publication {
         producer.send_with_headers(topic, record, &headers)
     }
 
-    /// A published value as JSON, whatever was published when it was.
+    /// A published value as JSON, whatever was published when it was. The registry is waited for.
     ///
     /// # Errors
     /// Why it cannot be read.
     pub fn json<'v>(&self, value: &'v [u8]) -> Result<Cow<'v, [u8]>, String> {
+        self.json_by(value, Registry::schema)
+    }
+
+    /// The same, unless the registry would have to be waited for.
+    ///
+    /// # Errors
+    /// Why it cannot be read, now at least.
+    pub fn json_at_once<'v>(&self, value: &'v [u8]) -> Result<Cow<'v, [u8]>, String> {
+        self.json_by(value, Registry::schema_at_once)
+    }
+
+    fn json_by<'v>(&self, value: &'v [u8], schema: impl Fn(&Registry, u32) -> Known) -> Result<Cow<'v, [u8]>, String> {
         let Some(framed) = Framed::read(value) else { return Ok(Cow::Borrowed(value)) };
-        let registry = self.registry.as_ref().ok_or("it is Avro, and there is no publish.registry to ask for its schema")?;
-        match &*registry.schema(framed.schema).map_err(|reason| reason.to_string())? {
+        let registry = self.registry.as_ref().ok_or("it is Avro, and publish.registry.url does not say where its schema is")?;
+        match &*schema(registry, framed.schema).map_err(|reason| reason.to_string())? {
             RegisteredSchema::Avro(schema) => {
                 let mut value = schema.to_value(framed.datum)?;
                 if let Value::Object(record) = &mut value {

@@ -2,10 +2,12 @@
 //! `POST /subjects/{subject}/versions` registers one, `POST /subjects/{subject}` asks for the id of one that is registered.
 //!
 //! An id means one schema for good, so each is asked for once. While the registry does not answer, a worker waits: a record whose schema is not known yet can be
-//! neither counted nor refused. The watchdog (`workers.step_limit`) ends a process that waits for too long.
+//! neither counted nor refused. The watchdog (`workers.step_limit`) ends a process that waits for too long; told to stop, it ends at once.
 
 use std::collections::HashMap;
 use std::fmt::Display;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -25,6 +27,10 @@ const ANSWER: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often it is told that it is waited for.
 const TELL: Duration = Duration::from_secs(5);
+/// Bytes of an answer at most: schemas are far smaller.
+const LARGEST_ANSWER: usize = 8 << 20;
+/// How often a thread that waits looks whether the service was told to stop.
+const LOOK: Duration = Duration::from_millis(100);
 /// What registries speak.
 const MEDIA_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 /// Schemas that one refers to at most, directly or not.
@@ -38,7 +44,7 @@ const MOST_REFUSALS: usize = 10_000;
 const UNKNOWN: [i64; 3] = [40403, 40401, 40402];
 
 /// A schema, or why there is none of an id.
-type Known = Result<Arc<RegisteredSchema>, Arc<str>>;
+pub type Known = Result<Arc<RegisteredSchema>, Arc<str>>;
 
 /// What is known by id.
 #[derive(Default)]
@@ -73,7 +79,15 @@ pub struct Registry {
     credentials: Option<Credentials>,
     runtime: Handle,
     known: Mutex<Memory>,
+    /// Since when it has not answered a question that did not wait.
+    silent: Mutex<Option<Stopwatch>>,
+    stop: Arc<AtomicBool>,
 }
+
+/// What a thread ends with that waited for a registry when the service was told to stop: it holds records that it can neither count nor refuse, so that nothing of
+/// what it has in hand is committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped;
 
 /// What the registry says of a schema.
 #[derive(Deserialize)]
@@ -105,10 +119,18 @@ enum Trouble {
 }
 
 impl Registry {
-    /// The registry of the settings. `runtime` runs the requests; methods must not be called from one of its tasks.
-    pub fn new(settings: &RegistrySettings, runtime: Handle) -> Result<Self, reqwest::Error> {
+    /// The registry of the settings. `runtime` runs the requests; methods must not be called from one of its tasks. Nothing is waited for after `stop`.
+    pub fn new(settings: &RegistrySettings, runtime: Handle, stop: Arc<AtomicBool>) -> Result<Self, reqwest::Error> {
         let client = Client::builder().timeout(ANSWER).redirect(reqwest::redirect::Policy::none()).build()?;
-        Ok(Self { client, url: settings.url.clone(), credentials: settings.credentials.clone(), runtime, known: Mutex::default() })
+        Ok(Self {
+            client,
+            url: settings.url.clone(),
+            credentials: settings.credentials.clone(),
+            runtime,
+            known: Mutex::default(),
+            silent: Mutex::default(),
+            stop,
+        })
     }
 
     /// The schema of an id, waited for as long as the registry does not answer.
@@ -154,14 +176,45 @@ impl Registry {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).keep(id, &Ok(Arc::new(schema)));
     }
 
-    /// Asks about a schema, by its id or subject, again and again until there is an answer.
+    /// The schema of an id, if it is known or the registry tells it at once. When it does not answer, it is not asked again for a while.
+    ///
+    /// # Errors
+    /// Why it is not known.
+    pub fn schema_at_once(&self, id: u32) -> Known {
+        if let Some(known) = self.known.lock().unwrap_or_else(PoisonError::into_inner).find(id) {
+            return known;
+        }
+        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        if silent.as_ref().is_some_and(|since| since.elapsed() < TELL) {
+            return Err(Arc::from("the schema registry did not answer a moment ago"));
+        }
+        let found = match self.runtime.block_on(self.ask(id)) {
+            Ok(schema) => Ok(Arc::new(schema)),
+            Err(Trouble::Lasting(reason)) => Err(Arc::from(reason)),
+            Err(Trouble::Passing(reason)) => {
+                *silent = Some(Stopwatch::start());
+                return Err(Arc::from(reason));
+            }
+        };
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).keep(id, &found);
+        found
+    }
+
+    /// Asks about a schema, by its id or subject, again and again until there is an answer, or the service is told to stop: then the thread ends, [`Stopped`].
     fn wait<A, F: Future<Output = Result<A, Trouble>>>(&self, schema: &dyn Display, ask: impl Fn() -> F) -> Result<A, String> {
         let mut since_told: Option<Stopwatch> = None;
         loop {
-            match self.runtime.block_on(ask()) {
-                Ok(answer) => return Ok(answer),
-                Err(Trouble::Lasting(reason)) => return Err(reason),
-                Err(Trouble::Passing(reason)) => {
+            let answer = self.runtime.block_on(async {
+                tokio::select! {
+                    answer = ask() => Some(answer),
+                    () = self.told_to_stop() => None,
+                }
+            });
+            match answer {
+                None => resume_unwind(Box::new(Stopped)),
+                Some(Ok(answer)) => return Ok(answer),
+                Some(Err(Trouble::Lasting(reason))) => return Err(reason),
+                Some(Err(Trouble::Passing(reason))) => {
                     if since_told.as_ref().is_none_or(|since| since.elapsed() > TELL) {
                         tracing::warn!(url = %self.url, %schema, reason, "waiting for the schema registry");
                         since_told = Some(Stopwatch::start());
@@ -169,6 +222,12 @@ impl Registry {
                     thread::sleep(PAUSE);
                 }
             }
+        }
+    }
+
+    async fn told_to_stop(&self) {
+        while !self.stop.load(Ordering::Relaxed) {
+            tokio::time::sleep(LOOK).await;
         }
     }
 
@@ -223,10 +282,15 @@ impl Registry {
             None => request,
         };
         let passing = |error: reqwest::Error| Trouble::Passing(format!("{:#}", anyhow::Error::from(error.without_url())));
-        let response = request.send().await.map_err(passing)?;
-        let status = response.status();
-        let body = response.bytes().await.map_err(passing)?;
-        Ok((status, body.to_vec()))
+        let mut response = request.send().await.map_err(passing)?;
+        let mut body = Vec::new();
+        while let Some(part) = response.chunk().await.map_err(passing)? {
+            body.extend_from_slice(&part);
+            if body.len() > LARGEST_ANSWER {
+                return Err(Trouble::Passing(format!("its answer is longer than {LARGEST_ANSWER} bytes")));
+            }
+        }
+        Ok((response.status(), body))
     }
 }
 

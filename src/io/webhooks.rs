@@ -62,16 +62,6 @@ pub enum WebhookError {
         /// What the broker said.
         reason: String,
     },
-    /// A record cannot be read back.
-    #[error("the record at offset {offset} of partition {partition} cannot be read: {reason}")]
-    Unreadable {
-        /// The partition.
-        partition: i32,
-        /// The offset.
-        offset: i64,
-        /// Why.
-        reason: String,
-    },
     /// A task panicked.
     #[error("the task of partition {0} ended")]
     Task(i32),
@@ -85,7 +75,7 @@ impl WebhookError {
             Self::Consume(error) => !matches!(error, ConsumeError::MissingTopic { .. } | ConsumeError::Failed { .. }),
             Self::Produce(error) => !matches!(error, ProduceError::MissingTopic { .. } | ProduceError::Fatal { .. }),
             Self::Partition { .. } => true,
-            Self::Client(_) | Self::Unreadable { .. } | Self::Task(_) => false,
+            Self::Client(_) | Self::Task(_) => false,
         }
     }
 }
@@ -248,7 +238,7 @@ impl<'p> Courier<'p> {
             match entry {
                 Entry::Record(record) => {
                     let Some(lane) = lanes.get_mut(&record.partition).filter(|lane| lane.expects(record.offset)) else { continue };
-                    if let Some(delivery) = delivery(parts, topic, &record)? {
+                    if let Some(delivery) = delivery(parts, topic, &record) {
                         lane.take(delivery, record.timestamp_ms);
                     } else {
                         lane.pass_over(record.offset);
@@ -423,22 +413,26 @@ impl<'p> Courier<'p> {
     }
 }
 
-/// What is posted of a record, as JSON; `None` when it is passed over, as are tombstones.
-fn delivery(parts: &WebhookParts, topic: &str, record: &Record<'_>) -> Result<Option<Delivery>, WebhookError> {
-    let Some(published) = record.payload else { return Ok(None) };
-    let unreadable = |reason| WebhookError::Unreadable { partition: record.partition, offset: record.offset, reason };
-    let value = parts.publication.json(published).map_err(unreadable)?;
-    if !parts.settings.filter.accepts(&value) {
-        return Ok(None);
-    }
+/// What is posted of a record, as JSON; `None` when it is passed over, as are tombstones. What cannot be read is given up.
+fn delivery(parts: &WebhookParts, topic: &str, record: &Record<'_>) -> Option<Delivery> {
+    let published = record.payload?;
+    parts.pulse.wait_for("the schema registry, to read what was published");
+    let json = parts.publication.json(published);
+    parts.pulse.beat();
+    let (value, unreadable) = match json {
+        Ok(value) if !parts.settings.filter.accepts(&value) => return None,
+        Ok(value) => (value, None),
+        Err(reason) => (Cow::Borrowed(published), Some(format!("it cannot be read: {reason}"))),
+    };
     let timestamp_ms = record.timestamp_ms.unwrap_or(0);
     let place = Place { kind: parts.kind, topic, partition: record.partition, offset: record.offset, timestamp_ms };
-    Ok(Some(Delivery {
+    Some(Delivery {
         id: id(&place, &value),
         partition: record.partition,
         offset: record.offset,
         key: record.key.map(<[u8]>::to_vec),
         published: matches!(value, Cow::Owned(_)).then(|| published.to_vec()),
         value: value.into_owned(),
-    }))
+        unreadable,
+    })
 }

@@ -32,7 +32,7 @@ pub fn backfill(settings: &Settings, work: &Backfill, runtime: &tokio::runtime::
     let partitions = *counts.get(&log).ok_or_else(|| missing(&log))?;
     runtime.block_on(check_policy(&topics, &log))?;
     let target = Target { topic: log, partitions, internal: settings.kafka.repartition };
-    let reader = reader(settings, runtime)?;
+    let reader = reader(settings, runtime, &Arc::default())?;
     let traces = traces::start(settings, &Arc::default(), runtime)?;
     let start = now();
     let done = backfill::backfill(settings, &connection, &reader, (&target, work));

@@ -90,7 +90,8 @@ pub(super) async fn check_kept(settings: &Settings, name: &KeptName, connection:
         let reason = format!("of the {partitions} partitions of topic `{log}`, snapshots kept as {name} are of {kept:?}");
         return Err(ServiceError::Refused(reason));
     }
-    let processors = EngineProcessors::new(settings, &Arc::default(), &reader(settings, &tokio::runtime::Handle::current())?)?;
+    let processors =
+        EngineProcessors::new(settings, &Arc::default(), &reader(settings, &tokio::runtime::Handle::current(), &Arc::default())?)?;
     let onlooker = GroupConsumer::alone(connection, &settings.kafka.group_id, &log, Isolation::Committed);
     let onlooker = onlooker.map_err(|error| ServiceError::Refused(error.to_string()))?;
     for partition in kept {

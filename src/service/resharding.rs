@@ -75,8 +75,8 @@ fn make_worker(
     let store = &settings.snapshots;
     let parts = WorkerParts {
         connection: connection.clone(),
-        publication: Arc::new(Publication::new(settings, runtime)?),
-        processors: Arc::new(EngineProcessors::new(settings, &Arc::default(), &reader(settings, runtime)?)?),
+        publication: Arc::new(Publication::new(settings, runtime, &Arc::default())?),
+        processors: Arc::new(EngineProcessors::new(settings, &Arc::default(), &reader(settings, runtime, &Arc::default())?)?),
         snapshots: Snapshots::open(&store.url, &settings.kafka.group_id, &worker_settings.topic, usize::from(store.keep))?,
         runtime: runtime.clone(),
         observations: Arc::<Observations>::default(),

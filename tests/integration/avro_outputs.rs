@@ -1,9 +1,12 @@
 //! What is published as Avro, by schemas that are registered, and read back by the service itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rdkafka::ClientConfig;
+use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 use serde_json::{Value, json};
 use stickiness::io::clock::Stopwatch;
 use stickiness::wire::registry::Framed;
@@ -11,7 +14,7 @@ use stickiness::wire::registry::avro::AvroSchema;
 use stickiness::wire::schema::avro::leave_out_absent;
 
 use crate::support::broker::Broker;
-use crate::support::feed::{Feed, MORE, PATIENCE, finish};
+use crate::support::feed::{Feed, MORE, PATIENCE, finish, wait_until_counted};
 use crate::support::outputs::{Outputs, assert_same};
 use crate::support::process::Group;
 use crate::support::receiver::Receiver;
@@ -161,6 +164,10 @@ fn avro_says_what_json_says_and_is_read_back_after_a_restart() {
     process.terminate();
     assert_eq!(read_committed(&bootstrap, &metrics_topic).len(), published, "nothing was said again");
 
+    group.write_settings(&group.settings().replace("publish.format = \"avro\"", "publish.format = \"json\""));
+    finish(group.start(), &bootstrap, &group, &[name]);
+    assert_eq!(read_committed(&bootstrap, &metrics_topic).len(), published, "nor when records become JSON again");
+
     finish(plain.start(), &bootstrap, &plain, &[name]);
     let json = Outputs::read(&bootstrap, &plain.name);
     let all = read_committed(&bootstrap, &metrics_topic);
@@ -194,6 +201,89 @@ fn assert_framed(records: &[Output], registered: &Registered) {
         assert_eq!(header("content-type"), Some("application/avro".as_bytes()));
         assert_eq!(header("ce_type"), Some("stickiness.transitions.v1".as_bytes()));
     }
+}
+
+/// A value of a schema that no registry knows.
+const UNKNOWN: [u8; 7] = [0, 0, 0, 3, 0xe5, 1, 2];
+
+/// Publishes a value of a schema that no registry knows.
+fn spoil(bootstrap: &str, topic: &str, key: &str) {
+    let producer: ThreadedProducer<_> = ClientConfig::new().set("bootstrap.servers", bootstrap).create().expect("a producer");
+    let record = BaseRecord::<str, [u8]>::to(topic).key(key).payload(&UNKNOWN);
+    producer.send(record).map_err(|(error, _)| error).expect("room in the queue");
+    producer.flush(PATIENCE).expect("delivered");
+}
+
+#[test]
+fn what_cannot_be_read_back_is_said_again_and_given_up_by_webhooks() {
+    let bootstrap = Broker::shared().bootstrap();
+    let (name, registered) = ("avro-spoilt", Registered::default());
+    let port = registry(&registered);
+    let receiver = Receiver::start(|_, _| "200 OK");
+    let group = group(&bootstrap, name, receiver.port);
+    become_avro(&group, port);
+    let mut feed = Feed::new(&bootstrap, name, 1, true, 7);
+    feed.feed(300);
+    finish(group.start(), &bootstrap, &group, &[name]);
+    let [metrics_topic, transitions_topic] = ["metrics", "transitions"].map(|kind| format!("{name}-{kind}"));
+    let last = read_committed(&bootstrap, &metrics_topic).pop().expect("metrics");
+    let key = last.key.clone().expect("a key");
+    spoil(&bootstrap, &metrics_topic, &key);
+    spoil(&bootstrap, &transitions_topic, "ada");
+    let mut process = group.start();
+    let stopwatch = Stopwatch::start();
+    let is_dealt_with = || is_committed(&bootstrap, &format!("{name}.webhook.crm.transitions"), &transitions_topic);
+    let is_news = |record: &Output| record.key.as_ref() == Some(&key) && record.value.as_deref() != Some(&UNKNOWN);
+    let is_said_again = || read_committed(&bootstrap, &metrics_topic).last().is_some_and(is_news);
+    while !(is_dealt_with() && is_said_again()) {
+        process.assert_runs();
+        assert!(stopwatch.elapsed() < PATIENCE, "it is dealt with\n{}", process.log());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    process.wait_for_log("a record that was published cannot be read back", PATIENCE);
+    process.terminate();
+    let again = read_committed(&bootstrap, &metrics_topic).pop().expect("metrics");
+    let [mut before, mut after] = [&last, &again].map(|record| read(&registered, record).expect("a value"));
+    assert!(after["revision"].take().as_u64() > before["revision"].take().as_u64(), "a later revision");
+    assert_eq!(after, before, "the same figures");
+    let dead = read_committed(&bootstrap, &format!("{name}-dead"));
+    let reason = |record: &Output| record.headers.iter().any(|(name, value)| name == "stickiness.reason" && value == b"undelivered");
+    let undelivered: Vec<&Output> = dead.iter().filter(|record| reason(record)).collect();
+    assert_eq!(undelivered.len(), 1);
+    assert_eq!(undelivered[0].value.as_deref(), Some(UNKNOWN.as_slice()), "byte for byte");
+}
+
+#[test]
+fn a_follower_and_an_aggregator_that_wait_for_the_registry_stop_when_they_are_told_to() {
+    let bootstrap = Broker::shared().bootstrap();
+    let (name, registered) = ("avro-away", Registered::default());
+    let is_away = Arc::new(AtomicBool::new(false));
+    let (shared, away) = (Arc::clone(&registered), Arc::clone(&is_away));
+    let port = serve(move |request| {
+        let is_lookup = request.path.starts_with("/schemas/ids/");
+        if is_lookup && away.load(Ordering::Relaxed) {
+            ("503 Service Unavailable", String::new())
+        } else {
+            answer(request, &mut shared.lock().expect("no panic"))
+        }
+    });
+    let group = Group::new(&bootstrap, name, &[name], &format!("{MORE}\nworkers.step_limit = \"10s\""));
+    become_avro(&group, port);
+    let mut feed = Feed::new(&bootstrap, name, 1, true, 7);
+    feed.feed(300);
+    let mut first = group.start();
+    wait_until_counted(&mut first, &bootstrap, &group, &[name]);
+    first.wait_for_log("io::aggregation: aggregating", PATIENCE);
+    is_away.store(true, Ordering::Relaxed);
+    let mut follower = group.start();
+    follower.wait_for_log("io::worker: partitions assigned", PATIENCE);
+    spoil(&bootstrap, &format!("{name}-metrics"), "all|2026-01-01");
+    follower.wait_for_log("a record that was published cannot be read back", PATIENCE);
+    std::thread::sleep(Duration::from_secs(12));
+    follower.assert_runs();
+    first.terminate();
+    follower.wait_for_log("waiting for the schema registry", PATIENCE);
+    follower.terminate();
 }
 
 #[test]

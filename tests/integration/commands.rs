@@ -62,7 +62,8 @@ fn a_user_is_asked_of_the_running_service() {
     let profile: Value = serde_json::from_slice(&found.stdout).unwrap_or_else(|_| panic!("{}\n{}", said(&found), process.log()));
     assert_eq!((profile["user_id"].as_str(), profile["active_days"].as_u64()), (Some("a/b"), Some(1)));
     assert_eq!(profile["explain"]["activity"]["reasons"], serde_json::json!(["seen on one day only"]));
-    assert_eq!(profile["recent"], serde_json::json!({"from": "2026-01-01", "active_days": ["2026-01-01"], "orders": []}));
+    let recent = serde_json::json!({"from": "2026-01-01", "active_days": ["2026-01-01"], "categories": [], "orders": []});
+    assert_eq!(profile["recent"], recent);
     let mut explain = group.command("user");
     explain.args(["--address", address, "--explain", "a/b"]);
     let told = String::from_utf8(output(explain).stdout).expect("text");
@@ -196,10 +197,14 @@ fn settings_that_decide_figures_belong_to_the_history() {
     let group = Group::new(&bootstrap, "commands-settings", &["commands-settings"], "time.mau_days = 30");
     let mut first = group.start();
     wait_for_line(&mut first, "state restored");
+    wait_for_line(&mut first, "io::aggregation: aggregating");
     first.terminate();
+    let published = read_committed(&bootstrap, "commands-settings-metrics").len();
+    assert!(published > 0);
     group.write_settings(&group.settings().replace("time.mau_days = 30", "time.mau_days = 28"));
     let mut second = group.start();
     assert_eq!(second.wait(PATIENCE).code(), Some(1));
+    assert_eq!(read_committed(&bootstrap, "commands-settings-metrics").len(), published, "what is refused publishes nothing");
     assert!(second.log().contains("counted with other settings (time.mau_days)"), "{}", second.log());
     assert!(second.log().contains("run --new-lineage"), "{}", second.log());
 }

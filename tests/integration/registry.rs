@@ -129,6 +129,21 @@ fn avro_is_read_by_the_schema_of_each_record() {
 }
 
 #[test]
+fn a_process_that_waits_for_a_registry_stops_when_it_is_told_to() {
+    let bootstrap = Broker::shared().bootstrap();
+    let name = "registry-away";
+    produce(&bootstrap, name, &[framed(1, b"ada")]);
+    let port = serve(|_| ("200 OK", "x".repeat(9 << 20)));
+    let registry = format!("input.format = \"avro\"\ninput.registry = {{ url = \"http://127.0.0.1:{port}\" }}");
+    let group = Group::new(&bootstrap, name, &[name], &format!("{MORE}\n{registry}"));
+    let process = group.start();
+    process.wait_for_log("its answer is longer than 8388608 bytes", PATIENCE);
+    process.terminate();
+    assert!(read_committed(&bootstrap, &format!("{name}-dead")).is_empty(), "the record is neither counted nor refused");
+    assert!(!group.has_committed_all(&bootstrap, &[name]));
+}
+
+#[test]
 fn protobuf_is_read_with_what_its_schema_imports() {
     let event = r#"syntax = "proto3"; import "shop/channel.proto"; import "google/protobuf/timestamp.proto";
         message Event { string user_id = 1; string type = 2; google.protobuf.Timestamp timestamp = 3; shop.Properties properties = 4; }"#;

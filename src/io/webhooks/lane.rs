@@ -32,6 +32,8 @@ pub(super) struct Delivery {
     pub(super) value: Vec<u8>,
     /// The value on the topic, where it is not the same.
     pub(super) published: Option<Vec<u8>>,
+    /// Why it cannot be read, and so is never posted.
+    pub(super) unreadable: Option<String>,
 }
 
 impl Delivery {
@@ -195,6 +197,9 @@ async fn post_all(mut records: UnboundedReceiver<Delivery>, mut left: watch::Rec
 
 /// Posts a record until it is taken or given up; `None` when it was told to leave before.
 async fn post(record: Delivery, left: &mut watch::Receiver<bool>, route: &Route) -> Option<News> {
+    if let Some(reason) = record.unreadable.clone() {
+        return Some(News::GivenUp(Box::new(record), reason));
+    }
     // What the endpoint asked for before is none of this record's time.
     wait(route.endpoint.held(), left).await?;
     let since = Stopwatch::start();

@@ -69,6 +69,7 @@ fn record(partition: i32, offset: i64) -> Delivery {
         key: None,
         value: format!("{partition}:{offset}").into_bytes(),
         published: None,
+        unreadable: None,
     }
 }
 
