@@ -60,11 +60,48 @@ fn insights_of_a_small_log() {
     let complaints = &insights["complaints"];
     assert_eq!((&complaints["first_response"]["median_hours"], &complaints["categories"][0]["complaints"]), (&24.into(), &1.into()));
     let payback = &insights["economics"]["payback"];
-    assert_eq!((&payback["buyers"], &payback["median_days"]), (&1.into(), &20.into()), "12 came back with the second order of 10");
+    assert_eq!((&payback["buyers"], &payback["median_days"]), (&0.into(), &Value::Null), "what is left of 10 is unknown where no cost is told");
     assert_eq!(insights["pareto"]["profit"]["top20_profit_share"], Value::Null, "no order tells its cost");
     let alone = run(&["insights", "--until", "2026-02-20", "--name", "funnel", path]);
     assert_eq!(serde_json::from_str::<Value>(&alone.stdout).expect("a list"), insights["funnel"]);
     assert_eq!(run(&["insights", "--name", "weather", path]).status, 2);
+}
+
+/// The insights of events of 2026, each a user, a type, a time and properties.
+fn insights_of(events: &[(&str, &str, &str, &str)], until: &str) -> Value {
+    let directory = tempfile::tempdir().expect("a folder");
+    let path = directory.path().join("events.ndjson");
+    let line = |(id, (user, kind, time, properties)): (usize, &(&str, &str, &str, &str))| {
+        format!("{{\"event_id\":\"{id}\",\"user_id\":\"{user}\",\"type\":\"{kind}\",\"timestamp\":\"2026-{time}Z\",\"properties\":{properties}}}\n")
+    };
+    std::fs::write(&path, events.iter().enumerate().map(line).collect::<String>()).expect("written");
+    let done = run(&["insights", "--until", until, path.to_str().expect("UTF-8")]);
+    serde_json::from_str(&done.stdout).expect("one object")
+}
+
+#[test]
+fn money_comes_back_when_all_orders_until_then_tell_their_cost() {
+    let order = |user, day, properties| (user, "order_placed", day, properties);
+    let acquired = |user| (user, "cost_booked", "01-01T12:00:00", "{\"kind\":\"acquire\",\"amount\":12}");
+    let (first, second, third) = ("01-01T12:00:00", "01-21T12:00:00", "01-31T12:00:00");
+    let (told, untold) = ("{\"amount\":10,\"cost\":4}", "{\"amount\":10}");
+    let insights = insights_of(
+        &[
+            acquired("back before one that does not"),
+            order("back before one that does not", first, told),
+            order("back before one that does not", second, told),
+            order("back before one that does not", third, untold),
+            acquired("unknown"),
+            order("unknown", first, told),
+            order("unknown", second, untold),
+            order("unknown", third, told),
+            acquired("waits"),
+            order("waits", first, told),
+        ],
+        "2026-02-20",
+    );
+    let payback = &insights["economics"]["payback"];
+    assert_eq!((&payback["buyers"], &payback["paid_back"], &payback["median_days"]), (&2.into(), &1.into(), &20.into()), "{payback}");
 }
 
 #[test]
