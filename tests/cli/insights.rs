@@ -105,6 +105,38 @@ fn money_comes_back_when_all_orders_until_then_tell_their_cost() {
 }
 
 #[test]
+fn campaigns_of_every_week_are_told_and_answers_are_held_to_their_hours() {
+    let exposed = |time, arm| ("often", "campaign_exposed", time, arm);
+    let (card, control) = ("{\"campaign\":\"weekly\",\"arm\":\"card\"}", "{\"campaign\":\"weekly\",\"arm\":\"control\"}");
+    let complaint = |time, id| ("often", "complaint_opened", time, id);
+    let insights = insights_of(
+        &[
+            exposed("01-01T12:00:00", control),
+            exposed("02-01T12:00:00", card),
+            exposed("03-01T12:00:00", card),
+            exposed("05-20T12:00:00", control),
+            ("held out", "campaign_exposed", "03-01T12:00:00", control),
+            ("both", "campaign_exposed", "03-01T12:00:00", card),
+            ("both", "campaign_exposed", "03-02T12:00:00", control),
+            ("too early", "campaign_exposed", "01-01T12:00:00", card),
+            ("often", "order_placed", "02-10T12:00:00", "{\"amount\":10}"),
+            ("often", "order_placed", "03-10T12:00:00", "{\"amount\":10}"),
+            complaint("03-01T12:00:00", "{\"complaint_id\":\"a\"}"),
+            ("often", "complaint_resolved", "03-02T12:59:24", "{\"complaint_id\":\"a\"}"),
+            complaint("03-10T12:00:00", "{\"complaint_id\":\"b\"}"),
+            ("often", "complaint_resolved", "04-09T12:30:00", "{\"complaint_id\":\"b\"}"),
+        ],
+        "2026-06-01",
+    );
+    let weekly = &insights["campaigns"][0];
+    let side = |name: &str| (&weekly[name]["users"], &weekly[name]["orders"]);
+    assert_eq!((side("exposed"), side("held_out")), ((&1.into(), &1.into()), (&1.into(), &0.into())), "of the first within 30 to 120 days: {weekly}");
+    let answers = &insights["complaints"]["first_response"];
+    assert_eq!((&answers["complaints"], &answers["answered"]), (&2.into(), &1.into()), "the other took half an hour more than 720");
+    assert_eq!((&answers["within_24h"], &answers["within_72h"]), (&0.0.into(), &0.5.into()), "after 24.99 hours: {answers}");
+}
+
+#[test]
 fn insights_of_orders_and_campaigns() {
     let directory = tempfile::tempdir().expect("a folder");
     let path = directory.path().join("events.ndjson");
