@@ -60,7 +60,11 @@ fn insights_of_a_small_log() {
     let complaints = &insights["complaints"];
     assert_eq!((&complaints["first_response"]["median_hours"], &complaints["categories"][0]["complaints"]), (&24.into(), &1.into()));
     let payback = &insights["economics"]["payback"];
-    assert_eq!((&payback["buyers"], &payback["median_days"]), (&0.into(), &Value::Null), "what is left of 10 is unknown where no cost is told");
+    assert_eq!(
+        (&payback["buyers"], &payback["median_days"]),
+        (&0.into(), &Value::Null),
+        "what is left of 10 is unknown where no cost is told"
+    );
     assert_eq!(insights["pareto"]["profit"]["top20_profit_share"], Value::Null, "no order tells its cost");
     let alone = run(&["insights", "--until", "2026-02-20", "--name", "funnel", path]);
     assert_eq!(serde_json::from_str::<Value>(&alone.stdout).expect("a list"), insights["funnel"]);
@@ -72,7 +76,9 @@ fn insights_of(events: &[(&str, &str, &str, &str)], until: &str) -> Value {
     let directory = tempfile::tempdir().expect("a folder");
     let path = directory.path().join("events.ndjson");
     let line = |(id, (user, kind, time, properties)): (usize, &(&str, &str, &str, &str))| {
-        format!("{{\"event_id\":\"{id}\",\"user_id\":\"{user}\",\"type\":\"{kind}\",\"timestamp\":\"2026-{time}Z\",\"properties\":{properties}}}\n")
+        format!(
+            "{{\"event_id\":\"{id}\",\"user_id\":\"{user}\",\"type\":\"{kind}\",\"timestamp\":\"2026-{time}Z\",\"properties\":{properties}}}\n"
+        )
     };
     std::fs::write(&path, events.iter().enumerate().map(line).collect::<String>()).expect("written");
     let done = run(&["insights", "--until", until, path.to_str().expect("UTF-8")]);
@@ -130,7 +136,11 @@ fn campaigns_of_every_week_are_told_and_answers_are_held_to_their_hours() {
     );
     let weekly = &insights["campaigns"][0];
     let side = |name: &str| (&weekly[name]["users"], &weekly[name]["orders"]);
-    assert_eq!((side("exposed"), side("held_out")), ((&1.into(), &1.into()), (&1.into(), &0.into())), "of the first within 30 to 120 days: {weekly}");
+    assert_eq!(
+        (side("exposed"), side("held_out")),
+        ((&1.into(), &1.into()), (&1.into(), &0.into())),
+        "of the first within 30 to 120 days: {weekly}"
+    );
     let answers = &insights["complaints"]["first_response"];
     assert_eq!((&answers["complaints"], &answers["answered"]), (&2.into(), &1.into()), "the other took half an hour more than 720");
     assert_eq!((&answers["within_24h"], &answers["within_72h"]), (&0.0.into(), &0.5.into()), "after 24.99 hours: {answers}");

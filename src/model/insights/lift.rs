@@ -63,7 +63,10 @@ mod tests {
             let (low, high) = together.interval().expect("some have both");
             held += u32::from(low < planted && planted < high);
         }
-        assert!(held >= 380, "of 400 intervals {held} hold it, where 380 should at least: the share of the commoner one is taken for known");
+        assert!(
+            held >= 380,
+            "of 400 intervals {held} hold it, where 380 should at least: the share of the commoner one is taken for known"
+        );
     }
 
     #[test]
