@@ -47,9 +47,10 @@ pub(super) fn loyalty(section: Section<'_>) -> (LoyaltySettings, Vec<MonthDay>) 
 fn holidays(section: &Section<'_>) -> Vec<MonthDay> {
     let mut days = Vec::new();
     for text in section.texts("holidays").unwrap_or_default() {
-        match MonthDay::parse(&text) {
+        // A year would say that it is due in that one alone.
+        match MonthDay::parse(&text).filter(|_| text.len() == "MM-DD".len()) {
             Some(day) => days.push(day),
-            None => section.mistake("holidays", "each must be a day such as 12-25"),
+            None => section.mistake("holidays", "each must be a day of every year as MM-DD, such as 12-25"),
         }
     }
     days

@@ -300,6 +300,8 @@ fn webhooks_are_read_and_show_no_secret() {
 fn holidays_are_days_of_the_year() {
     let days = read("[loyalty]\nholidays = [\"12-25\", \"02-29\"]").expect("days").engine.holidays;
     assert_eq!(days, ["12-25", "02-29"].map(|day| MonthDay::parse(day).expect("a day")));
-    let mistakes = read("[loyalty]\nholidays = [\"25.12.\"]").expect_err("no day").to_string();
-    assert!(mistakes.contains("loyalty.holidays") && mistakes.contains("12-25"), "{mistakes}");
+    for text in ["25.12.", "2024-12-25", "12-25T00:00"] {
+        let mistakes = read(&format!("[loyalty]\nholidays = [\"{text}\"]")).expect_err("no day").to_string();
+        assert!(mistakes.contains("loyalty.holidays") && mistakes.contains("MM-DD") && mistakes.contains("12-25"), "{text}: {mistakes}");
+    }
 }

@@ -18,11 +18,12 @@ impl MonthDay {
         let text = text.split_once('T').map_or(text, |(date, _)| date);
         let date = match text.len() {
             // A year that has all days.
-            5 => Day::parse(&format!("2000-{text}"))?,
-            10 => Day::parse(text)?,
+            5 => format!("2000-{text}").parse::<jiff::civil::Date>(),
+            // Not by the number of the day, which does not reach to the end of the last year.
+            10 => text.parse(),
             _ => return None,
         };
-        Some(Self { month: date.date().month(), day: date.date().day() })
+        date.ok().map(|date| Self { month: date.month(), day: date.day() })
     }
 
     /// The first such day from `from` on; of 29 February, the day before 1 March.
@@ -53,6 +54,9 @@ mod tests {
             ("02-29", "2026-01-01", "2026-02-28"),
             ("02-29", "2026-03-01", "2027-02-28"),
             ("2000-02-29", "2027-12-01", "2028-02-29"),
+            ("9999-12-31", "2026-01-01", "2026-12-31"),
+            ("9990-03-01", "2026-01-01", "2026-03-01"),
+            ("0000-02-29", "2026-01-01", "2026-02-28"),
         ] {
             let found = MonthDay::parse(day).expect(day).next_from(Day::parse(from).expect(from));
             assert_eq!(found.to_string(), next, "{day} from {from}");

@@ -60,11 +60,90 @@ fn insights_of_a_small_log() {
     let complaints = &insights["complaints"];
     assert_eq!((&complaints["first_response"]["median_hours"], &complaints["categories"][0]["complaints"]), (&24.into(), &1.into()));
     let payback = &insights["economics"]["payback"];
-    assert_eq!((&payback["buyers"], &payback["median_days"]), (&1.into(), &20.into()), "12 came back with the second order of 10");
+    assert_eq!(
+        (&payback["buyers"], &payback["median_days"]),
+        (&0.into(), &Value::Null),
+        "what is left of 10 is unknown where no cost is told"
+    );
     assert_eq!(insights["pareto"]["profit"]["top20_profit_share"], Value::Null, "no order tells its cost");
     let alone = run(&["insights", "--until", "2026-02-20", "--name", "funnel", path]);
     assert_eq!(serde_json::from_str::<Value>(&alone.stdout).expect("a list"), insights["funnel"]);
     assert_eq!(run(&["insights", "--name", "weather", path]).status, 2);
+}
+
+/// The insights of events of 2026, each a user, a type, a time and properties.
+fn insights_of(events: &[(&str, &str, &str, &str)], until: &str) -> Value {
+    let directory = tempfile::tempdir().expect("a folder");
+    let path = directory.path().join("events.ndjson");
+    let line = |(id, (user, kind, time, properties)): (usize, &(&str, &str, &str, &str))| {
+        format!(
+            "{{\"event_id\":\"{id}\",\"user_id\":\"{user}\",\"type\":\"{kind}\",\"timestamp\":\"2026-{time}Z\",\"properties\":{properties}}}\n"
+        )
+    };
+    std::fs::write(&path, events.iter().enumerate().map(line).collect::<String>()).expect("written");
+    let done = run(&["insights", "--until", until, path.to_str().expect("UTF-8")]);
+    serde_json::from_str(&done.stdout).expect("one object")
+}
+
+#[test]
+fn money_comes_back_when_all_orders_until_then_tell_their_cost() {
+    let order = |user, day, properties| (user, "order_placed", day, properties);
+    let acquired = |user| (user, "cost_booked", "01-01T12:00:00", "{\"kind\":\"acquire\",\"amount\":12}");
+    let (first, second, third) = ("01-01T12:00:00", "01-21T12:00:00", "01-31T12:00:00");
+    let (told, untold) = ("{\"amount\":10,\"cost\":4}", "{\"amount\":10}");
+    let insights = insights_of(
+        &[
+            acquired("back before one that does not"),
+            order("back before one that does not", first, told),
+            order("back before one that does not", second, told),
+            order("back before one that does not", third, untold),
+            acquired("unknown"),
+            order("unknown", first, told),
+            order("unknown", second, untold),
+            order("unknown", third, told),
+            acquired("waits"),
+            order("waits", first, told),
+        ],
+        "2026-02-20",
+    );
+    let payback = &insights["economics"]["payback"];
+    assert_eq!((&payback["buyers"], &payback["paid_back"], &payback["median_days"]), (&2.into(), &1.into(), &20.into()), "{payback}");
+}
+
+#[test]
+fn campaigns_of_every_week_are_told_and_answers_are_held_to_their_hours() {
+    let exposed = |time, arm| ("often", "campaign_exposed", time, arm);
+    let (card, control) = ("{\"campaign\":\"weekly\",\"arm\":\"card\"}", "{\"campaign\":\"weekly\",\"arm\":\"control\"}");
+    let complaint = |time, id| ("often", "complaint_opened", time, id);
+    let insights = insights_of(
+        &[
+            exposed("01-01T12:00:00", control),
+            exposed("02-01T12:00:00", card),
+            exposed("03-01T12:00:00", card),
+            exposed("05-20T12:00:00", control),
+            ("held out", "campaign_exposed", "03-01T12:00:00", control),
+            ("both", "campaign_exposed", "03-01T12:00:00", card),
+            ("both", "campaign_exposed", "03-02T12:00:00", control),
+            ("too early", "campaign_exposed", "01-01T12:00:00", card),
+            ("often", "order_placed", "02-10T12:00:00", "{\"amount\":10}"),
+            ("often", "order_placed", "03-10T12:00:00", "{\"amount\":10}"),
+            complaint("03-01T12:00:00", "{\"complaint_id\":\"a\"}"),
+            ("often", "complaint_resolved", "03-02T12:59:24", "{\"complaint_id\":\"a\"}"),
+            complaint("03-10T12:00:00", "{\"complaint_id\":\"b\"}"),
+            ("often", "complaint_resolved", "04-09T12:30:00", "{\"complaint_id\":\"b\"}"),
+        ],
+        "2026-06-01",
+    );
+    let weekly = &insights["campaigns"][0];
+    let side = |name: &str| (&weekly[name]["users"], &weekly[name]["orders"]);
+    assert_eq!(
+        (side("exposed"), side("held_out")),
+        ((&1.into(), &1.into()), (&1.into(), &0.into())),
+        "of the first within 30 to 120 days: {weekly}"
+    );
+    let answers = &insights["complaints"]["first_response"];
+    assert_eq!((&answers["complaints"], &answers["answered"]), (&2.into(), &1.into()), "the other took half an hour more than 720");
+    assert_eq!((&answers["within_24h"], &answers["within_72h"]), (&0.0.into(), &0.5.into()), "after 24.99 hours: {answers}");
 }
 
 #[test]

@@ -45,7 +45,7 @@ pub struct CategoryCounts {
 pub struct Handling {
     /// By what was done about complaints that were resolved within 30 days; an empty text is one that was not told.
     pub remedies: BTreeMap<Box<str>, RemedyCounts>,
-    /// Hours from the opening of a complaint to the first contact about it or its resolution; those that waited for [`RESPONSE_HOURS`] are without one.
+    /// Hours, the last of them begun, from the opening of a complaint to the first contact about it or its resolution; those that waited for [`RESPONSE_HOURS`] are without one.
     pub first_response: Survival,
     /// Complaints of 180 days by category; an empty text is one that was not told.
     pub categories: BTreeMap<Box<str>, CategoryCounts>,
@@ -135,7 +135,7 @@ impl Handling {
     }
 }
 
-/// Whole hours until the business called, for support or without saying what for, or resolved the complaint.
+/// Hours, the last of them begun, until the business called, for support or without saying what for, or resolved the complaint.
 fn first_response(complaint: &Complaint<'_>, loyalty: Option<&Loyalty>) -> Option<i32> {
     let opened = complaint.opening.at;
     let responds = |fact: &&Fact| {
@@ -144,5 +144,23 @@ fn first_response(complaint: &Complaint<'_>, loyalty: Option<&Loyalty>) -> Optio
     };
     let mut later = loyalty.iter().flat_map(|loyalty| loyalty.facts.between(opened.day, opened.day + (STAY_DAYS + 1)));
     let first: Moment = [later.find(responds).map(|fact| fact.at), complaint.resolved].into_iter().flatten().min()?;
-    i32::try_from((first.time.nanos() - opened.time.nanos()) / NANOS_OF_AN_HOUR).ok()
+    hours_begun(first.time.nanos() - opened.time.nanos())
+}
+
+/// An hour that has begun counts: what took a minute more than 24 hours did not come within them.
+fn hours_begun(nanos: i64) -> Option<i32> {
+    let (hours, rest) = (nanos.div_euclid(NANOS_OF_AN_HOUR), nanos.rem_euclid(NANOS_OF_AN_HOUR));
+    i32::try_from(hours + i64::from(rest > 0)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_hour_that_has_begun_counts() {
+        for (nanos, hours) in [(0, 0), (1, 1), (24 * NANOS_OF_AN_HOUR, 24), (24 * NANOS_OF_AN_HOUR + 1, 25), (i64::MAX, 2_562_048)] {
+            assert_eq!(hours_begun(nanos), Some(hours), "{nanos}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::habit::{Habit, Rare};
 use super::super::loyalty::decision_s_mean;
-use super::{FACT_DAYS, STAY_DAYS, is_judged};
+use super::{REMEMBERED_DAYS, STAY_DAYS};
 use crate::model::insights::proportion::Proportion;
 use crate::model::loyalty::Loyalty;
 use crate::model::loyalty::facts::What;
@@ -118,7 +118,7 @@ impl Times {
 pub struct Trade {
     /// Orders of 90 days by intermediary, without those that name none.
     pub intermediaries: BTreeMap<Box<str>, Intermediary>,
-    /// By campaign: users who were exposed, and those held out. Users of both are in neither.
+    /// By campaign: users by their first exposure of 30 to 120 days ago, exposed and held out. Users of both within these days are in neither.
     pub campaigns: BTreeMap<Box<str>, [Side; 2]>,
     /// Users active in the thirty days before the last thirty, without and with a view of a competitor then: those of them who were not active since.
     pub interest: [Proportion; 2],
@@ -211,7 +211,8 @@ impl Trade {
 
     fn count_campaigns(&mut self, rare: &Rare, loyalty: &Loyalty, day: Day) {
         let mut sides: BTreeMap<&str, [Option<Day>; 2]> = BTreeMap::new();
-        for fact in loyalty.facts.between(day - (FACT_DAYS - 1), day) {
+        // What came before does not matter: of a campaign that goes on week by week, the first exposure ever would be too old soon.
+        for fact in loyalty.facts.between(day - REMEMBERED_DAYS, day - STAY_DAYS) {
             if let What::Exposure { campaign, arm } = &fact.what {
                 let first = &mut sides.entry(campaign).or_default()[usize::from(HELD_OUT.contains(&&**arm))];
                 *first = first.or(Some(fact.at.day));
@@ -223,9 +224,6 @@ impl Trade {
                 [None, Some(held_out)] => (1, held_out),
                 _ => continue,
             };
-            if !is_judged(first, day) {
-                continue;
-            }
             let last = first + (CAMPAIGN_DAYS - 1);
             let orders = rare.purchases.standing_from(first).iter().filter(|order| order.day <= last).count() as u64;
             let redeemed =

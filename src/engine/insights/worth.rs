@@ -28,7 +28,7 @@ pub struct Worth {
     pub spent: BTreeMap<Option<Money>, Spent>,
     /// Buyers by profit: net money less cost of the orders that tell it, less money booked for the user. Without any such order it is not known.
     pub profits: BTreeMap<Money, u64>,
-    /// Days from the first order until margins have brought back what it cost to acquire the buyer.
+    /// Days from the first order until margins have brought back what it cost to acquire the buyer; without buyers with an order until then of which no cost is known.
     pub payback: Survival,
 }
 
@@ -71,7 +71,8 @@ impl Worth {
         let Some(first) = first.filter(|_| cost > Money::ZERO) else { return };
         let mut earned = Money::ZERO;
         for order in rare.purchases.standing().iter().filter(|order| order.day <= day) {
-            let own = order.details.as_deref().and_then(|details| details.cost).unwrap_or_default();
+            // What it earned is not known, so neither is when the cost came back.
+            let Some(own) = order.details.as_deref().and_then(|details| details.cost) else { return };
             earned += rare.purchases.net(order, return_days).unwrap_or_default() - own;
             if earned >= cost {
                 return self.payback.count(order.day.days_since(first), true);

@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Standard deviations of a 95 % interval.
-const Z: f64 = 1.959_963_984_540_054;
+use super::proportion::Proportion;
 
 /// How many have one thing, another, and both, of all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,16 +25,15 @@ impl Together {
         (self.one > 0 && self.other > 0).then(|| self.both as f64 * self.all as f64 / (self.one as f64 * self.other as f64))
     }
 
-    /// Its 95 % interval on the log scale, by the delta method for counts of one multinomial sample: the variance of ln(lift) is
-    /// 1 / both - 1 / one - 1 / other + (2 x lift - 1) / all. `None` when nobody has both.
+    /// Its 95 % interval: Wilson's of the share of those with the rarer one who have the commoner one, too, over the share of everyone who has the commoner one, which
+    /// is taken for known. A few who all have both are few still, where the delta method on the log scale sees next to no variance. `None` without one of them.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
     pub fn interval(&self) -> Option<(f64, f64)> {
-        let lift = self.lift().filter(|_| self.both > 0)?;
-        let per = |count: u64| 1.0 / count as f64;
-        let variance = per(self.both) - per(self.one) - per(self.other) + (2.0 * lift - 1.0) * per(self.all);
-        let spread = Z * variance.max(0.0).sqrt();
-        Some((lift * (-spread).exp(), lift * spread.exp()))
+        let (rarer, commoner) = (self.one.min(self.other), self.one.max(self.other));
+        let (low, high) = Proportion { part: self.both, whole: rarer }.interval()?;
+        let share = commoner as f64 / self.all as f64;
+        Some((low / share, high / share))
     }
 }
 
@@ -65,13 +63,28 @@ mod tests {
             let (low, high) = together.interval().expect("some have both");
             held += u32::from(low < planted && planted < high);
         }
-        assert!((368..=394).contains(&held), "of 400 intervals {held} hold it, where 380 should");
+        assert!(
+            held >= 380,
+            "of 400 intervals {held} hold it, where 380 should at least: the share of the commoner one is taken for known"
+        );
+    }
+
+    #[test]
+    fn one_who_has_both_tells_little() {
+        let one = Together { both: 1, one: 200, other: 1, all: 500 };
+        let (low, high) = one.interval().expect("somebody");
+        assert_eq!((format!("{low:.2}"), format!("{high:.2}")), ("0.52".to_owned(), "2.50".to_owned()), "Wilson's 0.207 to 1, over 0.4");
+        let many = Together { both: 160, one: 200, other: 250, all: 500 };
+        assert!(many.interval().expect("somebody").0 > low, "160 of 200 say more than 1 of 1");
+        let turned = Together { one: 1, other: 200, ..one };
+        assert_eq!(turned.interval(), one.interval(), "whichever is named first");
     }
 
     #[test]
     fn what_is_not_known_is_not_told() {
         assert_eq!(Together { both: 0, one: 0, other: 3, all: 9 }.lift(), None);
-        assert_eq!(Together { both: 0, one: 2, other: 3, all: 9 }.interval(), None, "a lift of 0 has no interval here");
+        assert_eq!(Together { both: 0, one: 0, other: 3, all: 9 }.interval(), None);
+        assert_eq!(Together { both: 0, one: 2, other: 3, all: 9 }.interval().map(|(low, _)| low), Some(0.0), "nobody has both yet");
         assert_eq!(Together { both: 3, one: 3, other: 3, all: 9 }.lift(), Some(3.0));
     }
 }

@@ -24,6 +24,18 @@ pub struct Cuts {
     pub monetary: [f64; 4],
 }
 
+/// The values that part the fifths of buyers by money, in units: up to the first is the lowest fifth.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tiers([f64; 4]);
+
+impl Tiers {
+    /// The fifth of a buyer of so much money, 5 the highest; of a value that parts two the lower one.
+    #[must_use]
+    pub fn of(&self, money: Money) -> u8 {
+        self.0.iter().map(|cut| u8::from(money.as_f64() > *cut)).sum::<u8>() + 1
+    }
+}
+
 impl Buyers {
     /// Counts one.
     pub fn count(&mut self, buyer: Buyer) {
@@ -57,6 +69,14 @@ impl Buyers {
             frequency: of(|buyer| buyer.1 as f64),
             monetary: of(|buyer| buyer.2.as_f64()),
         })
+    }
+
+    /// What parts the fifths of buyers by money alone: the quantiles themselves. The 1 of the package is one of counts; added to money, it would part by the unit that money is in.
+    #[must_use]
+    pub fn tiers(&self) -> Option<Tiers> {
+        let mut values: Vec<(f64, u64)> = self.0.iter().map(|(buyer, count)| (buyer.2.as_f64(), *count)).collect();
+        values.sort_by(|one, other| one.0.total_cmp(&other.0));
+        (!values.is_empty()).then(|| Tiers([0.2, 0.4, 0.6, 0.8].map(|share| quantile(&values, share))))
     }
 
     /// Users by score of recency and frequency, with their orders and money: `grid[recency - 1][frequency - 1]`.
@@ -116,13 +136,7 @@ impl Cuts {
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
     pub fn scores(&self, buyer: &Buyer) -> [u8; 3] {
         let recency = 6 - fifth(&self.recency, f64::from(buyer.0));
-        [recency, fifth(&self.frequency, buyer.1 as f64), self.tier(buyer.2)]
-    }
-
-    /// The fifth of a buyer of so much money, 5 the highest.
-    #[must_use]
-    pub fn tier(&self, money: Money) -> u8 {
-        fifth(&self.monetary, money.as_f64())
+        [recency, fifth(&self.frequency, buyer.1 as f64), fifth(&self.monetary, buyer.2.as_f64())]
     }
 }
 
@@ -169,5 +183,20 @@ mod tests {
         let pareto = buyers.pareto(5);
         assert_eq!((pareto[0].0, pareto[0].2, pareto[4].2), (1, Some(1.0 / 3.0), Some(1.0)), "1,000 of 3,000");
         assert_eq!(buyers.grid(&cuts).iter().flatten().map(|cell| cell.0).sum::<u64>(), 5);
+    }
+
+    #[test]
+    fn tiers_do_not_depend_on_the_unit_of_money() {
+        for unit in [10_000, 1_000_000, 1_000_000_000] {
+            let mut buyers = Buyers::default();
+            for amount in 1..=50 {
+                buyers.count((1, 1, Money::from_millionths(amount * unit)));
+            }
+            let tiers = buyers.tiers().expect("buyers");
+            let found: Vec<u8> = (1..=50).map(|amount| tiers.of(Money::from_millionths(amount * unit))).collect();
+            let expected: Vec<u8> = (1..=5).flat_map(|tier| [tier; 10]).collect();
+            assert_eq!(found, expected, "amounts of 1 to 50 times {unit} millionths");
+        }
+        assert_eq!(Buyers::default().tiers(), None);
     }
 }

@@ -96,3 +96,24 @@ pub(super) fn cross_sell(groups: &Groups) -> Value {
         "next": next.values().map(Next::told).collect::<Vec<_>>(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_buyer_of_a_rare_category_says_less_than_many_of_a_common_one() {
+        let mut groups = Groups { buyers: [500, 0], ..Groups::default() };
+        for (category, buyers) in [("a", 200), ("b", 250), ("rare", 1)] {
+            groups.categories.insert(category.into(), buyers);
+        }
+        groups.pairs.insert(("a".into(), "b".into()), 160);
+        groups.pairs.insert(("a".into(), "rare".into()), 1);
+        let told = cross_sell(&groups);
+        assert_eq!((&told["next"][0]["after"], &told["next"][0]["category"]), (&json!("a"), &json!("b")));
+        let rare = &told["pairs"][0];
+        assert_eq!((&rare["categories"], &rare["lift"]), (&json!(["a", "rare"]), &json!(2.5)));
+        assert!(rare["low"].as_f64().is_some_and(|low| low < 1.0), "{rare}");
+        assert_eq!(next_of(&groups, &BTreeSet::from(["a"])).map(|next| next.category), Some("b"));
+    }
+}

@@ -32,10 +32,10 @@ pub(super) fn economics(insights: &Insights) -> Value {
 
 /// Money spent on users by what they bring: fifths of the buyers by net revenue, 5 the highest; `null` is everyone without an order.
 fn tiers(insights: &Insights) -> Value {
-    let cuts = insights.buyers.cuts();
+    let cuts = insights.buyers.tiers();
     let mut tiers: BTreeMap<Option<u8>, (Money, Spent)> = BTreeMap::new();
     for (revenue, spent) in &insights.worth.spent {
-        let tier = revenue.and_then(|revenue| cuts.as_ref().map(|cuts| cuts.tier(revenue)));
+        let tier = revenue.and_then(|revenue| cuts.map(|cuts| cuts.of(revenue)));
         let known = tiers.entry(tier).or_default();
         known.0 += Money::from_millionths(revenue.unwrap_or_default().millionths() * i128::from(spent.users));
         known.1.users += spent.users;

@@ -85,8 +85,7 @@ impl Naive<'_> {
             is_call && event.time > opened.time
         });
         let first = calls.chain(end).map(|event| event.time.millis()).min()?;
-        let hours = (first - opened.time.millis()) / 3_600_000;
-        i32::try_from(hours).ok().filter(|hours| *hours <= RESPONSE_HOURS)
+        (0..=RESPONSE_HOURS).find(|hours| i64::from(*hours) * 3_600_000 >= first - opened.time.millis())
     }
 
     fn add_categories(&self, handling: &mut Handling, events: &Events<'_>, day: Day) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use stickiness::engine::insights::{HELD_OUT, STAY_DAYS, Trade};
+use stickiness::engine::insights::{HELD_OUT, Trade};
 use stickiness::model::event::{Event, EventType, Facts, Noted, SurveyFacts};
 use stickiness::model::money::Money;
 use stickiness::model::month_day::MonthDay;
@@ -141,6 +141,7 @@ impl Naive<'_> {
         for event in self.within(events, day, 180) {
             if let Some(Noted::Campaign { campaign, arm }) = noted(event)
                 && !campaign.is_empty()
+                && (30..=120).contains(&day.days_since(self.day(event)))
             {
                 exposures.entry(campaign).or_default().insert((HELD_OUT.contains(&&**arm), self.day(event)));
             }
@@ -148,7 +149,7 @@ impl Naive<'_> {
         for (campaign, seen) in exposures {
             let sides: BTreeSet<bool> = seen.iter().map(|(held_out, _)| *held_out).collect();
             let (held_out, first) = *seen.first().expect("one");
-            if sides.len() > 1 || first + STAY_DAYS > day || day.days_since(first) > 120 {
+            if sides.len() > 1 {
                 continue;
             }
             let counted = |at: Day| (0..30).contains(&at.days_since(first));

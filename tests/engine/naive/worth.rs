@@ -31,8 +31,11 @@ impl Naive<'_> {
         }
         let Some(first) = orders.first().map(|order| order.day).filter(|first| day.days_since(*first) <= PAYBACK_DAYS) else { return };
         if costs[0] > 0 {
-            let earned = |through: usize| orders[..=through].iter().map(|order| order.net - cost(order).unwrap_or(0)).sum::<i128>();
-            let back = (0..orders.len()).find(|through| earned(*through) >= costs[0]);
+            let known: Vec<i128> = orders.iter().map_while(|order| Some(order.net - cost(order)?)).collect();
+            let back = (0..known.len()).find(|through| known[..=*through].iter().sum::<i128>() >= costs[0]);
+            if back.is_none() && known.len() < orders.len() {
+                return;
+            }
             let until = back.map_or(day, |back| orders[back].day);
             worth.payback.count(until.days_since(first), back.is_some());
         }
