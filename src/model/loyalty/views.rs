@@ -4,8 +4,6 @@ mod keys;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize, Serializer};
 
 use self::keys::{Keys, MOST_KEYS, make_room};
@@ -143,9 +141,20 @@ impl Views {
     /// The hour in which something was looked at for the first time of its day on most of some days, of equals the earliest; `hour_of` gives the hour of an instant.
     #[must_use]
     pub fn favourite_hour(&self, from: Day, through: Day, hour_of: impl Fn(EventTime) -> u8) -> Option<u8> {
-        let hours: BTreeSet<(u8, Day)> = self.rows_between(from, through).iter().map(|row| (hour_of(row.time), row.day())).collect();
-        let days = |hour: u8| hours.range((hour, Day::from_number(i32::MIN))..=(hour, Day::from_number(i32::MAX))).count();
-        (0..24).rev().max_by_key(|hour| days(*hour)).filter(|hour| days(*hour) > 0)
+        let mut days = [0_u32; 24];
+        let (mut today, mut seen) = (None, 0_u32);
+        // In the order of their days, so that hours need be kept of one day alone.
+        for row in self.rows_between(from, through) {
+            let (day, hour) = (Some(row.day()), hour_of(row.time));
+            if today != day {
+                (today, seen) = (day, 0);
+            }
+            if let Some(count) = days.get_mut(usize::from(hour)).filter(|_| seen >> hour & 1 == 0) {
+                *count += 1;
+                seen |= 1 << hour;
+            }
+        }
+        (0..24).zip(days).rev().max_by_key(|(_, days)| *days).filter(|(_, days)| *days > 0).map(|(hour, _)| hour)
     }
 
     fn rows_between(&self, from: Day, through: Day) -> &[Row] {

@@ -42,6 +42,32 @@ fn the_first_view_of_each_day_is_known_whatever_comes_last() {
     assert_eq!(views.keys_between(Dimension::Item, from, through), 2);
 }
 
+#[test]
+fn the_favourite_hour_is_that_of_most_days() {
+    let mut views = Views::default();
+    // By hours of the zone: at 8 on one day, of two things; at 9 on two days, at 11 on two others, at 20 on three, of which one is before the first asked for.
+    for (name, day, hour) in [
+        ("tea", 1, 8),
+        ("cake", 1, 8),
+        ("jam", 1, 9),
+        ("tea", 2, 9),
+        ("tea", 3, 11),
+        ("tea", 4, 11),
+        ("tea", 0, 20),
+        ("ham", 1, 20),
+        ("jam", 4, 20),
+    ] {
+        assert!(views.see(item(name), at(day * 24 + hour - 10)), "{name} is new on {day}");
+    }
+    let hour_of = |time: EventTime| u8::try_from((time.nanos() / 3_600_000_000_000 + 10).rem_euclid(24)).expect("an hour");
+    let favourite = |from, through| views.favourite_hour(Day::from_number(from), Day::from_number(through), hour_of);
+    assert_eq!(favourite(0, 4), Some(20), "three days");
+    assert_eq!(favourite(1, 4), Some(9), "two days, as 11 and 20, and the earliest");
+    assert_eq!(favourite(3, 4), Some(11), "two days");
+    assert_eq!(favourite(1, 1), Some(8), "one day each: two things on it are not two days");
+    assert_eq!(favourite(5, 9), None);
+}
+
 /// What is known, as maps: the first time of each key of each dimension on each day.
 type Naive = BTreeMap<(usize, String, Day), EventTime>;
 
