@@ -372,26 +372,29 @@ impl<'s> Session<'s> {
         Ok(())
     }
 
-    /// One transaction; again when it was aborted. Anything else ends the session, and another reads what became of it.
+    /// One transaction; once more when it was aborted. Anything else ends the session, and another reads what became of it, with a new producer: this one may
+    /// have records wait for a connection that it took down.
     fn transact(&mut self, topics: &[TopicRecords<'_>]) -> Result<(), ProduceError> {
         let mut batches = Vec::new();
         for (topic, values) in topics.iter().filter(|(_, values)| !values.is_empty()) {
             let partitions = self.producer.prepare(topic)?;
             batches.push((topic, values.iter().map(|(key, value)| outgoing(key, value, partitions)).collect::<Vec<_>>()));
         }
-        loop {
-            self.producer.begin()?;
-            let (publication, producer) = (self.publication, &mut self.producer);
-            let produce = |(topic, records): &(&String, Vec<Outgoing<'_>>)| publication.send(producer, topic, records);
-            let sent = batches.iter().try_for_each(produce).and_then(|()| self.producer.commit());
-            match sent {
-                Err(ProduceError::Abortable { reason, .. }) => {
-                    tracing::info!(reason, "metrics were not committed, sending them again");
-                    self.producer.abort()?;
-                }
-                other => return other,
+        match self.attempt(&batches) {
+            Err(ProduceError::Abortable { reason, .. }) => {
+                tracing::info!(reason, "metrics were not committed, sending them again");
+                self.producer.abort()?;
+                self.attempt(&batches)
             }
+            outcome => outcome,
         }
+    }
+
+    fn attempt(&mut self, batches: &[(&String, Vec<Outgoing<'_>>)]) -> Result<(), ProduceError> {
+        self.producer.begin()?;
+        let (publication, producer) = (self.publication, &mut self.producer);
+        batches.iter().try_for_each(|(topic, records)| publication.send(producer, topic, records))?;
+        self.producer.commit()
     }
 
     /// The record of a metric, if it says something new.

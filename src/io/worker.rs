@@ -417,6 +417,8 @@ impl<F: Processors> Worker<F> {
     fn leave(mut self) -> Result<(), WorkerError> {
         let mine: Vec<i32> = self.partitions.keys().copied().collect();
         self.release(&mine)?;
+        // The client leaves when it is dropped, and a coordinator that shares out partitions just then may let it wait.
+        self.pulse.wait_for("the brokers, to leave the group");
         self.consumer.give_back(&mine)?;
         tracing::info!(partitions = ?mine, "left the group");
         Ok(())

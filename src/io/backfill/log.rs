@@ -1,6 +1,7 @@
 //! The log that history goes into: what it holds, and what was committed of the backfill.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::consumer::ConsumerGroupMetadata;
@@ -51,7 +52,7 @@ impl Log {
     }
 
     /// Who commits, in the transactions of the one producer.
-    pub(super) fn committer(&self) -> Result<ConsumerGroupMetadata, BackfillError> {
+    pub(super) fn committer(&self) -> Result<Arc<ConsumerGroupMetadata>, BackfillError> {
         let unknown = || BackfillError::Refused(format!("the client library tells nothing of group `{}`", self.group));
         self.onlooker.outsider_metadata().ok_or_else(unknown)
     }

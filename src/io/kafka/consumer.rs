@@ -380,16 +380,16 @@ impl GroupConsumer {
     /// Who this member is now, to be sent with offsets in a transaction; fresh for every transaction, because a rebalance
     /// changes it. `None` before the group was joined: such metadata would overwrite a live member's offsets.
     #[must_use]
-    pub fn group_metadata(&self) -> Option<ConsumerGroupMetadata> {
+    pub fn group_metadata(&self) -> Option<Arc<ConsumerGroupMetadata>> {
         self.queue.member_id()?;
-        self.consumer.group_metadata()
+        self.consumer.group_metadata().map(Arc::new)
     }
 
     /// Who commits for a group that nobody joins, in the transactions of the one producer that may. Never that of a group with members: it would
     /// overwrite their offsets.
     #[must_use]
-    pub fn outsider_metadata(&self) -> Option<ConsumerGroupMetadata> {
-        self.consumer.group_metadata()
+    pub fn outsider_metadata(&self) -> Option<Arc<ConsumerGroupMetadata>> {
+        self.consumer.group_metadata().map(Arc::new)
     }
 
     /// Commits offsets without a transaction, for at-least-once delivery.

@@ -1,7 +1,7 @@
 //! The producer of a worker: everything of a batch in one transaction, or, for at-least-once delivery, without any.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer};
+use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::connection::{Connection, LoggingContext};
 use super::consumer::{CommitOffset, offset_list};
@@ -21,6 +22,8 @@ use crate::io::clock::Stopwatch;
 const END_TRANSACTION: Duration = Duration::from_secs(30);
 /// How long offsets may take to join a transaction.
 const SEND_OFFSETS: Duration = Duration::from_secs(10);
+/// How much longer the library may take to say that they did not.
+const GRACE: Duration = Duration::from_secs(2);
 /// How long records may wait for room in the producer's queue.
 const QUEUE_FULL: Duration = Duration::from_secs(30);
 /// How long the brokers may take to tell a topic's partitions.
@@ -215,23 +218,21 @@ impl Producer {
     }
 
     /// Makes offsets part of the transaction: they are committed with its records or not at all.
-    pub fn send_offsets(&self, topic: &str, offsets: &[CommitOffset], group: &ConsumerGroupMetadata) -> Result<(), ProduceError> {
+    ///
+    /// The library's call has a time limit but does not keep it: when the coordinator's connection is taken down and built anew at the wrong
+    /// moment, as after a broker was fenced, it waits for a state that has been, for ever. So a thread of its own makes the call, and is left
+    /// behind with this client when it does not come back: the transaction is then for a new producer to end.
+    pub fn send_offsets(&self, topic: &str, offsets: &[CommitOffset], group: &Arc<ConsumerGroupMetadata>) -> Result<(), ProduceError> {
         if self.transactional_id.is_none() {
             return Ok(());
         }
         let list = offset_list(topic, offsets).map_err(|error| ProduceError::Fatal { reason: error.to_string() })?;
-        let stopwatch = Stopwatch::start();
-        loop {
-            let left = stopwatch.remaining(SEND_OFFSETS);
-            let Err(error) = self.client.send_offsets_to_transaction(&list, group, left) else { return Ok(()) };
-            let failure = failure_of(error);
-            if !failure.retriable {
-                return Err(self.classified(failure));
-            }
-            if left.is_zero() {
-                return Err(ProduceError::Abortable { reason: failure.text, code: failure.code });
-            }
-            thread::sleep(Duration::from_millis(5));
+        let (client, group) = (self.client.clone(), Arc::clone(group));
+        match within(SEND_OFFSETS + GRACE, move || join_transaction(&client, &list, &group)) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(failure)) if failure.retriable => Err(ProduceError::Abortable { reason: failure.text, code: failure.code }),
+            Some(Err(failure)) => Err(self.classified(failure)),
+            None => Err(ProduceError::Indeterminate { reason: "the client library does not say whether offsets were taken".to_owned() }),
         }
     }
 
@@ -293,6 +294,32 @@ impl Producer {
     }
 }
 
+/// Makes offsets part of the open transaction, as often as the library says that it is worth trying again.
+fn join_transaction(
+    client: &ThreadedProducer<DeliveryContext>,
+    offsets: &TopicPartitionList,
+    group: &ConsumerGroupMetadata,
+) -> Result<(), NativeFailure> {
+    let stopwatch = Stopwatch::start();
+    loop {
+        let left = stopwatch.remaining(SEND_OFFSETS);
+        let Err(error) = client.send_offsets_to_transaction(offsets, group, left) else { return Ok(()) };
+        let failure = failure_of(error);
+        if !failure.retriable || left.is_zero() {
+            return Err(failure);
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// What `work` comes to, in a thread of its own; `None`, and the thread is left behind, when it takes longer than `limit`.
+fn within<T: Send + 'static>(limit: Duration, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (tell, told) = mpsc::sync_channel(1);
+    // Nobody may listen any more.
+    thread::Builder::new().name("offsets".to_owned()).spawn(move || drop(tell.send(work()))).ok()?;
+    told.recv_timeout(limit).ok()
+}
+
 /// Hands one chunk over, as often as the queue is full.
 fn send_chunk(handle: &mut OutputTopic<DeliveryContext>, topic: &str, chunk: &[Outgoing<'_>]) -> Result<(), ProduceError> {
     let stopwatch = Stopwatch::start();
@@ -333,5 +360,19 @@ fn failure_of(error: KafkaError) -> NativeFailure {
             retriable: false,
             abortable: false,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_that_does_not_come_back_is_left_behind() {
+        let (release, released) = mpsc::channel::<()>();
+        let never = within(Duration::from_millis(20), move || released.recv());
+        assert!(never.is_none());
+        drop(release);
+        assert_eq!(within(Duration::from_secs(60), || 7), Some(7));
     }
 }

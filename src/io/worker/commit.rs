@@ -1,5 +1,6 @@
 //! One transaction after another: what waits is sent until it is committed, and then no more.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -23,6 +24,16 @@ const OUTSIDE: Duration = Duration::from_secs(3);
 const NEW_PRODUCER: Duration = Duration::from_secs(15);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Records that nobody takes. A new producer asks anew whether their topic is there and who leads it: after a broker was fenced, the old one may have
+/// them wait for a connection that it took down.
+const UNDELIVERED: [RDKafkaErrorCode; 5] = [
+    RDKafkaErrorCode::OperationTimedOut,
+    RDKafkaErrorCode::UnknownTopic,
+    RDKafkaErrorCode::UnknownTopicOrPartition,
+    RDKafkaErrorCode::Inconsistent,
+    RDKafkaErrorCode::DestroyBroker,
+];
 
 /// What is to be done after an attempt that failed.
 enum Next {
@@ -94,7 +105,7 @@ impl<F: Processors> Worker<F> {
     }
 
     /// One transaction.
-    fn attempt(&mut self, offsets: &[CommitOffset], group: &ConsumerGroupMetadata) -> Result<(), ProduceError> {
+    fn attempt(&mut self, offsets: &[CommitOffset], group: &Arc<ConsumerGroupMetadata>) -> Result<(), ProduceError> {
         self.spans.iter_mut().for_each(OpenSpans::note_attempt);
         self.producer.begin()?;
         pass(Place::ProduceBefore);
@@ -120,10 +131,7 @@ impl<F: Processors> Worker<F> {
                 if code == RDKafkaErrorCode::MessageSizeTooLarge && !self.outputs.cut_large() {
                     return Err(ProduceError::Fatal { reason }.into());
                 }
-                // Records that nobody takes: a new producer asks anew whether their topic is there.
-                let undelivered =
-                    [RDKafkaErrorCode::OperationTimedOut, RDKafkaErrorCode::UnknownTopic, RDKafkaErrorCode::UnknownTopicOrPartition];
-                if undelivered.contains(&code) { self.replace_producer() } else { self.abort() }?;
+                if UNDELIVERED.contains(&code) { self.replace_producer() } else { self.abort() }?;
                 Ok(Next::Retry)
             }
             ProduceError::Indeterminate { reason } => {
