@@ -355,6 +355,15 @@ impl Habit {
         self.activity.days.newest() > Some(day) || self.rare.as_deref().is_some_and(after)
     }
 
+    /// A copy to join others to: what was decided and forgotten stays with the id.
+    pub(super) fn alone(&self) -> Self {
+        let mut copy = self.clone();
+        if let Some(rare) = &mut copy.rare {
+            (rare.states, rare.pruned_before) = (None, None);
+        }
+        copy
+    }
+
     /// Joins what is known about another id of the same user.
     pub fn absorb(&mut self, other: &Self, return_days: i32) {
         self.activity.absorb(&other.activity);

@@ -1,20 +1,22 @@
 //! The users of a partition: ids to slots, and what is known in each slot.
 
-use std::borrow::Cow;
+mod together;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
+use std::sync::OnceLock;
 
 use compact_str::CompactString;
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
 use super::component::{Component, Slot};
-use super::count::{CountRule, Era, FOREVER, Ledgers, count_habit};
-use super::habit::{Activity, Habit, Rare};
+use super::count::FOREVER;
+use super::habit::Habit;
 use super::standing::Standing;
 use super::users::{User, Users};
 use crate::model::churn::level::RiskLevel;
-use crate::model::purchases::Purchases;
+use crate::model::loyalty::states::States;
 use crate::model::rules::facts::RuleFacts;
 use crate::model::time::Day;
 
@@ -39,6 +41,9 @@ pub struct Population {
     index: Index,
     #[serde(skip)]
     visits: BTreeMap<Day, Vec<Slot>>,
+    /// What the ids of a component come to together, kept from the first that asks until one of them changes. A frozen population has none.
+    #[serde(skip)]
+    wholes: BTreeMap<u32, OnceLock<Habit>>,
 }
 
 /// How many tables the index has. Each grows by itself, so that no event waits until everyone has moved.
@@ -100,6 +105,7 @@ impl Population {
     pub fn rebuild(&mut self) {
         self.index = Index::default();
         self.visits = BTreeMap::new();
+        self.wholes = self.components.keys().map(|number| (*number, OnceLock::new())).collect();
         let free: BTreeSet<Slot> = self.free.iter().copied().collect();
         for slot in (0..self.users.len()).filter_map(|slot| Slot::try_from(slot).ok()).filter(|slot| !free.contains(slot)) {
             self.index.insert(slot, &self.users);
@@ -123,6 +129,7 @@ impl Population {
             moved: self.moved.clone(),
             index: Index::default(),
             visits: BTreeMap::new(),
+            wholes: BTreeMap::new(),
         }
     }
 
@@ -230,7 +237,15 @@ impl Population {
 
     /// The same, to change it.
     pub fn habit_mut(&mut self, slot: Slot) -> &mut Habit {
+        if let Some(whole) = self.component_of.get(&slot).and_then(|number| self.wholes.get_mut(number)) {
+            whole.take();
+        }
         &mut self.users.get_mut(slot).habit
+    }
+
+    /// Notes what was decided last about the user of a root slot: nothing that its ids have in common.
+    pub(super) fn set_states(&mut self, root: Slot, states: Option<Box<States>>) {
+        self.users.get_mut(root).habit.rare_mut().states = states;
     }
 
     /// What was last said about the user of a root slot.
@@ -301,7 +316,11 @@ impl Population {
 
     /// Takes apart the component of a slot, to be put together again with [`Population::join`].
     pub fn take_component(&mut self, slot: Slot) -> Component {
-        let taken = self.component_of.get(&slot).copied().and_then(|number| self.components.remove(&number));
+        let number = self.component_of.get(&slot).copied();
+        let taken = number.and_then(|number| {
+            self.wholes.remove(&number);
+            self.components.remove(&number)
+        });
         let taken = taken.unwrap_or_else(|| Component { members: vec![slot], edges: Vec::new(), root: slot });
         for member in &taken.members {
             self.component_of.remove(member);
@@ -324,115 +343,9 @@ impl Population {
                 self.component_of.insert(*member, number);
             }
             self.components.insert(number, component);
+            self.wholes.insert(number, OnceLock::new());
         }
         root
-    }
-
-    /// All that is known about the user of a slot, its ids taken together.
-    #[must_use]
-    pub fn whole(&self, slot: Slot) -> Cow<'_, Habit> {
-        match self.component(slot) {
-            None => Cow::Borrowed(self.habit(slot)),
-            Some(component) => Cow::Owned(self.together(&component.members)),
-        }
-    }
-
-    /// The active days of the user of a slot, its ids taken together: everywhere, or in a breakdown segment.
-    #[must_use]
-    pub fn activity(&self, slot: Slot, segment: Option<u32>) -> Activity {
-        let of = |slot: Slot| {
-            let habit = self.habit(slot);
-            match segment {
-                None => habit.activity,
-                Some(segment) => habit.rare.as_ref().map_or_else(Activity::default, |rare| rare.activity_in(segment)),
-            }
-        };
-        let Some(component) = self.component(slot) else { return of(slot) };
-        component.members.iter().fold(Activity::default(), |mut all, member| {
-            all.absorb(&of(*member));
-            all
-        })
-    }
-
-    /// The purchases of the user of a slot, its ids taken together.
-    #[must_use]
-    pub fn purchases(&self, slot: Slot) -> Cow<'_, Purchases> {
-        let of = |slot: Slot| self.habit(slot).rare.as_ref().map(|rare| &rare.purchases).filter(|purchases| !purchases.is_empty());
-        let members = self.component(slot).map_or(std::slice::from_ref(&slot), |component| &component.members);
-        let mut all: Option<Cow<'_, Purchases>> = None;
-        for purchases in members.iter().filter_map(|member| of(*member)) {
-            match &mut all {
-                None => all = Some(Cow::Borrowed(purchases)),
-                Some(all) => all.to_mut().absorb(purchases, self.return_days),
-            }
-        }
-        all.unwrap_or_default()
-    }
-
-    /// Whether anything but active days may be known about the user of a slot.
-    #[must_use]
-    pub fn has_facts(&self, slot: Slot) -> bool {
-        self.habit(slot).rare.is_some() || self.component(slot).is_some()
-    }
-
-    /// Whether the ids of the user of a slot are together on every day from `day` on.
-    #[must_use]
-    pub fn is_united_from(&self, slot: Slot, day: Day) -> bool {
-        self.component(slot).is_none_or(|component| component.edges.iter().all(|edge| edge.restates_from <= day))
-    }
-
-    /// Whether all that is known about the user of a slot is kept under one id.
-    #[must_use]
-    pub fn is_together(&self, slot: Slot) -> bool {
-        self.component(slot)
-            .is_none_or(|component| component.members.iter().all(|member| *member == component.root || self.habit(*member).is_empty()))
-    }
-
-    /// Keeps what is known about a user of several ids under one, as far as no day can change any more on which they count apart: active days before
-    /// `restatable` and purchases before `changeable` are final. They must be put together before any of it is forgotten.
-    pub fn settle_component(&mut self, slot: Slot, restatable: Day, changeable: Day) {
-        let Some(component) = self.component(slot) else { return };
-        let newest = component.edges.iter().map(|edge| edge.restates_from).max();
-        if newest.is_none_or(|newest| newest >= restatable) || self.is_together(slot) {
-            return;
-        }
-        let purchases_too = newest < Some(changeable);
-        let root = component.root;
-        for member in component.members.clone() {
-            if member == root {
-                continue;
-            }
-            let mut habit = std::mem::take(&mut self.users.get_mut(member).habit);
-            if let Some(rare) = habit.rare.as_mut().filter(|rare| !purchases_too && !rare.purchases.is_empty()) {
-                let kept = Rare { purchases: std::mem::take(&mut rare.purchases), ..Rare::default() };
-                self.users.get_mut(member).habit.rare = Some(Box::new(kept));
-            }
-            self.users.get_mut(root).habit.absorb(&habit, self.return_days);
-        }
-    }
-
-    fn together(&self, slots: &[Slot]) -> Habit {
-        let mut whole = Habit::default();
-        for slot in slots {
-            whole.absorb(self.habit(*slot), self.return_days);
-        }
-        whole
-    }
-
-    /// Adds (`sign` 1) or takes away (-1) what the user of a slot counts for from a day on, its ids apart on days before their merges.
-    pub fn count(&self, ledgers: &mut Ledgers, slot: Slot, from: Day, rule: CountRule, sign: i32) {
-        let Some(component) = self.component(slot) else {
-            return count_habit(ledgers, self.habit(slot), Era::from(from), rule, sign);
-        };
-        let mut starts = component.boundaries();
-        starts.retain(|day| *day > from);
-        starts.insert(0, from);
-        for (index, start) in starts.iter().enumerate() {
-            let through = starts.get(index + 1).map_or(FOREVER, |next| *next - 1);
-            for group in component.groups_on(*start) {
-                count_habit(ledgers, &self.together(&group), Era { from: *start, through }, rule, sign);
-            }
-        }
     }
 
     /// Where to look for the user of a slot when it lives in another partition.
@@ -498,7 +411,8 @@ impl Population {
             id + user.habit.rare.as_ref().map_or(0, |rare| rare.approximate_bytes())
         });
         let visits = self.visits.values().map(Vec::capacity).sum::<usize>() * size_of::<Slot>();
-        self.users.approximate_bytes() + self.index.approximate_bytes() + visits + sampled.sum::<usize>() * step
+        let habits = self.users.approximate_bytes() + sampled.sum::<usize>() * step;
+        habits + self.index.approximate_bytes() + visits + self.approximate_bytes_of_wholes()
     }
 
     /// How many slots there are, the empty ones of deleted users among them.

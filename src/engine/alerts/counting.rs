@@ -91,7 +91,10 @@ impl PartitionEngine {
     /// What the user of a root slot counts for.
     fn share(&self, root: Slot) -> Share {
         let closed_through = self.state.closed_through.unwrap_or(Day::from_number(i32::MIN / 2));
-        let habit = self.state.population.whole(root);
+        let habit = match self.state.settings.churn.process {
+            ProcessKind::Activity => self.state.population.seen_of(root),
+            ProcessKind::Purchase => self.state.population.whole(root),
+        };
         let lapse = self.expected_for();
         let within = |at: &Standpoint, day: Day| at.silence.filter(|silence| day.days_since(silence.last) <= lapse);
         let mut now = self.standpoint(&habit, closed_through);
@@ -138,19 +141,18 @@ impl PartitionEngine {
             self.state.alerts.see_data(day);
         }
         let process = self.state.settings.churn.process;
-        let habit = self.state.population.habit(slot);
-        let is_single = self.state.population.component(slot).is_none();
+        let habit = self.state.population.seen_of(slot);
         let rare = habit.rare.as_deref();
         let elsewhere = active && !segments.is_empty() && rare.is_none_or(|rare| rare.values.on(day) != segments);
         let fresh = active && process == ProcessKind::Activity && !habit.activity.days.contains(day);
         let eventful = crate::engine::risk::departure_kind(event.kind).is_some()
             || rare.is_some_and(|rare| !rare.departures.is_empty())
             || process == ProcessKind::Purchase && matches!(event.facts, Facts::Order(_) | Facts::Return(_));
-        if is_single && !elsewhere && !eventful {
+        if !elsewhere && !eventful {
             if !fresh {
                 return Watched::Nothing;
             }
-            if let Some(step) = self.one_more_day(habit, day) {
+            if let Some(step) = self.one_more_day(&habit, day) {
                 return Watched::OneMoreDay(step);
             }
         }

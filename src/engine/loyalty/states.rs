@@ -159,9 +159,8 @@ impl PartitionEngine {
         if next < FOREVER {
             self.state.loyalty.look_at(next, root, Look::Time);
         }
-        let rare = self.state.population.habit_mut(root).rare_mut();
         let silent = now.say_nothing() && next == FOREVER;
-        rare.states = (!silent).then(|| Box::new(now.until(next)));
+        self.state.population.set_states(root, (!silent).then(|| Box::new(now.until(next))));
     }
 
     /// The states of a user at the end of `day`, and when time alone may change them; `None` when nothing is known that they are made of.

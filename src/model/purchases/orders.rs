@@ -483,6 +483,17 @@ impl Purchases {
 
     /// Joins the purchases of two ids of one user: orders known to both count once, the smaller copy stands.
     pub fn absorb(&mut self, other: &Self, return_days: i32) {
+        if other.is_untouched() {
+            return;
+        }
+        if self.is_untouched() {
+            self.clone_from(other);
+            return;
+        }
+        // Without returns nothing that stands here falls by what is known there.
+        if self.returns.is_empty() && self.fallen.is_empty() && other.returns.is_empty() {
+            return self.take_in(other, return_days);
+        }
         let mine = std::mem::take(self);
         *self = other.clone();
         if let Some(folded) = &mine.folded {
@@ -504,6 +515,24 @@ impl Purchases {
         for order in placed {
             self.place(order, return_days);
         }
+    }
+
+    /// The same where neither side knows a return.
+    fn take_in(&mut self, other: &Self, return_days: i32) {
+        if let Some(folded) = &other.folded {
+            self.folded_mut().absorb(folded);
+            self.revenue += folded.revenue;
+        }
+        for broken in &other.breaks {
+            self.break_streak(*broken);
+        }
+        for order in other.orders.iter().chain(&other.fallen) {
+            self.place(order.clone(), return_days);
+        }
+    }
+
+    fn is_untouched(&self) -> bool {
+        self.orders.is_empty() && self.fallen.is_empty() && self.returns.is_empty() && self.breaks.is_empty() && self.folded.is_none()
     }
 }
 
