@@ -19,6 +19,7 @@ mod run;
 mod schema;
 mod settings;
 mod snapshot;
+mod table;
 mod topics;
 mod user;
 

@@ -5,6 +5,7 @@ use clap::Args;
 
 use super::Failure;
 use super::settings::{ConfigArgument, day};
+use super::table::Format;
 use crate::io::compare::{of_arms, of_periods};
 use crate::io::files::{FileRecords, Progress};
 use crate::model::compare::arms::{Arms, UNEXPOSED};
@@ -42,6 +43,9 @@ pub(super) struct CompareArguments {
     /// The arm to compare with it; by default the only other one
     #[arg(long, value_name = "ARM", requires = "campaign")]
     arm: Option<String>,
+    /// One line of JSON, or tables to read
+    #[arg(long, value_enum, default_value_t = Format::Json)]
+    format: Format,
     /// Files of events: .csv, .ndjson, .jsonl or .json, each also .gz or .zst; `-` is standard input in `input.format`
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<String>,
@@ -70,7 +74,7 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<(), Failure> {
         let both = both.ok_or_else(|| Failure::Usage(anyhow!("two periods or a campaign are needed")))?;
         of_periods(&settings, arguments.segment.as_deref(), both, records).map_err(Failure::running)?
     };
-    super::print(&compared.to_string())
+    arguments.format.print(Some("compared"), &compared)
 }
 
 /// The arms to compare: those that were asked for, or those that leave no choice.

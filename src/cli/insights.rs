@@ -1,13 +1,11 @@
 //! `stickiness insights`: what groups of users show, from files.
 
-mod table;
-
+use clap::Args;
 use clap::builder::PossibleValuesParser;
-use clap::{Args, ValueEnum};
-use serde_json::Value;
 
 use super::Failure;
 use super::settings::{ConfigArgument, day};
+use super::table::Format;
 use crate::io::files::{FileRecords, Progress};
 use crate::io::insights::{of_files, of_user};
 use crate::model::time::Day;
@@ -37,24 +35,6 @@ pub(super) struct InsightsArguments {
     /// Files of events: .csv, .ndjson, .jsonl or .json, each also .gz or .zst; `-` is standard input in `input.format`
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<String>,
-}
-
-/// How insights are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Json,
-    Table,
-}
-
-impl Format {
-    /// Prints what has a name, or everything.
-    fn print(self, name: Option<&str>, told: &Value) -> Result<(), Failure> {
-        match (self, name) {
-            (Self::Json, _) => super::print(&told.to_string()),
-            (Self::Table, Some(name)) => super::print(table::tables(name, told).trim_end()),
-            (Self::Table, None) => super::print(table::all_tables(told).trim_end()),
-        }
-    }
 }
 
 pub(super) fn run(arguments: &InsightsArguments) -> Result<(), Failure> {

@@ -1,11 +1,12 @@
 //! `stickiness schema`: what goes in and out, for machines.
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 
 use super::settings::ConfigArgument;
 use super::{Failure, print};
 use crate::wire::schema::avro::{OUTPUTS, avro};
-use crate::wire::schema::{Channels, asyncapi, named};
+use crate::wire::schema::{Channels, NAMES, asyncapi, named};
 
 /// Print the JSON Schema of one record, or an `AsyncAPI` document of all topics
 #[derive(Args, Debug)]
@@ -15,7 +16,7 @@ use crate::wire::schema::{Channels, asyncapi, named};
   stickiness schema metrics --avro > metrics.avsc")]
 pub(super) struct SchemaArguments {
     /// The record; without it, the `AsyncAPI` document with all schemas inside
-    #[arg(value_parser = ["event", "metrics", "transitions", "churn-risk", "alerts", "profiles", "dead-letters"])]
+    #[arg(value_parser = PossibleValuesParser::new(NAMES))]
     name: Option<String>,
     /// The Avro schema of an output instead, as publish.format = "avro" registers it
     #[arg(long, requires = "name")]

@@ -426,6 +426,12 @@ impl Population {
         self.users.len() - self.free.len()
     }
 
+    /// How many users have several ids.
+    #[must_use]
+    pub fn merged_users(&self) -> usize {
+        self.components.len()
+    }
+
     /// Whether no id is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -246,6 +246,7 @@ impl Processor for EngineProcessor {
     fn size(&self) -> PartitionSize {
         PartitionSize {
             users: self.engine.users() as u64,
+            merged_users: self.engine.merged_users() as u64,
             state_bytes: self.engine.approximate_bytes() as u64,
             overflows: self.engine.overflows(),
         }

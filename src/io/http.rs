@@ -15,6 +15,7 @@ mod page;
 mod patience;
 mod peers;
 mod query;
+mod schemas;
 mod state;
 
 use std::future::Future;

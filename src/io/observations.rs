@@ -96,6 +96,8 @@ pub struct PartitionGauges {
 pub struct PartitionSize {
     /// Users known.
     pub users: u64,
+    /// Users of several ids.
+    pub merged_users: u64,
     /// Bytes of memory that their state takes.
     pub state_bytes: u64,
     /// Events whose breakdown value was counted as `other` for want of room, since the partition was taken over.

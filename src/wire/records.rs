@@ -76,7 +76,10 @@ fn add_lifecycles(record: &mut Map<String, Value>, metric: &Metric) {
             record.insert(format!("{}_{length}d", lifecycle.name()), json!(counts.lifecycle(window, state)));
         }
     }
-    let [new, retained, resurrected, dormant] = [0, 1, 2, 3].map(|state| counts.lifecycle(2, state));
+    let states = |window| [0, 1, 2, 3].map(|state| counts.lifecycle(window, state));
+    let [new, _, resurrected, dormant] = states(1);
+    record.insert("quick_ratio_7d".into(), ratio(new + resurrected, dormant));
+    let [new, retained, resurrected, dormant] = states(2);
     record.insert("quick_ratio_30d".into(), ratio(new + resurrected, dormant));
     record.insert("retention_rate_30d".into(), ratio(retained, retained + dormant));
     record.insert("churn_rate_30d".into(), ratio(dormant, retained + dormant));

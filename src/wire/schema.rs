@@ -42,6 +42,9 @@ pub fn all() -> [(&'static str, Value); 7] {
     ]
 }
 
+/// The names of all schemas.
+pub const NAMES: [&str; 7] = ["event", "metrics", "transitions", "churn-risk", "alerts", "profiles", "dead-letters"];
+
 /// The schema called `name`.
 #[must_use]
 pub fn named(name: &str) -> Option<Value> {

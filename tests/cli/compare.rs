@@ -66,6 +66,22 @@ fn periods_differ_by_what_was_planted() {
 }
 
 #[test]
+fn a_comparison_is_a_table_when_asked_for() {
+    let directory = tempfile::tempdir().expect("a folder");
+    let path = log(&directory, 40);
+    let done = run(&["compare", "--before", "2026-01-05..2026-02-01", "--after", "2026-02-02..2026-03-01", "--format", "table", &path]);
+    assert_eq!(done.status, 0, "{}", done.stderr);
+    let of_measures = done.stdout.split("## ").find(|table| table.starts_with("compared, measures")).expect("a table of measures");
+    let mut lines = of_measures.lines().skip(1);
+    let columns: Vec<&str> = lines.next().expect("names").split_whitespace().collect();
+    assert_eq!(columns[0], "name", "{of_measures}");
+    assert!(columns.contains(&"difference") && columns.contains(&"low") && columns.contains(&"high"), "{of_measures}");
+    let dau: Vec<&str> = lines.find(|line| line.starts_with("dau ")).expect("a line").split_whitespace().collect();
+    let mean = columns.iter().position(|column| *column == "first.mean").expect("a column");
+    assert_eq!(dau[mean], "10.0", "{of_measures}");
+}
+
+#[test]
 fn a_lift_that_was_planted_is_found_and_unlike_groups_are_told() {
     let directory = tempfile::tempdir().expect("a folder");
     let path = log(&directory, 240);

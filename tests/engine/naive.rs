@@ -308,6 +308,7 @@ impl<'a> Naive<'a> {
                 put(&name, json!(get(&name)));
             }
         }
+        put("quick_ratio_7d", ratio(get("new_7d") + get("resurrected_7d"), get("dormant_7d")));
         put("quick_ratio_30d", ratio(get("new_30d") + get("resurrected_30d"), get("dormant_30d")));
         let before = get("retained_30d") + get("dormant_30d");
         put("retention_rate_30d", ratio(get("retained_30d"), before));

@@ -217,7 +217,7 @@ fn observations(now_ms: i64) -> Observations {
             snapshot_overdue: false,
         };
         observations.set_partition(partition, gauges);
-        observations.set_size(partition, PartitionSize { users: 600, state_bytes: 600 * 211, overflows: 0 });
+        observations.set_size(partition, PartitionSize { users: 600, merged_users: 40, state_bytes: 600 * 211, overflows: 0 });
     }
     for (reason, detail, value) in [
         ("malformed", "no JSON: expected value at line 1 column 2", "this is no event".as_bytes()),

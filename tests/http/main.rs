@@ -57,6 +57,22 @@ fn metrics_by_day() {
 }
 
 #[test]
+fn schemas_come_by_name() {
+    let running = plain();
+    let names = running.get("/v1/schemas").json();
+    let names: Vec<&str> = names.as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+    assert_eq!(names, ["event", "metrics", "transitions", "churn-risk", "alerts", "profiles", "dead-letters"]);
+    for name in names {
+        let schema = running.get(&format!("/v1/schemas/{name}"));
+        assert_eq!((schema.status, schema.header("content-type")), (200, Some("application/json")), "{name}");
+        assert_eq!(schema.json(), stickiness::wire::schema::named(name).expect("a schema"), "{name}");
+    }
+    let unknown = running.get("/v1/schemas/nothing");
+    assert_eq!(unknown.status, 404);
+    assert!(unknown.body.contains("there are event, metrics"), "{}", unknown.body);
+}
+
+#[test]
 fn insights_come_whole_and_one_by_one() {
     let running = plain();
     let all = running.get("/v1/insights").json();

@@ -82,6 +82,7 @@ fn everything_is_told() {
         ("stickiness_partition_lag_records{partition=\"3\"}", 3.0),
         ("stickiness_snapshot_size_bytes{partition=\"1\"}", 1_048_576.0),
         ("stickiness_users{partition=\"0\"}", 600.0),
+        ("stickiness_merged_users{partition=\"0\"}", 40.0),
         ("stickiness_state_bytes{partition=\"0\"}", 126_600.0),
         ("stickiness_user_state_bytes", 211.0),
         ("stickiness_churn_calibration_error{process=\"activity\"}", 0.82 / 3.0),

@@ -1,7 +1,9 @@
 //! What the documents say of the code is so.
 
+mod lengths;
 mod links;
 mod logs;
+mod names;
 mod traces;
 
 use std::collections::BTreeSet;

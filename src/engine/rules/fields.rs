@@ -49,6 +49,7 @@ const NUMBERS: &[Number] = &[
     ("holiday_in_days", |profile| days_until(profile, profile.loyalty.holiday_due_day)),
     ("complaint_signals", |profile| Some(count(profile.loyalty.complaint_signals))),
     ("switching_cost", |profile| profile.loyalty.switching_cost),
+    ("delivered_value", |profile| profile.loyalty.delivered_value),
     ("risk_activity", |profile| profile.outlook.risk_activity),
     ("risk_purchase", |profile| profile.outlook.risk_purchase),
     ("p_alive_activity", |profile| profile.outlook.p_alive_activity),

@@ -16,6 +16,7 @@ use super::insights;
 use super::live::{self, Streams};
 use super::peers;
 use super::query::{MetricsQuery, wants_ranks};
+use super::schemas;
 use super::{UserAnswer, View, state};
 use crate::io::clock;
 use crate::io::observations::{DeadLetter, PartitionGauges, PartitionPhase, PartitionSize};
@@ -32,6 +33,8 @@ pub(super) fn routes(streams: Streams) -> Router<Arc<dyn View>> {
         .route("/dead-letters", get(dead_letters))
         .route("/metrics", get(metrics))
         .route("/segments", get(segments))
+        .route("/schemas", get(schemas::names))
+        .route("/schemas/{name}", get(schemas::one))
         .route("/insights", get(insights::all))
         .route("/insights/{name}", get(insights::one))
         .route("/users/{*id}", get(user))

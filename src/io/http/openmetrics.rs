@@ -267,6 +267,7 @@ impl Readings {
     #[expect(clippy::cast_precision_loss, reason = "bytes of memory are below 2^53")]
     fn encode_sizes(&self, page: &mut Page<'_>) -> fmt::Result {
         page.each("users", "Users known.", None, &self.sizes, |size| Some(size.users))?;
+        page.each("merged_users", "Users of several ids.", None, &self.sizes, |size| Some(size.merged_users))?;
         page.each("state", "Memory that the users' state takes.", Some(&Unit::Bytes), &self.sizes, |size| Some(size.state_bytes))?;
         let help = "Events whose breakdown value was counted as `other` for want of room, since the partition was taken over.";
         page.each("breakdown_overflows", help, None, &self.sizes, |size| Some(size.overflows))?;

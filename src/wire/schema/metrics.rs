@@ -32,6 +32,7 @@ pub(super) const FIELDS: &[Field] = &[
     ("retained_30d", Count, "users active in D-59..D-30 and in D-29..D"),
     ("resurrected_30d", Count, "users active in D-29..D, not in D-59..D-30, and not new"),
     ("dormant_30d", Count, "users active in D-59..D-30 and not in D-29..D"),
+    ("quick_ratio_7d", RATIO, "(new_7d + resurrected_7d) / dormant_7d"),
     ("quick_ratio_30d", RATIO, "(new_30d + resurrected_30d) / dormant_30d"),
     ("retention_rate_30d", RATIO, "retained_30d over users active in D-59..D-30"),
     ("churn_rate_30d", RATIO, "dormant_30d over users active in D-59..D-30"),

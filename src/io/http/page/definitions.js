@@ -18,6 +18,7 @@ const DEFINITIONS = {
   growth:
     "Who came and who stayed away, by day. New, retained and resurrected users add up to the active ones; dormant ones are those lost since the days before, drawn below the line.",
   retention_rate_30d: "Of the users active in the 30 days before the last 30, the share active in the last 30 too.",
+  quick_ratio_7d: "New and resurrected users of 7 days for each one who became dormant. Above 1 the number of active users grows.",
   quick_ratio_30d: "New and resurrected users of 30 days for each one who became dormant. Above 1 the number of active users grows.",
   retention:
     "Of the users whose first active day was in a week (or on a day), the share active again exactly so many days later. Cells whose days are not over yet are left out of the share.",

@@ -1,12 +1,33 @@
-//! Insights as tables for people to read: whatever shape they have, so that a new insight has its table.
+//! Answers as tables for people to read: whatever shape they have, so that a new insight has its table.
 
+use clap::ValueEnum;
 use serde_json::{Map, Value};
+
+use super::Failure;
+
+/// How an answer is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Json,
+    Table,
+}
+
+impl Format {
+    /// Prints what has a name, or everything.
+    pub(super) fn print(self, name: Option<&str>, told: &Value) -> Result<(), Failure> {
+        match (self, name) {
+            (Self::Json, _) => super::print(&told.to_string()),
+            (Self::Table, Some(name)) => super::print(tables(name, told).trim_end()),
+            (Self::Table, None) => super::print(all_tables(told).trim_end()),
+        }
+    }
+}
 
 /// A row: what is in each column, by its name.
 type Row = Vec<(String, String)>;
 
 /// The text of all insights: one after the other, and first as of when they are.
-pub(super) fn all_tables(insights: &Value) -> String {
+fn all_tables(insights: &Value) -> String {
     let mut out = format!("as of {}\n\n", text(&insights["as_of"]));
     for (name, value) in insights.as_object().into_iter().flatten().filter(|(_, value)| value.is_object() || value.is_array()) {
         show(name, value, &mut out);
@@ -15,7 +36,7 @@ pub(super) fn all_tables(insights: &Value) -> String {
 }
 
 /// The text of a value under a title: figures line by line, lists and groups as tables with a line of names on top.
-pub(super) fn tables(title: &str, value: &Value) -> String {
+fn tables(title: &str, value: &Value) -> String {
     let mut out = String::new();
     show(title, value, &mut out);
     out
