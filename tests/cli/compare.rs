@@ -78,7 +78,7 @@ fn a_comparison_is_a_table_when_asked_for() {
     assert!(columns.contains(&"difference") && columns.contains(&"low") && columns.contains(&"high"), "{of_measures}");
     let dau: Vec<&str> = lines.find(|line| line.starts_with("dau ")).expect("a line").split_whitespace().collect();
     let mean = columns.iter().position(|column| *column == "first.mean").expect("a column");
-    assert_eq!(dau[mean], "10.0", "{of_measures}");
+    assert_eq!(dau[mean], "10", "{of_measures}");
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn functions(text: &str) -> Vec<(String, usize)> {
         let Some(name) = declared.and_then(|rest| rest.split(['(', '<']).next()) else { continue };
         let end = format!("{indent}}}");
         let Some(length) =
-            lines[at..].iter().position(|line| *line == end || (line.starts_with(indent) && line.ends_with(";") && line.contains("fn ")))
+            lines[at..].iter().position(|line| *line == end || (line.starts_with(indent) && line.ends_with(';') && line.contains("fn ")))
         else {
             continue;
         };

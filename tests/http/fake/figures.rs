@@ -104,8 +104,9 @@ fn add_habit(record: &mut Value, index: usize, users: &[Vec<bool>]) {
     record["active_days_histogram_30d"] = json!(histogram);
     record["retention"] = json!(retention);
     let of = |name: &str| record[name].as_u64().unwrap_or_default() as usize;
-    record["quick_ratio_7d"] = ratio(of("new_7d") + of("resurrected_7d"), of("dormant_7d"));
     let [came, dormant, retained] = [of("new_30d") + of("resurrected_30d"), of("dormant_30d"), of("retained_30d")];
+    let of_7_days = ratio(of("new_7d") + of("resurrected_7d"), of("dormant_7d"));
+    record["quick_ratio_7d"] = of_7_days;
     record["quick_ratio_30d"] = ratio(came, dormant);
     record["churn_rate_30d"] = ratio(dormant, retained + dormant);
 }
