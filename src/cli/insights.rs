@@ -2,6 +2,7 @@
 
 mod table;
 
+use anyhow::anyhow;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
@@ -65,6 +66,7 @@ pub(super) fn run(arguments: &InsightsArguments) -> Result<(), Failure> {
     let records = FileRecords::new(inputs, &decoder, progress);
     if let Some(user) = &arguments.user {
         let told = of_user(&settings, user, arguments.until, records).map_err(Failure::running)?;
+        let told = told.ok_or_else(|| Failure::Running(anyhow!("the files know no user `{}`", user.escape_debug())))?;
         return arguments.format.print(Some(user), &told);
     }
     let insights = of_files(&settings, arguments.until, 1, records).map_err(Failure::running)?;

@@ -23,7 +23,7 @@ use crate::model::loyalty::stage::LifeStage;
 use crate::model::loyalty::states::{LoyaltyKind, LoyaltyType};
 use crate::model::money::Money;
 use crate::model::time::Day;
-pub use groups::{AttributeCounts, Groups};
+pub use groups::{AttributeCounts, Departures, Groups, RECOVERABLE};
 pub use handling::{CategoryCounts, Handling, RESPONSE_HOURS, RemedyCounts};
 pub use trade::{CAMPAIGN_DAYS, HELD_OUT, Intermediary, Side, Times, Trade};
 pub use voices::{HabitAround, Voices};

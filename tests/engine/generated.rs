@@ -317,7 +317,7 @@ fn noted(kind: EventType, number: usize) -> Option<Noted<'static>> {
         EventType::SubscriptionCancelled | EventType::CustomerLost => told.then(|| Noted::Departure {
             reason: ["", "price", "quality"][number / 3 % 3].into(),
             competitor: competitor(number),
-            recoverable: None,
+            recoverable: [None, Some(true), Some(false)][number / 5 % 3],
         }),
         EventType::CompetitorOffer => told.then(|| Noted::CompetitorOffer { competitor: "rival".into(), days: Some(7.0) }),
         _ => None,

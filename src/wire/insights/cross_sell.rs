@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::groups::per;
+use super::proportion;
 use crate::engine::insights::Groups;
 use crate::model::insights::lift::Together;
 
@@ -90,6 +91,7 @@ pub(super) fn cross_sell(groups: &Groups) -> Value {
     let next = nexts(groups, |_| true, |_| true);
     json!({
         "buyers": groups.buyers[0],
+        "rate": proportion(&groups.cross_buyers),
         "categories": groups.categories,
         "categories_mean": per(groups.categories.values().sum::<u64>() as f64, groups.buyers[0]),
         "pairs": pairs.iter().take(TOLD_PAIRS).map(shown).collect::<Vec<_>>(),

@@ -6,7 +6,7 @@ use crate::engine::insights::Insights;
 use crate::model::time::Day;
 
 /// The version of the bytes: to be raised whenever the fields of [`Insights`] change.
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 
 /// Counts of the users of some partitions.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -55,7 +55,7 @@ impl Share {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::insights::{AttributeCounts, CategoryCounts, HabitAround};
+    use crate::engine::insights::{AttributeCounts, CategoryCounts, Departures, HabitAround};
     use crate::model::insights::proportion::Proportion;
     use crate::model::loyalty::states::LoyaltyType;
     use crate::model::money::Money;
@@ -82,6 +82,7 @@ mod tests {
         insights.worth.spent.entry(None).or_default().users = 4;
         insights.worth.profits.insert(Money::ZERO, 5);
         insights.worth.payback.count(6, false);
+        insights.worth.payback_unknown = 8;
         let trade = &mut insights.trade;
         trade.intermediaries.entry("agent".into()).or_default().orders = 7;
         trade.campaigns.entry("spring".into()).or_default()[1].orders.insert(2, 3);
@@ -95,6 +96,8 @@ mod tests {
         groups.reasons.insert("price".into(), 1);
         groups.competitors.insert("them".into(), 2);
         groups.won_back.count(false);
+        groups.recoverable[1] = Departures { departures: 3, won_back: Proportion { part: 1, whole: 2 } };
+        groups.cross_buyers.count(true);
         groups.attributes.insert("speed".into(), AttributeCounts { users: 1, importance: 2, own: 3, theirs: 4 });
         groups.channels.insert("web".into(), (1, 2));
         groups.channel_exits.insert("app".into(), Proportion { part: 1, whole: 2 });
@@ -124,7 +127,7 @@ mod tests {
         let bytes = share().encode().expect("encoded");
         assert_eq!(
             (VERSION, bytes.len(), crc32fast::hash(&bytes)),
-            (4, 259, 555_746_175),
+            (5, 271, 3_198_569_330),
             "if fields changed: raise the version, then this"
         );
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use stickiness::engine::insights::{Groups, Insights, QUICK_DAYS, STAY_DAYS, Voices};
+use stickiness::engine::insights::{Groups, Insights, QUICK_DAYS, RECOVERABLE, STAY_DAYS, Voices};
 use stickiness::model::event::{CostKind, Event, EventType, Facts, Noted, SurveyFacts};
 use stickiness::model::money::Money;
 use stickiness::model::time::{Day, EventTime};
@@ -102,12 +102,16 @@ impl Naive<'_> {
         let active = self.active_days(events, "all");
         for event in events.iter().filter(|event| within(event, 180)) {
             if matches!(event.kind, EventType::CustomerLost | EventType::SubscriptionCancelled) {
-                let (reason, competitor) = departure(event);
+                let (reason, competitor, recoverable) = departure(event);
+                let alike = RECOVERABLE.iter().position(|known| *known == recoverable).expect("one of all");
+                groups.recoverable[alike].departures += 1;
                 *groups.reasons.entry(reason.into()).or_default() += 1;
                 *groups.competitors.entry(competitor.into()).or_default() += 1;
                 let at = self.day(event);
                 if at + STAY_DAYS <= day && day.days_since(at) <= 120 {
-                    groups.won_back.count(active.range(at.number() + 1..=at.number() + STAY_DAYS).next().is_some());
+                    let back = active.range(at.number() + 1..=at.number() + STAY_DAYS).next().is_some();
+                    groups.won_back.count(back);
+                    groups.recoverable[alike].won_back.count(back);
                 }
             }
         }
@@ -120,6 +124,9 @@ impl Naive<'_> {
             *known += Self::booked(events, kind);
         }
         let categories: BTreeSet<&str> = orders.iter().flat_map(|order| &order.facts.categories).map(AsRef::as_ref).collect();
+        if !categories.is_empty() {
+            groups.cross_buyers.count(categories.len() >= 2);
+        }
         for category in &categories {
             *groups.categories.entry((*category).into()).or_default() += 1;
             for other in categories.iter().filter(|other| *other > category) {
@@ -190,10 +197,10 @@ fn is_legal(event: &Event<'static>) -> bool {
     matches!(&event.facts, Facts::Complaint(facts) if facts.details.as_deref().is_some_and(|details| details.severity == "legal"))
 }
 
-/// The reason and the competitor of a departure, empty where they are not told.
-fn departure<'e>(event: &'e Event<'static>) -> (&'e str, &'e str) {
+/// The reason and the competitor of a departure, empty where they are not told, and whether its user can be won back.
+fn departure<'e>(event: &'e Event<'static>) -> (&'e str, &'e str, Option<bool>) {
     match noted(event) {
-        Some(Noted::Departure { reason, competitor, .. }) => (reason, competitor),
-        _ => ("", ""),
+        Some(Noted::Departure { reason, competitor, recoverable }) => (reason, competitor, *recoverable),
+        _ => ("", "", None),
     }
 }
