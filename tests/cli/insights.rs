@@ -49,14 +49,7 @@ fn insights_of_a_small_log() {
     assert_eq!(insights["recovery"]["quick"]["part"], 1, "resolved within two days, and ordered again within thirty");
     assert_eq!(insights["departures"]["reasons"]["price"], 1);
     assert_eq!(insights["departures"]["won_back"]["share"], 1.0);
-    let recoverable = |at: usize| {
-        let alike = &insights["departures"]["recoverable"][at];
-        (alike["recoverable"].clone(), alike["departures"].clone(), alike["won_back"]["share"].clone())
-    };
-    assert_eq!(recoverable(0), ("yes".into(), 1.into(), 1.0.into()), "the one departure said so, and its user came back");
-    assert_eq!((recoverable(1), recoverable(2)), (("no".into(), 0.into(), Value::Null), ("unknown".into(), 0.into(), Value::Null)));
-    let rate = &insights["cross_sell"]["rate"];
-    assert_eq!((&rate["part"], &rate["users"]), (&2.into(), &3.into()), "a and b bought tea and cake, c tea alone");
+    recoverable_departures_and_buyers_of_several_categories(&insights);
     assert_eq!(insights["virality"]["k_factor"], 1.0 / 3.0);
     assert_eq!(insights["economics"]["acquire_over_retain"], 4.0, "12 over three buyers, 2 over two who came again, so 4 over 1");
     assert_eq!(insights["cross_sell"]["pairs"][0]["lift"], 1.0, "all three bought tea, two of them cake");
@@ -77,6 +70,17 @@ fn insights_of_a_small_log() {
     let alone = run(&["insights", "--until", "2026-02-20", "--name", "funnel", path]);
     assert_eq!(serde_json::from_str::<Value>(&alone.stdout).expect("a list"), insights["funnel"]);
     assert_eq!(run(&["insights", "--name", "weather", path]).status, 2);
+}
+
+fn recoverable_departures_and_buyers_of_several_categories(insights: &Value) {
+    let recoverable = |at: usize| {
+        let alike = &insights["departures"]["recoverable"][at];
+        (alike["recoverable"].clone(), alike["departures"].clone(), alike["won_back"]["share"].clone())
+    };
+    assert_eq!(recoverable(0), ("yes".into(), 1.into(), 1.0.into()), "the one departure said so, and its user came back");
+    assert_eq!((recoverable(1), recoverable(2)), (("no".into(), 0.into(), Value::Null), ("unknown".into(), 0.into(), Value::Null)));
+    let rate = &insights["cross_sell"]["rate"];
+    assert_eq!((&rate["part"], &rate["users"]), (&2.into(), &3.into()), "a and b bought tea and cake, c tea alone");
 }
 
 /// The insights of events of 2026, each a user, a type, a time and properties.

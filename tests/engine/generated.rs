@@ -220,6 +220,9 @@ fn order_details(number: usize) -> OrderDetails<'static> {
         wait_s: number.is_multiple_of(4).then_some(number as f64 * 1.25),
         expected_amount: (number % 3 == 1).then(|| money(number * 110)),
         intermediary: ["", "agent", "broker"][number % 5 % 3].into(),
+        units: if number.is_multiple_of(2) { (0..number % 4).map(|line| (number % 5 * line) as f64 / 2.0).collect() } else { vec![] },
+        campaign: ["", "spring", "autumn"][number / 2 % 3].into(),
+        reward_granted: number.is_multiple_of(7),
     }
 }
 
@@ -247,17 +250,20 @@ fn activity(number: usize) -> ActivityFacts<'static> {
         channel: ["", "web", "app", "shop"][number % 4].into(),
         item: ["", "cup", "pot", "tea"][number / 4 % 4].into(),
         category: ["", "food", "drink"][number % 3].into(),
+        brand: ["", "north", "south", "west"][number / 3 % 4].into(),
         duration_s: Some(number as f64),
     }
 }
 
 fn survey(number: usize) -> SurveyFacts<'static> {
     let score = |shift: usize| (number >> shift & 1 == 0).then(|| 1.0 + ((number + shift) % 9) as f64 / 2.0);
+    // Some compare with a competitor, and some are about one.
+    let competitor = ["", "", "rival", "other"][number / 3 % 4];
     let rated = |name: &'static str, shift: usize| AttributeRating {
         attribute: name.into(),
         importance: score(shift),
         rating: score(shift + 1),
-        competitor_rating: Some(3.0),
+        competitor_rating: (competitor.is_empty() || number.is_multiple_of(2)).then_some(3.0),
     };
     let details = SurveyDetails {
         effort: score(0),
@@ -269,7 +275,9 @@ fn survey(number: usize) -> SurveyFacts<'static> {
         expectation: score(1),
         category_spend: number.is_multiple_of(4).then_some(number as f64 * 3.0),
         time_cost: score(2),
-        competitor: "".into(),
+        attention: score(3),
+        names_brand: [None, Some(true), Some(false)][number % 3],
+        competitor: competitor.into(),
         attributes: vec![rated("taste", 1), rated("price", 2)],
     };
     SurveyFacts {
@@ -310,6 +318,7 @@ fn noted(kind: EventType, number: usize) -> Option<Noted<'static>> {
         EventType::CampaignExposed => Some(Noted::Campaign {
             campaign: ["spring", "", "autumn"][number % 3].into(),
             arm: ["", "control", "card", "holdout"][number / 3 % 4].into(),
+            reward_granted: number % 5 == 1,
         }),
         EventType::CostBooked => {
             Some(Noted::Cost { kind: [None, Some(CostKind::Acquire), Some(CostKind::Serve)][number % 3], amount: Some(money(number)) })
