@@ -165,7 +165,12 @@ pub(crate) fn event(index: usize, sketch: &Sketch) -> Event<'static> {
             discounted: number.is_multiple_of(4),
             reward_used: number.is_multiple_of(6),
             brands: texts(&["north", "south", "west"], number % 4),
-            categories: texts(&["food", "drink"], number % 3),
+            categories: ["drink", "food", "toys"]
+                .into_iter()
+                .enumerate()
+                .filter(|(bit, _)| number >> bit & 1 == 1)
+                .map(|(_, text)| text.into())
+                .collect(),
             decision_s: number.is_multiple_of(5).then_some(60.0 * number as f64 + 1.0),
             details: (!number.is_multiple_of(3)).then(|| Box::new(order_details(number))),
         }),

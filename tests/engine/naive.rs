@@ -93,6 +93,15 @@ impl<'a> Naive<'a> {
         users
     }
 
+    /// The distinct categories that each user bought.
+    pub(crate) fn categories(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let of = |(id, events): (&String, &Vec<&Event<'static>>)| {
+            let orders = self.orders(events);
+            (id.clone(), orders.iter().flat_map(|order| &order.facts.categories).map(ToString::to_string).collect())
+        };
+        self.users(None).iter().map(of).collect()
+    }
+
     /// Whether anybody was active on a day.
     pub(crate) fn anybody_on(&self, day: Day) -> bool {
         self.events.iter().any(|event| event.kind.is_activity() && self.day(event) == day)

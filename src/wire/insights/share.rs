@@ -6,7 +6,7 @@ use crate::engine::insights::Insights;
 use crate::model::time::Day;
 
 /// The version of the bytes: to be raised whenever the fields of [`Insights`] change.
-const VERSION: u8 = 5;
+const VERSION: u8 = 6;
 
 /// Counts of the users of some partitions.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -55,7 +55,7 @@ impl Share {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::insights::{AttributeCounts, CategoryCounts, Departures, HabitAround};
+    use crate::engine::insights::{AttributeCounts, CategoryCounts, Departures, Depth, HabitAround};
     use crate::model::insights::proportion::Proportion;
     use crate::model::loyalty::states::LoyaltyType;
     use crate::model::money::Money;
@@ -89,6 +89,8 @@ mod tests {
         trade.decisions.count(60.0);
         trade.waits.count(5.0);
         trade.interest[1].count(true);
+        trade.depth = Depth { users: 1, products: 2, units: 3 };
+        insights.rivals.0.entry("them".into()).or_default().users = 4;
         let groups = &mut insights.groups;
         groups.flows.insert(("them".into(), "others".into()), 9);
         groups.spread = [4, 5, 6];
@@ -127,7 +129,7 @@ mod tests {
         let bytes = share().encode().expect("encoded");
         assert_eq!(
             (VERSION, bytes.len(), crc32fast::hash(&bytes)),
-            (5, 271, 3_198_569_330),
+            (6, 305, 1_160_604_904),
             "if fields changed: raise the version, then this"
         );
     }

@@ -45,6 +45,7 @@ impl Naive<'_> {
             self.add_handling(&mut insights.handling, events, day);
             self.add_worth(&mut insights.worth, events, day);
             self.add_trade(&mut insights.trade, events, day);
+            self.add_rivals(&mut insights.rivals, events, day);
             for event in events.iter().filter(|event| judged(self.day(event))) {
                 if let Some(score) = own_answers(event).and_then(|facts| facts.satisfaction) {
                     insights.satisfaction.count((score * 1e6) as i64, stayed(self.day(event)));

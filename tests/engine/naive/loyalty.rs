@@ -250,7 +250,7 @@ impl Naive<'_> {
     }
 
     /// The latest answer to an item within 180 days: that of the largest (time, event id, score) ever, if it is not older.
-    fn latest(&self, events: &Events<'_>, day: Day, item: impl Fn(&SurveyFacts<'static>) -> Option<f64>) -> Option<f64> {
+    pub(super) fn latest(&self, events: &Events<'_>, day: Day, item: impl Fn(&SurveyFacts<'static>) -> Option<f64>) -> Option<f64> {
         let answers =
             events.iter().filter_map(|event| item(own_answers(event)?).map(|score| (event.time, &event.event_id, score, self.day(event))));
         let last = answers.max_by(|one, other| one.partial_cmp(other).expect("numbers"))?;

@@ -1,9 +1,9 @@
 //! What users answer to surveys and do about offers, recounted from the set of events.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use stickiness::engine::insights::HELD_OUT;
+use stickiness::engine::insights::{HELD_OUT, Rivals};
 use stickiness::model::event::{ContactKind, Direction, Event, EventType, Facts, Noted, SurveyFacts};
 use stickiness::model::time::{Day, EventTime};
 
@@ -85,6 +85,39 @@ impl Naive<'_> {
             "offer_following": ratio(followed as f64, offers.len() as f64),
             "favourite_brand_view_share": self.favourite_view_share(events, day),
         })
+    }
+
+    /// What one user adds to the counts of answers about competitors.
+    pub(super) fn add_rivals(&self, rivals: &mut Rivals, events: &Events<'_>, day: Day) {
+        let items: [fn(&SurveyFacts<'static>) -> Option<f64>; 6] = [
+            |facts| facts.recommend.map(f64::from),
+            |facts| facts.repurchase_intention,
+            |facts| facts.trust,
+            |facts| facts.satisfaction,
+            |facts| facts.responsiveness,
+            |facts| facts.details.as_deref()?.attention,
+        ];
+        let mut latest: BTreeMap<&str, [Option<f64>; 6]> = BTreeMap::new();
+        for event in self.within(events, day, 180).into_iter().filter(|event| own_answers(event).is_none()) {
+            let Facts::Survey(facts) = &event.facts else { continue };
+            let known = latest.entry(&facts.details.as_deref().expect("it names a competitor").competitor).or_default();
+            for (known, item) in known.iter_mut().zip(items) {
+                *known = item(facts).or(*known);
+            }
+        }
+        for (competitor, answers) in latest {
+            let counts = rivals.0.entry(competitor.into()).or_default();
+            counts.users += u64::from(answers.iter().flatten().count() > 0);
+            for ((known, answer), item) in counts.items.iter_mut().zip(answers).zip(items) {
+                let own = self.latest(events, day, item);
+                known.users += u64::from(answer.is_some());
+                known.theirs += answer.map_or(0, |answer| (answer * 1e6) as i64);
+                if let (Some(theirs), Some(own)) = (answer, own) {
+                    known.compared += 1;
+                    known.own_less_theirs += ((own - theirs) * 1e6) as i64;
+                }
+            }
+        }
     }
 
     fn favourite_view_share(&self, events: &Events<'_>, day: Day) -> Option<f64> {

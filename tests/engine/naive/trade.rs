@@ -118,6 +118,16 @@ impl Naive<'_> {
                 served.entry(&details.intermediary).or_default().push(order);
             }
         }
+        let mut products: BTreeMap<&str, i128> = BTreeMap::new();
+        for order in orders.iter().filter(|order| (0..90).contains(&day.days_since(order.day))) {
+            let Some(details) = order.facts.details.as_deref() else { continue };
+            for (number, units) in details.units.iter().enumerate().filter(|(_, units)| **units > 0.0) {
+                *products.entry(&details.items[number]).or_default() += (units * 1e6) as i128;
+            }
+        }
+        trade.depth.users += u64::from(!products.is_empty());
+        trade.depth.products += products.len() as u64;
+        trade.depth.units += products.into_values().sum::<i128>();
         let complaints = self.complaints(events);
         for (name, orders) in served {
             let known = trade.intermediaries.entry(name.into()).or_default();
