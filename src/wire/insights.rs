@@ -1,5 +1,6 @@
 //! What groups of users show, as JSON.
 
+pub mod bounds;
 mod cross_sell;
 mod groups;
 mod handling;
@@ -48,8 +49,20 @@ pub const NAMES: [&str; 23] = [
 ];
 
 /// All insights as of a day, by name: `stickiness.insights.v1`. `silent_ratio` is how many are taken to be silent for each who complains, before anything is known.
+/// `left_out` says of which lists how many names are left out.
 #[must_use]
 pub fn insights(insights: &Insights, day: Day, silent_ratio: u32) -> Value {
+    let mut told = all(insights, day, silent_ratio);
+    let mut left_out = bounds::shorten(&mut told);
+    let pairs = cross_sell::pairs_left_out(&insights.groups);
+    if pairs > 0 {
+        left_out.insert("cross_sell.pairs".to_owned(), json!(pairs));
+    }
+    told["left_out"] = left_out.into();
+    told
+}
+
+fn all(insights: &Insights, day: Day, silent_ratio: u32) -> Value {
     json!({
         "schema": "stickiness.insights.v1",
         "as_of": day.to_string(),

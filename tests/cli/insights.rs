@@ -160,6 +160,27 @@ fn campaigns_of_every_week_are_told_and_answers_are_held_to_their_hours() {
 }
 
 #[test]
+fn names_beyond_the_limit_are_left_out_and_it_is_said() {
+    let directory = tempfile::tempdir().expect("a folder");
+    let path = directory.path().join("events.ndjson");
+    let line = |number: usize| {
+        format!(
+            "{{\"event_id\":\"{number}\",\"user_id\":\"a\",\"type\":\"customer_lost\",\"timestamp\":\"2026-01-01T00:00:00Z\",\"properties\":{{\"reason\":\"r{number:05}\"}}}}\n"
+        )
+    };
+    std::fs::write(&path, (0..1_500).map(line).collect::<String>()).expect("written");
+    let path = path.to_str().expect("UTF-8");
+    let insights: Value = serde_json::from_str(&run(&["insights", path]).stdout).expect("one object");
+    assert_eq!(insights["left_out"], serde_json::json!({ "departures.reasons": 500 }));
+    let reasons = insights["departures"]["reasons"].as_object().expect("counts by name");
+    assert!(reasons.len() == 1_000 && reasons.contains_key("r00999") && !reasons.contains_key("r01000"), "of equals the first by name");
+    let table = run(&["insights", "--format", "table", path]).stdout;
+    assert!(table.contains("## left_out\ndepartures.reasons  500\n"), "{table}");
+    let alone = run(&["insights", "--name", "departures", path]);
+    assert!(alone.stderr.contains("departures.reasons: 500 are left out"), "{}", alone.stderr);
+}
+
+#[test]
 fn insights_of_orders_and_campaigns() {
     let directory = tempfile::tempdir().expect("a folder");
     let path = directory.path().join("events.ndjson");

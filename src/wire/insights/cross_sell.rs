@@ -72,6 +72,11 @@ pub(super) fn next_of<'g>(groups: &'g Groups, bought: &BTreeSet<&str>) -> Option
     best.into_values().reduce(|one, other| if other.is_before(&one) { other } else { one })
 }
 
+/// How many pairs are not told.
+pub(super) fn pairs_left_out(groups: &Groups) -> usize {
+    groups.pairs.len().saturating_sub(TOLD_PAIRS)
+}
+
 /// Pairs of categories that buyers share, by lift: how much oftener than if one said nothing of the other; and of each category the one that goes with it most surely.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 pub(super) fn cross_sell(groups: &Groups, depth: &Depth) -> Value {
