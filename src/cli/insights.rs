@@ -1,5 +1,6 @@
 //! `stickiness insights`: what groups of users show, from files.
 
+use anyhow::anyhow;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
@@ -10,6 +11,7 @@ use crate::io::files::{FileRecords, Progress};
 use crate::io::insights::{of_files, of_user};
 use crate::model::time::Day;
 use crate::wire::insights::NAMES;
+use crate::wire::insights::bounds::left_out_of;
 
 /// Print what groups of users in files show, as one JSON object or as tables: the funnel of orders, recovery after complaints, and more
 #[derive(Args, Debug)]
@@ -45,9 +47,16 @@ pub(super) fn run(arguments: &InsightsArguments) -> Result<(), Failure> {
     let records = FileRecords::new(inputs, &decoder, progress);
     if let Some(user) = &arguments.user {
         let told = of_user(&settings, user, arguments.until, records).map_err(Failure::running)?;
+        let told = told.ok_or_else(|| Failure::Running(anyhow!("the files know no user `{}`", user.escape_debug())))?;
         return arguments.format.print(Some(user), &told);
     }
     let insights = of_files(&settings, arguments.until, 1, records).map_err(Failure::running)?;
+    if let Some(name) = &arguments.name {
+        // All insights tell it themselves.
+        for (list, left) in left_out_of(&insights, name) {
+            eprintln!("{list}: {left} are left out, those with the smallest figures");
+        }
+    }
     let printed = arguments.name.as_ref().map_or(&insights, |name| &insights[name]);
     arguments.format.print(arguments.name.as_deref(), printed)
 }

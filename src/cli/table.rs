@@ -38,7 +38,7 @@ fn all_tables(insights: &Value) -> String {
 /// The text of a value under a title: figures line by line, lists and groups as tables with a line of names on top.
 fn tables(title: &str, value: &Value) -> String {
     let mut out = String::new();
-    show(title, value, &mut out);
+    show(&shown(title), value, &mut out);
     out
 }
 
@@ -53,7 +53,7 @@ fn show(title: &str, value: &Value, out: &mut String) {
                 write_table(title, &lines, out);
             }
             for (name, inner) in fields.iter().filter(|(_, inner)| is_table(inner)) {
-                show(&format!("{title}, {name}"), inner, out);
+                show(&format!("{title}, {}", shown(name)), inner, out);
             }
         }
         Value::Array(values) if values.iter().any(Value::is_object) => rows(title, values.iter().map(|row| (None, row)), out),
@@ -207,6 +207,8 @@ at
     #[test]
     fn what_came_with_events_moves_no_cursor() {
         assert_eq!(tables("departures", &json!(["\u{1b}[2J"])), "## departures\n\\u{1b}[2J\n\n");
+        let of_user = tables("\u{1b}[2J", &json!({ "\u{1b}[1m": [{ "at": 5 }] }));
+        assert_eq!(of_user, "## \\u{1b}[2J, \\u{1b}[1m\nat\n 5\n\n", "ids are anybody's");
         let all = json!({ "as_of": "2026-01-31", "schema": "v1", "reasons": { "\u{1b}[2J": 1, "": 2 } });
         assert_eq!(all_tables(&all), "as of 2026-01-31\n\n## reasons\n\\u{1b}[2J  1\n(none)     2\n\n");
     }

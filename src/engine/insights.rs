@@ -4,6 +4,7 @@
 
 mod groups;
 mod handling;
+mod rivals;
 mod trade;
 mod voices;
 mod worth;
@@ -23,9 +24,10 @@ use crate::model::loyalty::stage::LifeStage;
 use crate::model::loyalty::states::{LoyaltyKind, LoyaltyType};
 use crate::model::money::Money;
 use crate::model::time::Day;
-pub use groups::{AttributeCounts, Groups};
+pub use groups::{AttributeCounts, Departures, Groups, RECOVERABLE};
 pub use handling::{CategoryCounts, Handling, RESPONSE_HOURS, RemedyCounts};
-pub use trade::{CAMPAIGN_DAYS, HELD_OUT, Intermediary, Side, Times, Trade};
+pub use rivals::{RivalCounts, RivalItem, Rivals};
+pub use trade::{CAMPAIGN_DAYS, Depth, HELD_OUT, Intermediary, ORDER_DAYS, Side, Times, Trade};
 pub use voices::{HabitAround, Voices};
 pub use worth::{PAYBACK_DAYS, Spent, Worth};
 
@@ -61,6 +63,8 @@ pub struct Insights {
     pub worth: Worth,
     /// How users come to buy.
     pub trade: Trade,
+    /// What users answer about competitors.
+    pub rivals: Rivals,
     /// All else.
     pub groups: Groups,
 }
@@ -84,6 +88,7 @@ impl Insights {
         self.handling.absorb(&other.handling);
         self.worth.absorb(&other.worth);
         self.trade.absorb(&other.trade);
+        self.rivals.absorb(&other.rivals);
         for (kind, tenure) in &other.tenure {
             self.tenure.entry(*kind).or_default().absorb(tenure);
         }
@@ -175,6 +180,7 @@ impl State {
             }
             insights.voices.count(&whole, day);
             insights.handling.count(&whole, day);
+            insights.rivals.count(&whole, day);
             let return_days = self.settings.return_days.into();
             insights.worth.count(&whole, day, return_days);
             insights.trade.count(&whole, day, (&self.settings.loyalty, return_days));

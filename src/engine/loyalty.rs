@@ -4,6 +4,7 @@ mod noting;
 mod profile;
 mod stage;
 mod states;
+mod told;
 
 pub use profile::LoyaltyProfile;
 

@@ -23,16 +23,16 @@ pub enum InsightsError {
     TimeZone(#[from] UnknownTimeZone),
 }
 
-/// The profile of a user in files with the latest days and orders, and where the user stands among all others, at the end of `until`, or of the newest day. `Null` of nobody.
-pub fn of_user(settings: &Settings, user_id: &str, until: Option<Day>, records: FileRecords<'_>) -> Result<Value, InsightsError> {
-    let Some((engines, day)) = counted(settings, until, 1, records)? else { return Ok(Value::Null) };
+/// The profile of a user in files with the latest days and orders, and where the user stands among all others, at the end of `until`, or of the newest day. `None` of nobody.
+pub fn of_user(settings: &Settings, user_id: &str, until: Option<Day>, records: FileRecords<'_>) -> Result<Option<Value>, InsightsError> {
+    let Some((engines, day)) = counted(settings, until, 1, records)? else { return Ok(None) };
     let insights = together(&engines, day);
     let known = engines.engines().iter().find_map(|engine| Some((engine.profile_on(user_id, day)?, engine.recent(user_id)?)));
-    let Some((profile, recent)) = known else { return Ok(Value::Null) };
+    let Some((profile, recent)) = known else { return Ok(None) };
     let mut told = wire::records::profile(&profile);
     told["recent"] = wire::recent::recent(&recent);
     told["ranks"] = wire::insights::ranks::ranks(&insights, day, &told);
-    Ok(told)
+    Ok(Some(told))
 }
 
 /// What the users in files show at the end of `until`, or of the newest day; events are counted by their timestamps. `Null` without events.

@@ -25,6 +25,8 @@ use super::time::{Day, EventTime};
 pub struct Loyalty {
     /// What the user looked at, and through which channels.
     pub views: Views,
+    /// The brands of what the user looked at, as if they were items: few events tell them.
+    pub brands: Seldom<Views>,
     /// Contacts, competitors, feedback and the like.
     pub facts: Seldom<Facts>,
     /// Rises of prices, offers of competitors, and failures of quality.
@@ -52,6 +54,7 @@ impl Loyalty {
     /// Joins the facts of another id of the same user: an event known to both counts once.
     pub fn absorb(&mut self, other: &Self) {
         self.views.absorb(&other.views);
+        self.brands.absorb(&other.brands, Views::absorb);
         self.facts.absorb(&other.facts, Facts::absorb);
         self.occasions.absorb(&other.occasions, Occasions::absorb);
         if let Some(birthday) = other.birthday.as_deref() {
@@ -71,6 +74,7 @@ impl Loyalty {
     pub fn after(&self, at: Moment) -> Self {
         Self {
             views: self.views.after(at.day),
+            brands: self.brands.after(at.day).into(),
             facts: self.facts.after(at.time).into(),
             occasions: self.occasions.after(at.time).into(),
             birthday: self.birthday.clone().filter(|birthday| birthday.told > at.time),
@@ -81,7 +85,7 @@ impl Loyalty {
     #[must_use]
     pub fn approximate_bytes(&self) -> usize {
         let apart = self.facts.bytes() + self.facts.approximate_bytes() + self.occasions.bytes() + self.occasions.approximate_bytes();
-        size_of::<Self>() + self.views.approximate_bytes() + apart
+        size_of::<Self>() + self.views.approximate_bytes() + self.brands.bytes() + self.brands.approximate_bytes() + apart
     }
 }
 

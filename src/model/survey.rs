@@ -53,7 +53,7 @@ pub struct Surveys {
     /// The latest answer to recommend, repurchase intention, trust, satisfaction and responsiveness.
     latest: [Option<Answer>; 5],
     /// The latest answers to the items of [`Detail`]; absent while none was answered.
-    details: Option<Box<[Option<Answer>; 9]>>,
+    details: Option<Box<[Option<Answer>; 11]>>,
 }
 
 /// Items that attitude is not made of.
@@ -77,6 +77,10 @@ pub enum Detail {
     CategorySpend,
     /// 1 to 5
     TimeCost,
+    /// 1 to 5
+    Attention,
+    /// 1 where the user named the brand, 0 where not.
+    NamesBrand,
 }
 
 /// The items of attitude but `recommend`.
@@ -103,12 +107,13 @@ impl Surveys {
         self.latest.iter().all(Option::is_none) && self.details.is_none()
     }
 
-    /// Takes in a response.
+    /// Takes in a response. Of one about a competitor, only what the user spends in the category says something of the user.
     pub fn answer(&mut self, time: EventTime, day: Day, event_id: &str, facts: &SurveyFacts<'_>) {
         let recommend = facts.recommend.map(f64::from);
         let scores = [recommend, facts.repurchase_intention, facts.trust, facts.satisfaction, facts.responsiveness];
+        let is_own = facts.rival().is_none();
         for (item, score) in scores.into_iter().enumerate() {
-            let Some(score) = score else { continue };
+            let Some(score) = score.filter(|_| is_own) else { continue };
             let answer = Answer { time, event_id: event_id.into(), score, day };
             if item == 0 {
                 self.recommended(answer.clone());
@@ -119,10 +124,10 @@ impl Surveys {
         }
         let Some(more) = facts.details.as_deref() else { return };
         let weighed = [more.benefit, more.cost, more.expectation];
-        let scores =
-            [more.effort, more.quality, more.service, more.price].into_iter().chain(weighed).chain([more.category_spend, more.time_cost]);
-        for (item, score) in scores.enumerate() {
-            let Some(score) = score else { continue };
+        let named = more.names_brand.map(|named| if named { 1.0 } else { 0.0 });
+        let scores = [more.effort, more.quality, more.service, more.price].into_iter().chain(weighed);
+        for (item, score) in scores.chain([more.category_spend, more.time_cost, more.attention, named]).enumerate() {
+            let Some(score) = score.filter(|_| is_own || item == Detail::CategorySpend as usize) else { continue };
             self.detailed(item, Answer { time, event_id: event_id.into(), score, day });
         }
     }
@@ -252,6 +257,7 @@ fn whole_score(score: f64) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::event::SurveyDetails;
 
     fn answered(answers: &[(i64, i32, u8)]) -> Surveys {
         let mut surveys = Surveys::default();
@@ -268,6 +274,21 @@ mod tests {
         let days: Vec<_> = surveys.recommendation_days().map(|(class, from, to)| (class, from.number(), to.number())).collect();
         assert_eq!(days, [(Recommendation::Passive, 1, 2), (Recommendation::Promoter, 3, 32)]);
         assert_eq!(surveys.last_recommendation(), Some(9));
+    }
+
+    #[test]
+    fn answers_about_a_competitor_are_not_answers_about_the_business() {
+        let mut surveys = answered(&[(1, 0, 10)]);
+        let details =
+            SurveyDetails { competitor: "rival".into(), effort: Some(7.0), category_spend: Some(80.0), ..SurveyDetails::default() };
+        let facts = SurveyFacts { recommend: Some(0), trust: Some(1.0), details: Some(Box::new(details)), ..SurveyFacts::default() };
+        surveys.answer(EventTime::from_nanos(2), Day::from_number(1), "", &facts);
+        let day = Day::from_number(1);
+        assert_eq!(
+            (surveys.last_recommendation(), surveys.attitude(day), surveys.detail(Detail::Effort, day)),
+            (Some(10), Some(1.0), None)
+        );
+        assert_eq!(surveys.detail(Detail::CategorySpend, day), Some(80.0), "what the user spends is the user's");
     }
 
     #[test]

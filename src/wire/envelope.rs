@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::engine::transfer::Transfer;
 
 /// The version of the records.
-const VERSION: u8 = 5;
+const VERSION: u8 = 6;
 /// The versions before it whose events are as they are now; what is known of users who move is not.
-const EVENTS_ALONE: [u8; 3] = [2, 3, 4];
+const EVENTS_ALONE: [u8; 4] = [2, 3, 4, 5];
 
 /// One record of the internal log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,9 +1,11 @@
 //! What groups of users show, as JSON.
 
+pub mod bounds;
 mod cross_sell;
 mod groups;
 mod handling;
 pub mod ranks;
+mod rivals;
 pub mod share;
 mod stages;
 mod trade;
@@ -20,7 +22,7 @@ use crate::model::loyalty::states::LoyaltyType;
 use crate::model::time::Day;
 
 /// The names of all insights.
-pub const NAMES: [&str; 22] = [
+pub const NAMES: [&str; 23] = [
     "funnel",
     "recovery",
     "satisfaction",
@@ -43,11 +45,24 @@ pub const NAMES: [&str; 22] = [
     "campaigns",
     "competitor_interest",
     "stages",
+    "competitors",
 ];
 
 /// All insights as of a day, by name: `stickiness.insights.v1`. `silent_ratio` is how many are taken to be silent for each who complains, before anything is known.
+/// `left_out` says of which lists how many names are left out.
 #[must_use]
 pub fn insights(insights: &Insights, day: Day, silent_ratio: u32) -> Value {
+    let mut told = all(insights, day, silent_ratio);
+    let mut left_out = bounds::shorten(&mut told);
+    let pairs = cross_sell::pairs_left_out(&insights.groups);
+    if pairs > 0 {
+        left_out.insert("cross_sell.pairs".to_owned(), json!(pairs));
+    }
+    told["left_out"] = left_out.into();
+    told
+}
+
+fn all(insights: &Insights, day: Day, silent_ratio: u32) -> Value {
     json!({
         "schema": "stickiness.insights.v1",
         "as_of": day.to_string(),
@@ -61,7 +76,7 @@ pub fn insights(insights: &Insights, day: Day, silent_ratio: u32) -> Value {
         "attributes": groups::attributes(&insights.groups),
         "channels": groups::channels(&insights.groups),
         "virality": groups::virality(&insights.groups),
-        "cross_sell": cross_sell::cross_sell(&insights.groups),
+        "cross_sell": cross_sell::cross_sell(&insights.groups, &insights.trade.depth),
         "economics": worth::economics(insights),
         "responses": groups::responses(&insights.groups),
         "silence": voices::silence(&insights.voices, silent_ratio),
@@ -73,6 +88,7 @@ pub fn insights(insights: &Insights, day: Day, silent_ratio: u32) -> Value {
         "campaigns": trade::campaigns(&insights.trade),
         "competitor_interest": trade::competitor_interest(&insights.trade),
         "stages": stages::stages(insights),
+        "competitors": rivals::competitors(&insights.rivals),
     })
 }
 

@@ -41,6 +41,7 @@ const SURVEY: &[(&str, Rule)] = &[
     ("expectation", Rule::AnyNumber),
     ("category_spend", Rule::AnyNumber),
     ("time_cost", FIVE),
+    ("attention", FIVE),
     ("attributes", Rule::Each(ATTRIBUTE)),
 ];
 const ORDER: &[(&str, Rule)] = &[
@@ -52,6 +53,7 @@ const ORDER: &[(&str, Rule)] = &[
     ("wait_s", Rule::Number(0.0, f64::MAX)),
     ("expected_amount", Rule::Money),
     ("cost", Rule::Money),
+    ("reward_granted", Rule::FlagOrNumber),
     ("lines", Rule::Each(LINE)),
 ];
 
@@ -69,6 +71,7 @@ pub fn rules(kind: EventType) -> &'static [(&'static str, Rule)] {
             &[("direction", Rule::OneOf(&["outbound", "inbound"])), ("kind", Rule::OneOf(&["thanks", "offer", "support", "survey"]))]
         }
         EventType::PriceChanged => &[("old", Rule::Money), ("new", Rule::Money)],
+        EventType::CampaignExposed => &[("reward_granted", Rule::FlagOrNumber)],
         EventType::CompetitorOffer => &[("days", Rule::AnyNumber)],
         EventType::CostBooked => &[("kind", Rule::OneOf(&["acquire", "retain", "serve"])), ("amount", Rule::Money)],
         EventType::Signup
@@ -79,7 +82,6 @@ pub fn rules(kind: EventType) -> &'static [(&'static str, Rule)] {
         | EventType::SubscriptionCancelled
         | EventType::CompetitorViewed
         | EventType::QualityIssue
-        | EventType::CampaignExposed
         | EventType::CustomerLost
         | EventType::ProfileUpdated
         | EventType::UserMerged

@@ -30,7 +30,7 @@ fn insights_of_a_small_log() {
     add("b", "complaint_resolved", "2026-01-06", "{\"complaint_id\":\"x\",\"remedy\":\"gift\",\"satisfied\":true}");
     add("c", "competitor_purchase", "2026-01-12", "{\"competitor\":\"other\"}");
     add("c", "social_interaction", "2026-02-15", "{\"peer\":\"b\"}");
-    add("c", "customer_lost", "2026-01-10", "{\"reason\":\"price\",\"competitor\":\"rival\"}");
+    add("c", "customer_lost", "2026-01-10", "{\"reason\":\"price\",\"competitor\":\"rival\",\"recoverable\":true}");
     add("c", "activity", "2026-02-01", "{\"channel\":\"app\"}");
     std::fs::write(&path, lines.join("\n")).expect("written");
     let path = path.to_str().expect("UTF-8");
@@ -49,6 +49,7 @@ fn insights_of_a_small_log() {
     assert_eq!(insights["recovery"]["quick"]["part"], 1, "resolved within two days, and ordered again within thirty");
     assert_eq!(insights["departures"]["reasons"]["price"], 1);
     assert_eq!(insights["departures"]["won_back"]["share"], 1.0);
+    recoverable_departures_and_buyers_of_several_categories(&insights);
     assert_eq!(insights["virality"]["k_factor"], 1.0 / 3.0);
     assert_eq!(insights["economics"]["acquire_over_retain"], 4.0, "12 over three buyers, 2 over two who came again, so 4 over 1");
     assert_eq!(insights["cross_sell"]["pairs"][0]["lift"], 1.0, "all three bought tea, two of them cake");
@@ -61,14 +62,25 @@ fn insights_of_a_small_log() {
     assert_eq!((&complaints["first_response"]["median_hours"], &complaints["categories"][0]["complaints"]), (&24.into(), &1.into()));
     let payback = &insights["economics"]["payback"];
     assert_eq!(
-        (&payback["buyers"], &payback["median_days"]),
-        (&0.into(), &Value::Null),
+        (&payback["buyers"], &payback["unknown"], &payback["median_days"]),
+        (&0.into(), &1.into(), &Value::Null),
         "what is left of 10 is unknown where no cost is told"
     );
     assert_eq!(insights["pareto"]["profit"]["top20_profit_share"], Value::Null, "no order tells its cost");
     let alone = run(&["insights", "--until", "2026-02-20", "--name", "funnel", path]);
     assert_eq!(serde_json::from_str::<Value>(&alone.stdout).expect("a list"), insights["funnel"]);
     assert_eq!(run(&["insights", "--name", "weather", path]).status, 2);
+}
+
+fn recoverable_departures_and_buyers_of_several_categories(insights: &Value) {
+    let recoverable = |at: usize| {
+        let alike = &insights["departures"]["recoverable"][at];
+        (alike["recoverable"].clone(), alike["departures"].clone(), alike["won_back"]["share"].clone())
+    };
+    assert_eq!(recoverable(0), ("yes".into(), 1.into(), 1.0.into()), "the one departure said so, and its user came back");
+    assert_eq!((recoverable(1), recoverable(2)), (("no".into(), 0.into(), Value::Null), ("unknown".into(), 0.into(), Value::Null)));
+    let rate = &insights["cross_sell"]["rate"];
+    assert_eq!((&rate["part"], &rate["users"]), (&2.into(), &3.into()), "a and b bought tea and cake, c tea alone");
 }
 
 /// The insights of events of 2026, each a user, a type, a time and properties.
@@ -108,6 +120,7 @@ fn money_comes_back_when_all_orders_until_then_tell_their_cost() {
     );
     let payback = &insights["economics"]["payback"];
     assert_eq!((&payback["buyers"], &payback["paid_back"], &payback["median_days"]), (&2.into(), &1.into(), &20.into()), "{payback}");
+    assert_eq!(payback["unknown"], 1, "an order before the cost came back does not tell its own");
 }
 
 #[test]
@@ -147,6 +160,27 @@ fn campaigns_of_every_week_are_told_and_answers_are_held_to_their_hours() {
 }
 
 #[test]
+fn names_beyond_the_limit_are_left_out_and_it_is_said() {
+    let directory = tempfile::tempdir().expect("a folder");
+    let path = directory.path().join("events.ndjson");
+    let line = |number: usize| {
+        format!(
+            "{{\"event_id\":\"{number}\",\"user_id\":\"a\",\"type\":\"customer_lost\",\"timestamp\":\"2026-01-01T00:00:00Z\",\"properties\":{{\"reason\":\"r{number:05}\"}}}}\n"
+        )
+    };
+    std::fs::write(&path, (0..1_500).map(line).collect::<String>()).expect("written");
+    let path = path.to_str().expect("UTF-8");
+    let insights: Value = serde_json::from_str(&run(&["insights", path]).stdout).expect("one object");
+    assert_eq!(insights["left_out"], serde_json::json!({ "departures.reasons": 500 }));
+    let reasons = insights["departures"]["reasons"].as_object().expect("counts by name");
+    assert!(reasons.len() == 1_000 && reasons.contains_key("r00999") && !reasons.contains_key("r01000"), "of equals the first by name");
+    let table = run(&["insights", "--format", "table", path]).stdout;
+    assert!(table.contains("## left_out\ndepartures.reasons  500\n"), "{table}");
+    let alone = run(&["insights", "--name", "departures", path]);
+    assert!(alone.stderr.contains("departures.reasons: 500 are left out"), "{}", alone.stderr);
+}
+
+#[test]
 fn insights_of_orders_and_campaigns() {
     let directory = tempfile::tempdir().expect("a folder");
     let path = directory.path().join("events.ndjson");
@@ -179,5 +213,7 @@ fn insights_of_orders_and_campaigns() {
     let ranked: Value = serde_json::from_str(&of_user("a")).expect("one object");
     assert_eq!((&ranked["user_id"], &ranked["ranks"]["rfm"]["buyers"]), (&"a".into(), &5.into()));
     assert_eq!(ranked["ranks"]["decision"]["longer_share"], 0.5, "all five took as long");
-    assert_eq!(of_user("nobody").trim(), "null");
+    let nobody = run(&["insights", "--until", "2026-02-10", "--user", "no\u{1b}[2Jbody", path.to_str().expect("UTF-8")]);
+    assert_eq!((nobody.status, nobody.stdout.as_str()), (1, ""));
+    assert!(nobody.stderr.contains("the files know no user `no\\u{1b}[2Jbody`"), "{}", nobody.stderr);
 }

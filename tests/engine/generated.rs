@@ -165,7 +165,12 @@ pub(crate) fn event(index: usize, sketch: &Sketch) -> Event<'static> {
             discounted: number.is_multiple_of(4),
             reward_used: number.is_multiple_of(6),
             brands: texts(&["north", "south", "west"], number % 4),
-            categories: texts(&["food", "drink"], number % 3),
+            categories: ["drink", "food", "toys"]
+                .into_iter()
+                .enumerate()
+                .filter(|(bit, _)| number >> bit & 1 == 1)
+                .map(|(_, text)| text.into())
+                .collect(),
             decision_s: number.is_multiple_of(5).then_some(60.0 * number as f64 + 1.0),
             details: (!number.is_multiple_of(3)).then(|| Box::new(order_details(number))),
         }),
@@ -220,6 +225,9 @@ fn order_details(number: usize) -> OrderDetails<'static> {
         wait_s: number.is_multiple_of(4).then_some(number as f64 * 1.25),
         expected_amount: (number % 3 == 1).then(|| money(number * 110)),
         intermediary: ["", "agent", "broker"][number % 5 % 3].into(),
+        units: if number.is_multiple_of(2) { (0..number % 4).map(|line| (number % 5 * line) as f64 / 2.0).collect() } else { vec![] },
+        campaign: ["", "spring", "autumn"][number / 2 % 3].into(),
+        reward_granted: number.is_multiple_of(7),
     }
 }
 
@@ -247,17 +255,20 @@ fn activity(number: usize) -> ActivityFacts<'static> {
         channel: ["", "web", "app", "shop"][number % 4].into(),
         item: ["", "cup", "pot", "tea"][number / 4 % 4].into(),
         category: ["", "food", "drink"][number % 3].into(),
+        brand: ["", "north", "south", "west"][number / 3 % 4].into(),
         duration_s: Some(number as f64),
     }
 }
 
 fn survey(number: usize) -> SurveyFacts<'static> {
     let score = |shift: usize| (number >> shift & 1 == 0).then(|| 1.0 + ((number + shift) % 9) as f64 / 2.0);
+    // Some compare with a competitor, and some are about one.
+    let competitor = ["", "", "rival", "other"][number / 3 % 4];
     let rated = |name: &'static str, shift: usize| AttributeRating {
         attribute: name.into(),
         importance: score(shift),
         rating: score(shift + 1),
-        competitor_rating: Some(3.0),
+        competitor_rating: (competitor.is_empty() || number.is_multiple_of(2)).then_some(3.0),
     };
     let details = SurveyDetails {
         effort: score(0),
@@ -269,7 +280,9 @@ fn survey(number: usize) -> SurveyFacts<'static> {
         expectation: score(1),
         category_spend: number.is_multiple_of(4).then_some(number as f64 * 3.0),
         time_cost: score(2),
-        competitor: "".into(),
+        attention: score(3),
+        names_brand: [None, Some(true), Some(false)][number % 3],
+        competitor: competitor.into(),
         attributes: vec![rated("taste", 1), rated("price", 2)],
     };
     SurveyFacts {
@@ -310,6 +323,7 @@ fn noted(kind: EventType, number: usize) -> Option<Noted<'static>> {
         EventType::CampaignExposed => Some(Noted::Campaign {
             campaign: ["spring", "", "autumn"][number % 3].into(),
             arm: ["", "control", "card", "holdout"][number / 3 % 4].into(),
+            reward_granted: number % 5 == 1,
         }),
         EventType::CostBooked => {
             Some(Noted::Cost { kind: [None, Some(CostKind::Acquire), Some(CostKind::Serve)][number % 3], amount: Some(money(number)) })
@@ -317,7 +331,7 @@ fn noted(kind: EventType, number: usize) -> Option<Noted<'static>> {
         EventType::SubscriptionCancelled | EventType::CustomerLost => told.then(|| Noted::Departure {
             reason: ["", "price", "quality"][number / 3 % 3].into(),
             competitor: competitor(number),
-            recoverable: None,
+            recoverable: [None, Some(true), Some(false)][number / 5 % 3],
         }),
         EventType::CompetitorOffer => told.then(|| Noted::CompetitorOffer { competitor: "rival".into(), days: Some(7.0) }),
         _ => None,

@@ -25,6 +25,7 @@ mod limits;
 mod loyalty;
 mod naive;
 mod properties;
+mod ranks;
 mod refit;
 mod risk;
 mod rules;

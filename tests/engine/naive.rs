@@ -4,6 +4,7 @@ mod handling;
 mod insights;
 mod loyalty;
 mod rules;
+mod said;
 mod trade;
 mod worth;
 
@@ -90,6 +91,15 @@ impl<'a> Naive<'a> {
             }
         }
         users
+    }
+
+    /// The distinct categories that each user bought.
+    pub(crate) fn categories(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let of = |(id, events): (&String, &Vec<&Event<'static>>)| {
+            let orders = self.orders(events);
+            (id.clone(), orders.iter().flat_map(|order| &order.facts.categories).map(ToString::to_string).collect())
+        };
+        self.users(None).iter().map(of).collect()
     }
 
     /// Whether anybody was active on a day.
@@ -263,7 +273,7 @@ impl<'a> Naive<'a> {
             add("complaints_open", complaints.iter().filter(open).count() as i128);
             add("complainers_30d", complaints.iter().any(|(opened, _, _)| (day - 29..=day).contains(&opened.number())).into());
             let answers = events.iter().filter_map(|event| match &event.facts {
-                Facts::Survey(facts) => {
+                Facts::Survey(facts) if facts.rival().is_none() => {
                     facts.recommend.map(|score| (event.time, event.event_id.to_string(), score, self.day(event).number()))
                 }
                 _ => None,

@@ -81,6 +81,8 @@ fn insights_come_whole_and_one_by_one() {
         "schema": "stickiness.insights.v1", "as_of": all["as_of"], "partitions": all["partitions"], "pareto": all["pareto"],
     });
     assert_eq!(running.get("/v1/insights/pareto").json(), expected);
+    let departures = running.get("/v1/insights/departures").json();
+    assert_eq!(departures["left_out"], json!({ "departures.reasons": 3 }), "of its own lists alone");
     let unknown = running.get("/v1/insights/paretto");
     assert_eq!(unknown.status, 404);
     assert!(unknown.json().to_string().contains("pareto"), "it says which there are");

@@ -35,6 +35,18 @@ pub struct AttributeCounts {
     pub theirs: i64,
 }
 
+/// What a departure says of whether its user can be won back, in the order that they are counted in.
+pub const RECOVERABLE: [Option<bool>; 3] = [Some(true), Some(false), None];
+
+/// Departures that say the same of whether their users can be won back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Departures {
+    /// Of the last 180 days.
+    pub departures: u64,
+    /// Of those of 30 to 120 days ago, the users active within 30 days after.
+    pub won_back: Proportion,
+}
+
 /// Counts of groups as of a day.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Groups {
@@ -46,6 +58,8 @@ pub struct Groups {
     pub flows: BTreeMap<(Box<str>, Box<str>), u64>,
     /// Users active within 30 days after a departure.
     pub won_back: Proportion,
+    /// Departures by whether the user was thought to be recoverable, see [`RECOVERABLE`].
+    pub recoverable: [Departures; 3],
     /// By attribute.
     pub attributes: BTreeMap<Box<str>, AttributeCounts>,
     /// Users and their days by channel, within `loyalty.view_days`.
@@ -64,6 +78,8 @@ pub struct Groups {
     pub categories: BTreeMap<Box<str>, u64>,
     /// See `categories`.
     pub pairs: BTreeMap<(Box<str>, Box<str>), u64>,
+    /// Buyers of whom a category is known, and those of them who bought in two or more.
+    pub cross_buyers: Proportion,
     /// Buyers, and those with more than one order.
     pub buyers: [u64; 2],
     /// Net revenue of all.
@@ -87,6 +103,11 @@ impl Groups {
             self.channel_exits.entry(channel.clone()).or_default().absorb(exits);
         }
         self.won_back.absorb(&other.won_back);
+        for (known, more) in self.recoverable.iter_mut().zip(&other.recoverable) {
+            known.departures += more.departures;
+            known.won_back.absorb(&more.won_back);
+        }
+        self.cross_buyers.absorb(&other.cross_buyers);
         self.spreaders.absorb(&other.spreaders);
         for (known, more) in self.spread.iter_mut().zip(other.spread) {
             *known += more;
@@ -153,6 +174,9 @@ impl Groups {
             }
         }
         let categories: BTreeSet<&str> = rare.purchases.category_names().collect();
+        if !categories.is_empty() {
+            self.cross_buyers.count(categories.len() > 1);
+        }
         for (at, category) in categories.iter().enumerate() {
             *self.categories.entry((*category).into()).or_default() += 1;
             for other in categories.iter().take(PAIRED_CATEGORIES).skip(at + 1).filter(|_| at < PAIRED_CATEGORIES) {
@@ -169,11 +193,15 @@ impl Groups {
 
     fn count_departures(&mut self, whole: &Habit, rare: &Rare, day: Day) {
         for fact in rare.loyalty.iter().flat_map(|loyalty| loyalty.facts.between(day - (FACT_DAYS - 1), day)) {
-            let What::Departure { reason, competitor, .. } = &fact.what else { continue };
+            let What::Departure { reason, competitor, recoverable } = &fact.what else { continue };
+            let alike = &mut self.recoverable[recoverable.map_or(2, |recoverable| usize::from(!recoverable))];
+            alike.departures += 1;
             *self.reasons.entry(reason.clone()).or_default() += 1;
             *self.competitors.entry(competitor.clone()).or_default() += 1;
             if is_judged(fact.at.day, day) {
-                self.won_back.count(stayed(whole, fact.at.day));
+                let is_back = stayed(whole, fact.at.day);
+                self.won_back.count(is_back);
+                alike.won_back.count(is_back);
             }
         }
     }

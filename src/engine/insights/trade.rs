@@ -14,8 +14,8 @@ use crate::model::loyalty::settings::LoyaltySettings;
 use crate::model::money::Money;
 use crate::model::time::Day;
 
-/// Days of orders through intermediaries.
-const ORDER_DAYS: i32 = 90;
+/// Days of orders through intermediaries, and of products that buyers take.
+pub const ORDER_DAYS: i32 = 90;
 /// Days after an order within which a complaint of its user is work for the intermediary.
 const COMPLAINT_DAYS: i32 = 30;
 /// Days from an exposure on of which orders and rewards are counted.
@@ -113,6 +113,17 @@ impl Times {
     }
 }
 
+/// How much of one product buyers take, of orders of 90 days whose lines tell products and quantities.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Depth {
+    /// Buyers.
+    pub users: u64,
+    /// Their distinct products, in sum.
+    pub products: u64,
+    /// Millionths of units of these.
+    pub units: i128,
+}
+
 /// Counts as of a day.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Trade {
@@ -126,6 +137,8 @@ pub struct Trade {
     pub decisions: Times,
     /// Buyers by the mean time that they waited for an order.
     pub waits: Times,
+    /// How much of one product buyers take.
+    pub depth: Depth,
 }
 
 impl Trade {
@@ -154,12 +167,16 @@ impl Trade {
         }
         self.decisions.absorb(&other.decisions);
         self.waits.absorb(&other.waits);
+        self.depth.users += other.depth.users;
+        self.depth.products += other.depth.products;
+        self.depth.units += other.depth.units;
     }
 
     pub(super) fn count(&mut self, whole: &Habit, day: Day, (settings, return_days): (&LoyaltySettings, i32)) {
         self.count_interest(whole, day);
         let Some(rare) = whole.rare.as_deref() else { return };
         self.count_intermediaries(rare, day, return_days);
+        self.count_depth(rare, day);
         let nothing = Loyalty::default();
         let loyalty = rare.loyalty.as_deref().unwrap_or(&nothing);
         if let Some(seconds) = decision_s_mean(&rare.purchases, loyalty, settings) {
@@ -180,6 +197,19 @@ impl Trade {
         let mut facts = loyalty.iter().flat_map(|loyalty| loyalty.facts.between(from, through));
         let is_interested = facts.any(|fact| fact.what == What::CompetitorViewed);
         self.interest[usize::from(is_interested)].count(whole.activity.days.count_between(through + 1, day) == 0);
+    }
+
+    fn count_depth(&mut self, rare: &Rare, day: Day) {
+        let mut products: BTreeMap<&str, i128> = BTreeMap::new();
+        let orders = rare.purchases.standing_from(day - (ORDER_DAYS - 1)).iter().filter(|order| order.day <= day);
+        for details in orders.filter_map(|order| order.details.as_deref()) {
+            for (item, units) in details.items.iter().zip(&details.units).filter(|(_, units)| **units > 0) {
+                *products.entry(item).or_default() += i128::from(*units);
+            }
+        }
+        self.depth.users += u64::from(!products.is_empty());
+        self.depth.products += products.len() as u64;
+        self.depth.units += products.values().sum::<i128>();
     }
 
     fn count_intermediaries(&mut self, rare: &Rare, day: Day, return_days: i32) {

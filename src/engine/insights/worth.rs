@@ -30,6 +30,8 @@ pub struct Worth {
     pub profits: BTreeMap<Money, u64>,
     /// Days from the first order until margins have brought back what it cost to acquire the buyer; without buyers with an order until then of which no cost is known.
     pub payback: Survival,
+    /// Those buyers who are left out of it.
+    pub payback_unknown: u64,
 }
 
 impl Worth {
@@ -46,6 +48,7 @@ impl Worth {
             *self.profits.entry(*profit).or_default() += users;
         }
         self.payback.absorb(&other.payback);
+        self.payback_unknown += other.payback_unknown;
     }
 
     pub(super) fn count(&mut self, whole: &Habit, day: Day, return_days: i32) {
@@ -72,7 +75,10 @@ impl Worth {
         let mut earned = Money::ZERO;
         for order in rare.purchases.standing().iter().filter(|order| order.day <= day) {
             // What it earned is not known, so neither is when the cost came back.
-            let Some(own) = order.details.as_deref().and_then(|details| details.cost) else { return };
+            let Some(own) = order.details.as_deref().and_then(|details| details.cost) else {
+                self.payback_unknown += 1;
+                return;
+            };
             earned += rare.purchases.net(order, return_days).unwrap_or_default() - own;
             if earned >= cost {
                 return self.payback.count(order.day.days_since(first), true);

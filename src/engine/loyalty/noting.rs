@@ -5,7 +5,7 @@ use super::super::habit::{Rare, Remembered};
 use super::super::partition::PartitionEngine;
 use crate::model::complaints::Moment;
 use crate::model::event::{ActivityFacts, ComplaintDetails, Event, EventType, Facts, Noted, SurveyFacts};
-use crate::model::loyalty::facts::{Fact, What, millionths};
+use crate::model::loyalty::facts::{Fact, RIVAL_ITEMS, What, millionths};
 use crate::model::loyalty::occasions::{Occasion, OccasionKind};
 use crate::model::loyalty::settings::LoyaltySettings;
 use crate::model::loyalty::{Birthday, FoldDays, Loyalty};
@@ -31,9 +31,9 @@ impl PartitionEngine {
         let day = mark.day;
         let at = Moment { time: event.time, day };
         let channel = channel_of(event);
-        let view = match &event.facts {
-            Facts::Activity(facts) => [facts.item.as_ref(), facts.category.as_ref(), channel],
-            _ => ["", "", channel],
+        let (view, brand) = match &event.facts {
+            Facts::Activity(facts) => ([facts.item.as_ref(), facts.category.as_ref(), channel], facts.brand.as_ref()),
+            _ => (["", "", channel], ""),
         };
         let birthday = match &event.facts {
             Facts::Noted(noted) => {
@@ -46,7 +46,7 @@ impl PartitionEngine {
             _ => None,
         };
         let kept = kept(event);
-        if view == [""; 3] && birthday.is_none() && kept.facts.is_empty() && kept.occasion.is_none() {
+        if view == [""; 3] && brand.is_empty() && birthday.is_none() && kept.facts.is_empty() && kept.occasion.is_none() {
             return false;
         }
         let mut decides = !kept.facts.is_empty() || kept.occasion.is_some();
@@ -57,6 +57,9 @@ impl PartitionEngine {
         let is_before_order = !is_single || is_first || rare.purchases.standing().last().is_some_and(|last| last.time >= event.time);
         let loyalty = rare.loyalty_mut();
         decides |= loyalty.views.see(view, at) && is_before_order;
+        if !brand.is_empty() {
+            decides |= loyalty.brands.make().see([brand, "", ""], at) && is_first;
+        }
         for what in kept.facts {
             loyalty.facts.make().add(Fact { at, event: mark.digest, what });
         }
@@ -91,7 +94,11 @@ impl Rare {
         self.purchases.note_decisions(days.orders_before, |order, before| decision_log(loyalty, settings, order, before));
         // Views of before are never asked for. Once a week: all keys have to be looked through.
         if views_too {
-            loyalty.views.forget_before(days.orders_before - i32::from(settings.decision_days));
+            let first = days.orders_before - i32::from(settings.decision_days);
+            loyalty.views.forget_before(first);
+            if let Some(brands) = loyalty.brands.if_there() {
+                brands.forget_before(first);
+            }
         }
         if let Some(facts) = loyalty.facts.if_there() {
             facts.fold_before(days.facts_before);
@@ -173,10 +180,11 @@ fn of_noted(noted: &Noted<'_>, kind: EventType) -> Kept {
         Noted::Departure { reason, competitor, recoverable } => {
             one(What::Departure { reason: reason.as_ref().into(), competitor: competitor.as_ref().into(), recoverable: *recoverable })
         }
-        Noted::Campaign { campaign, arm } if !campaign.is_empty() => {
-            one(What::Exposure { campaign: campaign.as_ref().into(), arm: arm.as_ref().into() })
+        Noted::Campaign { campaign, arm, reward_granted } => {
+            let exposure = (!campaign.is_empty()).then(|| What::Exposure { campaign: campaign.as_ref().into(), arm: arm.as_ref().into() });
+            Kept { facts: exposure.into_iter().chain(reward_granted.then_some(What::RewardGranted)).collect(), occasion: None }
         }
-        Noted::PriceChanged { .. } | Noted::Cost { .. } | Noted::Campaign { .. } | Noted::Birthday(_) => Kept::default(),
+        Noted::PriceChanged { .. } | Noted::Cost { .. } | Noted::Birthday(_) => Kept::default(),
         Noted::CompetitorViewed(_) | Noted::CompetitorOffer { .. } | Noted::QualityIssue(_) => of_type(kind),
     }
 }
@@ -214,8 +222,13 @@ fn of_type(kind: EventType) -> Kept {
     }
 }
 
-/// The facts of a response: satisfaction, whose fall is a signal, and the rated attributes.
+/// The facts of a response: satisfaction, whose fall is a signal, what was met less what was expected, and the rated attributes; or what it says of a competitor.
 fn answers(facts: &SurveyFacts<'_>) -> Vec<What> {
+    if let Some(competitor) = facts.rival() {
+        return vec![What::Rival { competitor: competitor.into(), answers: of_rival(facts) }];
+    }
+    let disconfirmation = facts.details.as_deref().and_then(|details| Some(details.benefit? - details.expectation?));
+    let disconfirmation = disconfirmation.map(|difference| What::Disconfirmation(millionths(difference)));
     let satisfaction = facts.satisfaction.map(|score| What::Satisfaction(millionths(score)));
     let rated = facts.details.as_deref().map_or(&[][..], |details| &details.attributes).iter().map(|rated| What::Attribute {
         name: rated.attribute.as_ref().into(),
@@ -223,5 +236,13 @@ fn answers(facts: &SurveyFacts<'_>) -> Vec<What> {
         rating: rated.rating.map(millionths),
         competitor_rating: rated.competitor_rating.map(millionths),
     });
-    satisfaction.into_iter().chain(rated).collect()
+    satisfaction.into_iter().chain(disconfirmation).chain(rated).collect()
+}
+
+/// Answers by the items that are kept of a competitor, in millionths.
+fn of_rival(facts: &SurveyFacts<'_>) -> [Option<i32>; RIVAL_ITEMS.len()] {
+    let attention = facts.details.as_deref().and_then(|details| details.attention);
+    let recommend = facts.recommend.map(f64::from);
+    let scores = [recommend, facts.repurchase_intention, facts.trust, facts.satisfaction, facts.responsiveness, attention];
+    scores.map(|score| score.and_then(|score| i32::try_from(millionths(score)).ok()))
 }

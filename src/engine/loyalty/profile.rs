@@ -50,6 +50,8 @@ pub struct LoyaltyProfile {
     pub decision_s_mean: Option<f64>,
     /// Brand that orders of late weigh most for.
     pub favourite_brand: Option<String>,
+    /// Days with a view of that brand over days with views of each brand.
+    pub favourite_brand_view_share: Option<f64>,
     /// The item, the category and the channel seen on most days.
     pub favourites: [Option<String>; 3],
     /// Hour of the day, 0 to 23, in which on most days something was looked at for the first time on the day.
@@ -80,8 +82,22 @@ pub struct LoyaltyProfile {
     pub rewards_redeemed: u64,
     /// See `rewards_redeemed`.
     pub reward_amount: Money,
+    /// Rewards given out with orders and campaigns.
+    pub rewards_granted: u64,
+    /// Rewards redeemed over those given out, at most 1.
+    pub redemption_rate: Option<f64>,
+    /// Own offers of 90 days whose days of an answer are over.
+    pub offers_90d: u64,
+    /// Share of them that an order followed which used a discount or a reward, or names the campaign.
+    pub offer_following: Option<f64>,
     /// Latest answers: repurchase intention, trust, satisfaction, responsiveness, effort.
     pub answers: [Option<f64>; 5],
+    /// The latest answer to whether the user pays attention to the brand.
+    pub attention: Option<f64>,
+    /// Whether the user named the brand when asked for one.
+    pub names_brand: Option<bool>,
+    /// What was met less what was expected, mean of the responses that tell both.
+    pub disconfirmation: Option<f64>,
     /// Where satisfaction puts the user.
     pub satisfaction_zone: Option<&'static str>,
     /// The smallest of quality, service and price.
@@ -161,6 +177,9 @@ impl LoyaltyProfile {
         (profile.cooling, profile.cooling_p) = (of_activity.cooling, of_activity.cooling_p);
         profile.add_views(known, loyalty);
         profile.add_shares(known, &facts);
+        profile.add_rewards(known, &facts);
+        profile.add_offers(known, loyalty);
+        profile.add_said(known, loyalty);
         profile.add_contacts(known, loyalty);
         profile.add_switching(known);
         profile
@@ -216,6 +235,9 @@ impl LoyaltyProfile {
         self.channels = loyalty.views.keys_between(Dimension::Channel, from, day);
         let own = loyalty.views.seen_between(Dimension::Item, from, day);
         self.own_view_share = ratio(own as f64, (own + self.competitor_views) as f64);
+        let branded = loyalty.brands.seen_between(Dimension::Item, from, day);
+        let of_favourite = self.favourite_brand.as_deref().map(|brand| loyalty.brands.days_of(Dimension::Item, brand, from, day));
+        self.favourite_brand_view_share = of_favourite.and_then(|days| ratio(days as f64, branded as f64));
     }
 
     fn add_shares(&mut self, known: &Known<'_>, facts: &FactTotals) {
@@ -230,8 +252,6 @@ impl LoyaltyProfile {
         self.dependence = self.customer_share.zip(regularity).map(|(share, regularity)| share * regularity);
         self.competitor_purchases = facts.competitor_purchases;
         self.competitor_spend = facts.competitor_spend;
-        self.rewards_redeemed = facts.rewards;
-        self.reward_amount = facts.reward_amount;
         self.costs = facts.costs;
     }
 

@@ -214,6 +214,7 @@ impl PartitionEngine {
             satisfaction: profile.answers[2],
             sentiment: profile.sentiment,
             gap_variation: profile.gap_variation,
+            bought_during_offer: (profile.responses[1].occasions > 0).then(|| profile.responses[1].after > 0),
             one_brand: totals.brand.is_some_and(|(most, with)| most == with) && !facts(window).any(rival),
             kinds: kinds(&profile, share(totals.discounted), attitude, share_of(totals.categories, settings.full_breadth.into())),
             signals: profile.complaint_signals,
@@ -303,6 +304,9 @@ fn days_of(what: &What, view_days: i32) -> i32 {
         | What::Social(_)
         | What::ReferralSent
         | What::Reward(_)
+        | What::RewardGranted
+        | What::Disconfirmation(_)
+        | What::Rival { .. }
         | What::Complaint { .. }
         | What::Remedy { .. }
         | What::Exposure { .. }

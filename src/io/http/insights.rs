@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::answer::{Problem, json_text};
 use super::api::{Shared, off_thread};
 use crate::wire::insights::NAMES;
+use crate::wire::insights::bounds::left_out_of;
 
 /// All insights: one object.
 pub(super) async fn all(State(view): Shared) -> Result<Response, Problem> {
@@ -25,7 +26,11 @@ pub(super) async fn one(State(view): Shared, name: Result<Path<String>, PathReje
         return Err(unknown());
     }
     let all: Value = serde_json::from_str(&counted(view).await?).unwrap_or_default();
-    let one = json!({ "schema": all["schema"], "as_of": all["as_of"], "partitions": all["partitions"], name.as_str(): all[&name] });
+    let mut one = json!({ "schema": all["schema"], "as_of": all["as_of"], "partitions": all["partitions"], name.as_str(): all[&name] });
+    let left_out = left_out_of(&all, &name);
+    if !left_out.is_empty() {
+        one["left_out"] = left_out.into();
+    }
     Ok(json_text(one.to_string()))
 }
 

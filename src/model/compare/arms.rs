@@ -126,7 +126,7 @@ impl Collection {
             }
             Facts::Return(facts) => user.returns.push((facts.order_id.to_string(), facts.amount)),
             Facts::Noted(noted) => {
-                if let Noted::Campaign { campaign, arm } = &**noted
+                if let Noted::Campaign { campaign, arm, .. } = &**noted
                     && *campaign == self.campaign
                 {
                     let arm = if arm.is_empty() { EXPOSED } else { arm };

@@ -25,6 +25,8 @@ pub struct ActivityFacts<'a> {
     pub item: Cow<'a, str>,
     /// The category of the item.
     pub category: Cow<'a, str>,
+    /// The brand of the item.
+    pub brand: Cow<'a, str>,
     /// How long, in seconds.
     pub duration_s: Option<f64>,
 }
@@ -40,12 +42,18 @@ pub struct OrderDetails<'a> {
     pub channel: Cow<'a, str>,
     /// Distinct `product_id` of its lines; sorted.
     pub items: Vec<Cow<'a, str>>,
+    /// Units of each of `items`, 0 where no line tells any; empty when none does.
+    pub units: Vec<f64>,
     /// Seconds that the user waited for it, in a line or for a product to come; at least 0.
     pub wait_s: Option<f64>,
     /// Money that the user expected to pay.
     pub expected_amount: Option<Money>,
     /// Through whom it came: a distributor, an agent.
     pub intermediary: Cow<'a, str>,
+    /// The campaign or offer that it answers.
+    pub campaign: Cow<'a, str>,
+    /// Whether a reward was given out with it, to be redeemed later.
+    pub reward_granted: bool,
 }
 
 /// Items of a `survey_response` beyond those that attitude and NPS are made of; `None` where not answered.
@@ -69,6 +77,10 @@ pub struct SurveyDetails<'a> {
     pub category_spend: Option<f64>,
     /// 1 (little) to 5 (much): time that it takes the user.
     pub time_cost: Option<f64>,
+    /// 1 to 5: whether the user pays attention to the brand.
+    pub attention: Option<f64>,
+    /// Whether the user named the brand when asked for one.
+    pub names_brand: Option<bool>,
     /// The competitor that the response names.
     pub competitor: Cow<'a, str>,
     /// Attributes that were rated, in the order of the record.
@@ -238,6 +250,8 @@ pub enum Noted<'a> {
         campaign: Cow<'a, str>,
         /// The arm of its experiment.
         arm: Cow<'a, str>,
+        /// Whether a reward was given out with it, to be redeemed later.
+        reward_granted: bool,
     },
     /// Of a `subscription_cancelled` or `customer_lost`.
     Departure {
@@ -254,8 +268,9 @@ impl ActivityFacts<'_> {
     /// The same with texts of its own.
     #[must_use]
     pub fn into_owned(self) -> ActivityFacts<'static> {
-        let Self { name, channel, item, category, duration_s } = self;
-        ActivityFacts { name: owned(name), channel: owned(channel), item: owned(item), category: owned(category), duration_s }
+        let Self { name, channel, item, category, brand, duration_s } = self;
+        let (name, channel, item, category, brand) = (owned(name), owned(channel), owned(item), owned(category), owned(brand));
+        ActivityFacts { name, channel, item, category, brand, duration_s }
     }
 }
 
@@ -263,9 +278,18 @@ impl OrderDetails<'_> {
     /// The same with texts of its own.
     #[must_use]
     pub fn into_owned(self) -> OrderDetails<'static> {
-        let Self { list_amount, cost, channel, items, wait_s, expected_amount, intermediary } = self;
-        let (channel, intermediary, items) = (owned(channel), owned(intermediary), items.into_iter().map(owned).collect());
-        OrderDetails { list_amount, cost, channel, items, wait_s, expected_amount, intermediary }
+        OrderDetails {
+            channel: owned(self.channel),
+            items: self.items.into_iter().map(owned).collect(),
+            intermediary: owned(self.intermediary),
+            campaign: owned(self.campaign),
+            list_amount: self.list_amount,
+            cost: self.cost,
+            units: self.units,
+            wait_s: self.wait_s,
+            expected_amount: self.expected_amount,
+            reward_granted: self.reward_granted,
+        }
     }
 }
 
@@ -289,6 +313,8 @@ impl SurveyDetails<'_> {
             expectation: self.expectation,
             category_spend: self.category_spend,
             time_cost: self.time_cost,
+            attention: self.attention,
+            names_brand: self.names_brand,
             competitor: owned(self.competitor),
             attributes: self.attributes.into_iter().map(attribute).collect(),
         }
@@ -324,7 +350,9 @@ impl Noted<'_> {
             Self::PriceChanged { product_id, old, new } => Noted::PriceChanged { product_id: owned(product_id), old, new },
             Self::Cost { kind, amount } => Noted::Cost { kind, amount },
             Self::Birthday(day) => Noted::Birthday(day),
-            Self::Campaign { campaign, arm } => Noted::Campaign { campaign: owned(campaign), arm: owned(arm) },
+            Self::Campaign { campaign, arm, reward_granted } => {
+                Noted::Campaign { campaign: owned(campaign), arm: owned(arm), reward_granted }
+            }
             Self::Departure { reason, competitor, recoverable } => {
                 Noted::Departure { reason: owned(reason), competitor: owned(competitor), recoverable }
             }

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::proportion::Proportion;
 
+/// Millionths of a score that breakpoints are looked for at: every pair of steps is tried, and scores may have any decimals.
+const STEP: i64 = 10_000;
+
 /// Outcomes by score. Scores are in millionths, so that equal ones are equal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutcomeByScore(BTreeMap<i64, Proportion>);
@@ -60,20 +63,30 @@ impl OutcomeByScore {
             .collect()
     }
 
-    /// The two breakpoints under which three constant, rising shares make the outcomes likeliest; `None` with fewer than three scores, or when no such three rise.
+    /// The least score of each hundredth that has any, with the outcomes below it; and all outcomes.
+    fn steps(&self) -> (Vec<(i64, Proportion)>, Proportion) {
+        let mut steps: Vec<(i64, Proportion)> = Vec::new();
+        let mut below = Proportion::default();
+        for (score, outcomes) in &self.0 {
+            if steps.last().is_none_or(|(last, _)| last.div_euclid(STEP) < score.div_euclid(STEP)) {
+                steps.push((*score, below));
+            }
+            below.absorb(outcomes);
+        }
+        (steps, below)
+    }
+
+    /// The two breakpoints, of each hundredth the least score, under which three constant, rising shares make the outcomes likeliest; `None` with fewer than three
+    /// hundredths, or when no such three rise.
     #[must_use]
     pub fn breakpoints(&self) -> Option<Breakpoints> {
-        let scores: Vec<(i64, Proportion)> = self.0.iter().map(|(score, outcomes)| (*score, *outcomes)).collect();
-        let sum = |part: &[(i64, Proportion)]| {
-            part.iter().fold(Proportion::default(), |mut sum, (_, outcomes)| {
-                sum.absorb(outcomes);
-                sum
-            })
-        };
+        let (scores, all) = self.steps();
+        let less = |whole: Proportion, part: Proportion| Proportion { part: whole.part - part.part, whole: whole.whole - part.whole };
         let mut best: Option<(f64, Breakpoints)> = None;
         for first in 1..scores.len() {
             for second in first + 1..scores.len() {
-                let zones = [sum(&scores[..first]), sum(&scores[first..second]), sum(&scores[second..])];
+                let (low, middle) = (scores[first].1, scores[second].1);
+                let zones = [low, less(middle, low), less(all, middle)];
                 let rises = zones.windows(2).all(|pair| pair[0].share() < pair[1].share());
                 let likelihood: f64 = zones.iter().map(log_likelihood).sum();
                 if rises && best.is_none_or(|(most, _)| likelihood > most) {
@@ -120,6 +133,25 @@ mod tests {
         assert_eq!(found.zones.map(|zone| zone.whole), [400, 300, 200]);
         assert_eq!(outcomes(&[(1, 5, 10), (2, 5, 10), (3, 5, 10)]).breakpoints(), None, "nothing rises");
         assert_eq!(outcomes(&[(1, 1, 10), (2, 9, 10)]).breakpoints(), None, "two scores are no three zones");
+    }
+
+    #[test]
+    fn scores_of_any_decimals_have_breakpoints_at_once() {
+        let mut finely = OutcomeByScore::default();
+        for score in 1_000_000..1_400_000 {
+            // One in ten stays below 1.1, five from there, nine from 1.3.
+            let of_ten = if score < 1_100_000 {
+                1
+            } else if score < 1_300_000 {
+                5
+            } else {
+                9
+            };
+            finely.count(score, score % 10 < of_ten);
+        }
+        let found = finely.breakpoints().expect("three zones");
+        assert_eq!((found.defection_below, found.affection_from), (1_100_000, 1_300_000));
+        assert_eq!(found.zones.map(|zone| zone.whole), [100_000, 200_000, 100_000]);
     }
 
     #[test]

@@ -105,7 +105,21 @@ pub enum What {
         /// Whether the user was satisfied with it, as far as told.
         satisfied: Option<bool>,
     },
+    /// A reward was given out.
+    RewardGranted,
+    /// What was met less what was expected, by one response.
+    Disconfirmation(i64),
+    /// Answers about a competitor.
+    Rival {
+        /// Which.
+        competitor: Box<str>,
+        /// By [`RIVAL_ITEMS`].
+        answers: [Option<i32>; RIVAL_ITEMS.len()],
+    },
 }
+
+/// Items that are kept of answers about competitors.
+pub const RIVAL_ITEMS: [&str; 6] = ["recommend", "repurchase_intention", "trust", "satisfaction", "responsiveness", "attention"];
 
 /// Counts and sums of facts ever.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -128,6 +142,8 @@ pub struct FactTotals {
     pub rewards: u64,
     /// What those were worth that tell it.
     pub reward_amount: Money,
+    /// Rewards given out otherwise than with orders.
+    pub rewards_granted: u64,
     /// Money spent on the user to acquire, to retain and to serve.
     pub costs: [Money; 3],
 }
@@ -143,6 +159,7 @@ impl FactTotals {
         referrals_sent: 0,
         rewards: 0,
         reward_amount: Money::ZERO,
+        rewards_granted: 0,
         costs: [Money::ZERO; 3],
     };
 
@@ -163,6 +180,7 @@ impl FactTotals {
                 self.rewards += 1;
                 self.reward_amount += amount.unwrap_or_default();
             }
+            What::RewardGranted => self.rewards_granted += 1,
             What::Cost(kind, amount) => self.costs[*kind as usize] += *amount,
             What::Contact { .. }
             | What::Departure { .. }
@@ -173,6 +191,8 @@ impl FactTotals {
             | What::Remedy { .. }
             | What::Exposure { .. }
             | What::Satisfaction(_)
+            | What::Disconfirmation(_)
+            | What::Rival { .. }
             | What::Attribute { .. } => {}
         }
     }
@@ -187,6 +207,7 @@ impl FactTotals {
         self.referrals_sent += other.referrals_sent;
         self.rewards += other.rewards;
         self.reward_amount += other.reward_amount;
+        self.rewards_granted += other.rewards_granted;
         for (known, theirs) in self.costs.iter_mut().zip(&other.costs) {
             *known += *theirs;
         }

@@ -110,6 +110,8 @@ pub struct Evidence {
     pub loyal_orders: u64,
     /// Orders with a reward over orders.
     pub reward_share: Option<f64>,
+    /// Whether there was an order within `loyalty.response_days` after any offer of a competitor; `None` without one whose days are over.
+    pub bought_during_offer: Option<bool>,
     /// Converted referrals.
     pub referrals: u64,
     /// Reviews written.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use self::keys::{Keys, MOST_KEYS, make_room};
 use super::super::complaints::Moment;
+use super::super::seldom::Empty;
 use super::super::time::{Day, EventTime};
 
 /// What a view is of.
@@ -79,6 +80,10 @@ pub struct Views {
     rows: Vec<Row>,
 }
 
+impl Empty for Views {
+    const EMPTY: &'static Self = &Self { keys: Keys::NONE, rows: Vec::new() };
+}
+
 impl Views {
     /// Notes what an event says; tells whether that is news.
     pub fn see(&mut self, view: View<'_>, at: Moment) -> bool {
@@ -108,6 +113,13 @@ impl Views {
     #[must_use]
     pub fn seen_between(&self, dimension: Dimension, from: Day, through: Day) -> u64 {
         self.days_of_keys(dimension, from, through).iter().map(|(_, days)| days).sum()
+    }
+
+    /// How many of some days had a view of one key.
+    #[must_use]
+    pub fn days_of(&self, dimension: Dimension, key: &str, from: Day, through: Day) -> u64 {
+        let seen = self.days_of_keys(dimension, from, through);
+        seen.into_iter().find(|(known, _)| *known == key).map_or(0, |(_, days)| days)
     }
 
     /// How many keys were seen from `from` to `through`.

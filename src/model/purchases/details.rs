@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::orders::Order;
 use crate::model::event::OrderDetails;
+use crate::model::loyalty::facts::millionths;
 use crate::model::money::Money;
 use crate::model::time::Day;
 
@@ -27,6 +28,12 @@ pub struct Details {
     pub expected_amount: Option<Money>,
     /// Through whom it came; empty when absent.
     pub intermediary: Box<str>,
+    /// Millionths of units of each of `items`, 0 where they are not told; empty when none are.
+    pub units: Vec<i64>,
+    /// The campaign or offer that it answers; empty when absent.
+    pub campaign: Box<str>,
+    /// Whether a reward was given out with it.
+    pub reward_granted: bool,
 }
 
 impl From<&OrderDetails<'_>> for Details {
@@ -39,6 +46,9 @@ impl From<&OrderDetails<'_>> for Details {
             wait_ms: details.wait_s.map(milliseconds),
             expected_amount: details.expected_amount,
             intermediary: details.intermediary.as_ref().into(),
+            units: details.units.iter().copied().map(millionths).collect(),
+            campaign: details.campaign.as_ref().into(),
+            reward_granted: details.reward_granted,
         }
     }
 }
@@ -74,6 +84,8 @@ pub struct DetailTotals {
     pub expected: u64,
     /// Money expected less amount of those, in sum.
     pub expected_less_paid: Money,
+    /// Orders with which a reward was given out.
+    pub granted: u64,
     /// The first three distinct order days.
     pub first_days: [Option<Day>; 3],
     /// Gaps between one order day and the next.
@@ -98,6 +110,7 @@ impl DetailTotals {
         wait_ms: 0,
         expected: 0,
         expected_less_paid: Money::ZERO,
+        granted: 0,
         first_days: [None; 3],
         gaps: 0,
         gap_days: 0,
@@ -126,6 +139,7 @@ impl DetailTotals {
             self.expected += 1;
             self.expected_less_paid += expected - order.amount;
         }
+        self.granted += u64::from(details.is_some_and(|details| details.reward_granted));
     }
 
     /// Notes an order day, later than all before it.
@@ -154,6 +168,7 @@ impl DetailTotals {
         self.wait_ms = self.wait_ms.saturating_add(other.wait_ms);
         self.expected += other.expected;
         self.expected_less_paid += other.expected_less_paid;
+        self.granted += other.granted;
         let mut days: Vec<Day> = self.first_days.into_iter().chain(other.first_days).flatten().collect();
         days.sort_unstable();
         days.dedup();

@@ -49,7 +49,7 @@ pub(super) fn each(name: &str, json: Json<'_, '_>, mut visit: impl FnMut(Json<'_
 }
 
 fn order<'a>(properties: &Properties<'_, '_, 'a>) -> Result<OrderFacts<'a>, Rejection> {
-    let [mut brands, mut categories, items] = lines(properties);
+    let Lines { mut brands, mut categories, products } = lines(properties);
     if let Some(brand) = properties.get("brand").and_then(scalar_text).filter(|brand| !brand.is_empty()) {
         brands = vec![brand];
     }
@@ -63,7 +63,7 @@ fn order<'a>(properties: &Properties<'_, '_, 'a>) -> Result<OrderFacts<'a>, Reje
         brands,
         categories,
         decision_s: double(properties, "decision_s").filter(|seconds| *seconds > 0.0),
-        details: order_details(properties, items),
+        details: order_details(properties, products),
     })
 }
 
@@ -72,16 +72,33 @@ fn sort_distinct(texts: &mut Vec<Cow<'_, str>>) {
     texts.dedup();
 }
 
-fn order_details<'a>(properties: &Properties<'_, '_, 'a>, mut items: Vec<Cow<'a, str>>) -> Option<Box<OrderDetails<'a>>> {
-    sort_distinct(&mut items);
+/// The distinct products, sorted, and the units of each in sum; no units when no line tells any.
+fn by_product(mut products: Vec<(Cow<'_, str>, f64)>) -> (Vec<Cow<'_, str>>, Vec<f64>) {
+    // Units are added up in the order of the lines.
+    products.sort_by(|one, other| one.0.cmp(&other.0));
+    products.dedup_by(|more, known| {
+        let is_same = more.0 == known.0;
+        known.1 += if is_same { more.1 } else { 0.0 };
+        is_same
+    });
+    let (items, units): (Vec<_>, Vec<_>) = products.into_iter().unzip();
+    let is_told = units.iter().any(|units| *units > 0.0);
+    (items, if is_told { units } else { Vec::new() })
+}
+
+fn order_details<'a>(properties: &Properties<'_, '_, 'a>, products: Vec<(Cow<'a, str>, f64)>) -> Option<Box<OrderDetails<'a>>> {
+    let (items, units) = by_product(products);
     let details = OrderDetails {
         list_amount: money(properties, "list_amount"),
         cost: money(properties, "cost"),
         channel: text(properties, "channel"),
         items,
+        units,
         wait_s: double(properties, "wait_s"),
         expected_amount: money(properties, "expected_amount"),
         intermediary: text(properties, "intermediary"),
+        campaign: text(properties, "campaign"),
+        reward_granted: is_positive(properties, "reward_granted"),
     };
     (details != OrderDetails::default()).then(|| Box::new(details))
 }
@@ -99,24 +116,42 @@ fn complaint<'a>(properties: &Properties<'_, '_, 'a>) -> Result<ComplaintFacts<'
     Ok(ComplaintFacts { complaint_id: id(properties, "complaint_id")?, details })
 }
 
-/// The brands, the categories and the products of an order's lines, as they come. Lists in a row's cell do not outlive the cell, so their texts are copied.
-fn lines<'a>(properties: &Properties<'_, '_, 'a>) -> [Vec<Cow<'a, str>>; 3] {
-    const NAMES: [&str; 3] = ["brand", "category", "product_id"];
-    let mut found: [Vec<Cow<'a, str>>; 3] = Default::default();
+/// What an order's lines name, as it comes.
+#[derive(Default)]
+struct Lines<'a> {
+    brands: Vec<Cow<'a, str>>,
+    categories: Vec<Cow<'a, str>>,
+    /// With units, 0 where they are not told.
+    products: Vec<(Cow<'a, str>, f64)>,
+}
+
+impl<'a> Lines<'a> {
+    fn add(&mut self, line: Json<'_, '_>, text: impl Fn(&str) -> Option<Cow<'a, str>>) {
+        self.brands.extend(text("brand"));
+        self.categories.extend(text("category"));
+        self.products.extend(text("product_id").map(|product| (product, units(line))));
+    }
+}
+
+/// The units of a line; 0 when they are not told, or are none.
+fn units(line: Json<'_, '_>) -> f64 {
+    let Json::Object(object) = line else { return 0.0 };
+    object.get("quantity").and_then(numeric).and_then(number::double).filter(|units| *units > 0.0).unwrap_or_default()
+}
+
+/// Lists in a row's cell do not outlive the cell, so their texts are copied.
+fn lines<'a>(properties: &Properties<'_, '_, 'a>) -> Lines<'a> {
+    let mut found = Lines::default();
     match properties.get("lines") {
         Some(Json::Array(array)) => {
             for line in array.items() {
-                for (texts, name) in found.iter_mut().zip(NAMES) {
-                    texts.extend(named(line, name));
-                }
+                found.add(line, |name| named(line, name));
             }
         }
         Some(json @ Json::Text(_)) => {
             // The rules have already said that this is a list.
             let _ = each("lines", json, |line| {
-                for (texts, name) in found.iter_mut().zip(NAMES) {
-                    texts.extend(named(line, name).map(|text| Cow::Owned(text.into_owned())));
-                }
+                found.add(line, |name| named(line, name).map(|text| Cow::Owned(text.into_owned())));
                 Ok(())
             });
         }
@@ -166,7 +201,7 @@ pub(super) fn double(properties: &Properties<'_, '_, '_>, name: &str) -> Option<
 }
 
 /// Whether a property is a number above 0, or true.
-fn is_positive(properties: &Properties<'_, '_, '_>, name: &str) -> bool {
+pub(super) fn is_positive(properties: &Properties<'_, '_, '_>, name: &str) -> bool {
     let Some(json) = properties.some(name) else { return false };
     flag(json).unwrap_or_else(|| numeric(json).and_then(number::double).is_some_and(|value| value > 0.0))
 }

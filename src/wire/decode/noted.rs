@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::super::json::Json;
 use super::super::number;
 use super::super::vocabulary::{flag, numeric};
-use super::facts::{double, each, money, named, text};
+use super::facts::{double, each, is_positive, money, named, text};
 use super::record::{Properties, Record};
 use crate::model::event::{
     ActivityFacts, AttributeRating, ContactKind, CostKind, Direction, EventType, Facts, FeedbackKind, Noted, SurveyDetails,
@@ -22,6 +22,7 @@ pub(super) fn activity<'a>(properties: &Properties<'_, '_, 'a>) -> Facts<'a> {
         channel: text(properties, "channel"),
         item: text(properties, "item"),
         category: text(properties, "category"),
+        brand: text(properties, "brand"),
         duration_s: double(properties, "duration_s"),
     };
     if facts == ActivityFacts::default() { Facts::None } else { Facts::Activity(facts) }
@@ -56,7 +57,10 @@ pub(super) fn noted<'a>(kind: EventType, properties: &Properties<'_, '_, 'a>) ->
             Some(day) => Noted::Birthday(day),
             None => return Facts::None,
         },
-        EventType::CampaignExposed => Noted::Campaign { campaign: words("campaign"), arm: words("arm") },
+        EventType::CampaignExposed => {
+            let reward_granted = is_positive(properties, "reward_granted");
+            Noted::Campaign { campaign: words("campaign"), arm: words("arm"), reward_granted }
+        }
         EventType::SubscriptionCancelled | EventType::CustomerLost => {
             let recoverable = properties.some("recoverable").and_then(flag);
             Noted::Departure { reason: words("reason"), competitor: competitor(), recoverable }
@@ -109,6 +113,8 @@ pub(super) fn survey_details<'a>(properties: &Properties<'_, '_, 'a>) -> Option<
         expectation: double(properties, "expectation"),
         category_spend: double(properties, "category_spend"),
         time_cost: double(properties, "time_cost"),
+        attention: double(properties, "attention"),
+        names_brand: properties.some("names_brand").and_then(flag),
         competitor: text(properties, "competitor"),
         attributes: attributes(properties),
     };

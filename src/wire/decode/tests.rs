@@ -132,7 +132,7 @@ fn timestamps() {
 }
 
 /// Type, properties, whether they are valid.
-const VALUES: [(&str, &str, bool); 69] = [
+const VALUES: [(&str, &str, bool); 72] = [
     ("activity", r#"{"duration_s":"12.5"}"#, true),
     ("activity", r#"{"duration_s":"soon"}"#, false),
     ("activity", r#"{"amount":"soon","recommend":99}"#, true),
@@ -151,6 +151,9 @@ const VALUES: [(&str, &str, bool); 69] = [
     ("order_placed", r#"{"wait_s":-1}"#, false),
     ("order_placed", r#"{"expected_amount":"x"}"#, false),
     ("survey_response", r#"{"time_cost":6}"#, false),
+    ("survey_response", r#"{"attention":0}"#, false),
+    ("order_placed", r#"{"reward_granted":"some"}"#, false),
+    ("campaign_exposed", r#"{"reward_granted":"some"}"#, false),
     ("order_placed", r#"{"cost":"x"}"#, false),
     ("order_placed", r#"{"decision_s":[]}"#, false),
     ("order_placed", r#"{"decision_s":1e999}"#, false),
@@ -281,17 +284,28 @@ fn order_details(one: Option<Money>, two: Option<Money>) -> OrderDetails<'static
         wait_s: Some(90.0),
         expected_amount: one,
         intermediary: "agent".into(),
+        units: vec![0.0, 2.5],
+        campaign: "may".into(),
+        reward_granted: true,
     }
 }
 
 #[test]
 fn details_of_each_type() {
-    let view =
-        ActivityFacts { name: "view".into(), channel: "web".into(), item: "tea".into(), category: "7".into(), duration_s: Some(12.5) };
+    let view = ActivityFacts {
+        name: "view".into(),
+        channel: "web".into(),
+        item: "tea".into(),
+        category: "7".into(),
+        brand: "north".into(),
+        duration_s: Some(12.5),
+    };
     let survey = SurveyDetails {
         effort: Some(2.0),
         category_spend: Some(80.5),
         time_cost: Some(2.0),
+        attention: Some(4.0),
+        names_brand: Some(false),
         competitor: "rival".into(),
         attributes: vec![AttributeRating { attribute: "taste".into(), importance: Some(5.0), rating: Some(1.0), competitor_rating: None }],
         ..SurveyDetails::default()
@@ -303,10 +317,14 @@ fn details_of_each_type() {
     let [one, two] = [1, 2].map(|units| Some(Money::from_millionths(units * 1_000_000)));
     let order = OrderFacts { details: Some(Box::new(order_details(one, two))), ..OrderFacts::default() };
     for (kind, properties, facts) in [
-        ("activity", r#"{"name":"view","channel":"web","item":"tea","category":7,"duration_s":"12.5"}"#, Facts::Activity(view)),
+        (
+            "activity",
+            r#"{"name":"view","channel":"web","item":"tea","category":7,"brand":"north","duration_s":"12.5"}"#,
+            Facts::Activity(view),
+        ),
         (
             "survey_response",
-            r#"{"effort":2,"category_spend":"80.5","time_cost":2,"competitor":"rival","attributes":[{"attribute":"taste","importance":5,"rating":"1"}]}"#,
+            r#"{"effort":2,"category_spend":"80.5","time_cost":2,"attention":4,"names_brand":false,"competitor":"rival","attributes":[{"attribute":"taste","importance":5,"rating":"1"}]}"#,
             Facts::Survey(survey),
         ),
         (
@@ -316,13 +334,18 @@ fn details_of_each_type() {
         ),
         (
             "order_placed",
-            r#"{"list_amount":2,"cost":1,"wait_s":"90","expected_amount":1,"intermediary":"agent","channel":"app","lines":[{"product_id":"b"},{"product_id":"a"},{"product_id":"b"}]}"#,
+            r#"{"list_amount":2,"cost":1,"wait_s":"90","expected_amount":1,"intermediary":"agent","channel":"app","campaign":"may","reward_granted":true,"lines":[{"product_id":"b","quantity":2},{"product_id":"a","quantity":-1},{"product_id":"b","quantity":"0.5"}]}"#,
             Facts::Order(order),
         ),
     ] {
         let payload = record(kind, properties);
         assert_eq!(decoder().decode_json(payload.as_bytes()).expect(properties).facts, facts, "{kind} {properties}");
     }
+}
+
+#[test]
+fn what_happens_now_and_then_of_each_type() {
+    let (one, two) = (Some(Money::from_millionths(1_000_000)), Some(Money::from_millionths(2_000_000)));
     for (kind, properties, noted) in [
         ("reward_redeemed", r#"{"amount":1,"programme":"gold"}"#, Noted::Reward { amount: one, programme: "gold".into() }),
         ("feedback", r#"{"kind":"review","sentiment":-1}"#, Noted::Feedback { kind: Some(FeedbackKind::Review), sentiment: Some(-1.0) }),
@@ -343,7 +366,11 @@ fn details_of_each_type() {
         ("quality_issue", r#"{"category":"late"}"#, Noted::QualityIssue("late".into())),
         ("price_changed", r#"{"product_id":"tea","old":1,"new":2}"#, Noted::PriceChanged { product_id: "tea".into(), old: one, new: two }),
         ("cost_booked", r#"{"kind":"serve","amount":2}"#, Noted::Cost { kind: Some(CostKind::Serve), amount: two }),
-        ("campaign_exposed", r#"{"campaign":"may","arm":"a"}"#, Noted::Campaign { campaign: "may".into(), arm: "a".into() }),
+        (
+            "campaign_exposed",
+            r#"{"campaign":"may","arm":"a","reward_granted":5}"#,
+            Noted::Campaign { campaign: "may".into(), arm: "a".into(), reward_granted: true },
+        ),
         (
             "customer_lost",
             r#"{"reason":"moved","recoverable":true}"#,

@@ -155,8 +155,8 @@ impl Decoder {
             Flat::Text(text) | Flat::Number(text) => number::double(text),
             _ => None,
         };
-        let facts =
-            ActivityFacts { name: text("name"), channel: text("channel"), item: text("item"), category: text("category"), duration_s };
+        let [name, channel, item, category, brand] = ["name", "channel", "item", "category", "brand"].map(text);
+        let facts = ActivityFacts { name, channel, item, category, brand, duration_s };
         if facts == ActivityFacts::default() { Facts::None } else { Facts::Activity(facts) }
     }
 

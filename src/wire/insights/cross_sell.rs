@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::groups::per;
-use crate::engine::insights::Groups;
+use super::proportion;
+use crate::engine::insights::{Depth, Groups, ORDER_DAYS};
 use crate::model::insights::lift::Together;
 
 /// Pairs that are told.
@@ -71,9 +72,14 @@ pub(super) fn next_of<'g>(groups: &'g Groups, bought: &BTreeSet<&str>) -> Option
     best.into_values().reduce(|one, other| if other.is_before(&one) { other } else { one })
 }
 
+/// How many pairs are not told.
+pub(super) fn pairs_left_out(groups: &Groups) -> usize {
+    groups.pairs.len().saturating_sub(TOLD_PAIRS)
+}
+
 /// Pairs of categories that buyers share, by lift: how much oftener than if one said nothing of the other; and of each category the one that goes with it most surely.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-pub(super) fn cross_sell(groups: &Groups) -> Value {
+pub(super) fn cross_sell(groups: &Groups, depth: &Depth) -> Value {
     let mut pairs: Vec<(f64, &str, &str, Together)> = groups
         .pairs
         .iter()
@@ -90,10 +96,22 @@ pub(super) fn cross_sell(groups: &Groups) -> Value {
     let next = nexts(groups, |_| true, |_| true);
     json!({
         "buyers": groups.buyers[0],
+        "rate": proportion(&groups.cross_buyers),
+        "depth": told_depth(depth),
         "categories": groups.categories,
         "categories_mean": per(groups.categories.values().sum::<u64>() as f64, groups.buyers[0]),
         "pairs": pairs.iter().take(TOLD_PAIRS).map(shown).collect::<Vec<_>>(),
         "next": next.values().map(Next::told).collect::<Vec<_>>(),
+    })
+}
+
+/// How much of one product a buyer takes, in the mean.
+#[expect(clippy::cast_precision_loss, reason = "units are far below 2^53")]
+fn told_depth(depth: &Depth) -> Value {
+    let units = depth.units as f64 / 1e6;
+    json!({
+        "days": ORDER_DAYS, "users": depth.users, "products": depth.products, "units": units,
+        "units_per_product": per(units, depth.products),
     })
 }
 
@@ -109,7 +127,8 @@ mod tests {
         }
         groups.pairs.insert(("a".into(), "b".into()), 160);
         groups.pairs.insert(("a".into(), "rare".into()), 1);
-        let told = cross_sell(&groups);
+        let told = cross_sell(&groups, &Depth { users: 2, products: 4, units: 10_000_000 });
+        assert_eq!((&told["depth"]["units"], &told["depth"]["units_per_product"]), (&json!(10.0), &json!(2.5)));
         assert_eq!((&told["next"][0]["after"], &told["next"][0]["category"]), (&json!("a"), &json!("b")));
         let rare = &told["pairs"][0];
         assert_eq!((&rare["categories"], &rare["lift"]), (&json!(["a", "rare"]), &json!(2.5)));

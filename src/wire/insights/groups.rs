@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::proportion;
-use crate::engine::insights::{AttributeCounts, Groups};
+use crate::engine::insights::{AttributeCounts, Departures, Groups, RECOVERABLE};
 use crate::model::insights::proportion::Proportion;
 use crate::model::insights::response::interval_of_odds;
 use crate::model::loyalty::occasions::Response;
@@ -18,7 +18,15 @@ pub(super) fn per(part: f64, whole: u64) -> Option<f64> {
 pub(super) fn departures(groups: &Groups) -> Value {
     let flow = |((from, to), count): (&(Box<str>, Box<str>), &u64)| json!({ "from": from, "to": to, "count": count });
     let flows: Vec<Value> = groups.flows.iter().map(flow).collect();
-    json!({ "reasons": groups.reasons, "competitors": groups.competitors, "flows": flows, "won_back": proportion(&groups.won_back) })
+    let alike = |(recoverable, counts): (Option<bool>, &Departures)| {
+        let recoverable = recoverable.map_or("unknown", |yes| if yes { "yes" } else { "no" });
+        json!({ "recoverable": recoverable, "departures": counts.departures, "won_back": proportion(&counts.won_back) })
+    };
+    let recoverable: Vec<Value> = RECOVERABLE.into_iter().zip(&groups.recoverable).map(alike).collect();
+    json!({
+        "reasons": groups.reasons, "competitors": groups.competitors, "flows": flows, "won_back": proportion(&groups.won_back),
+        "recoverable": recoverable,
+    })
 }
 
 /// Importance and performance of attributes in four quadrants about their means (Martilla and James 1977), and importance x (competitor's - own rating).

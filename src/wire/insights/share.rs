@@ -6,7 +6,7 @@ use crate::engine::insights::Insights;
 use crate::model::time::Day;
 
 /// The version of the bytes: to be raised whenever the fields of [`Insights`] change.
-const VERSION: u8 = 4;
+const VERSION: u8 = 6;
 
 /// Counts of the users of some partitions.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -55,7 +55,7 @@ impl Share {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::insights::{AttributeCounts, CategoryCounts, HabitAround};
+    use crate::engine::insights::{AttributeCounts, CategoryCounts, Departures, Depth, HabitAround};
     use crate::model::insights::proportion::Proportion;
     use crate::model::loyalty::states::LoyaltyType;
     use crate::model::money::Money;
@@ -82,12 +82,15 @@ mod tests {
         insights.worth.spent.entry(None).or_default().users = 4;
         insights.worth.profits.insert(Money::ZERO, 5);
         insights.worth.payback.count(6, false);
+        insights.worth.payback_unknown = 8;
         let trade = &mut insights.trade;
         trade.intermediaries.entry("agent".into()).or_default().orders = 7;
         trade.campaigns.entry("spring".into()).or_default()[1].orders.insert(2, 3);
         trade.decisions.count(60.0);
         trade.waits.count(5.0);
         trade.interest[1].count(true);
+        trade.depth = Depth { users: 1, products: 2, units: 3 };
+        insights.rivals.0.entry("them".into()).or_default().users = 4;
         let groups = &mut insights.groups;
         groups.flows.insert(("them".into(), "others".into()), 9);
         groups.spread = [4, 5, 6];
@@ -95,6 +98,8 @@ mod tests {
         groups.reasons.insert("price".into(), 1);
         groups.competitors.insert("them".into(), 2);
         groups.won_back.count(false);
+        groups.recoverable[1] = Departures { departures: 3, won_back: Proportion { part: 1, whole: 2 } };
+        groups.cross_buyers.count(true);
         groups.attributes.insert("speed".into(), AttributeCounts { users: 1, importance: 2, own: 3, theirs: 4 });
         groups.channels.insert("web".into(), (1, 2));
         groups.channel_exits.insert("app".into(), Proportion { part: 1, whole: 2 });
@@ -124,7 +129,7 @@ mod tests {
         let bytes = share().encode().expect("encoded");
         assert_eq!(
             (VERSION, bytes.len(), crc32fast::hash(&bytes)),
-            (4, 259, 555_746_175),
+            (6, 305, 1_160_604_904),
             "if fields changed: raise the version, then this"
         );
     }

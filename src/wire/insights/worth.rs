@@ -65,6 +65,8 @@ fn payback(worth: &Worth) -> Value {
     });
     json!({
         "within_days": PAYBACK_DAYS, "buyers": worth.payback.users(), "paid_back": worth.payback.events(),
+        // Left out: an order until then does not tell what it cost.
+        "unknown": worth.payback_unknown,
         "median_days": worth.payback.median(), "curve": points.collect::<Vec<_>>(),
     })
 }

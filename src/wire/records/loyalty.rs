@@ -29,6 +29,7 @@ fn add_purchases(record: &mut Map<String, Value>, loyalty: &LoyaltyProfile) {
     put("wait_s_mean", json!(loyalty.wait_s_mean));
     put("expected_less_paid_mean", json!(loyalty.expected_less_paid_mean));
     put("favourite_brand", json!(loyalty.favourite_brand));
+    put("favourite_brand_view_share", json!(loyalty.favourite_brand_view_share));
     put("favourite_item", json!(item));
     put("favourite_category", json!(category));
     put("favourite_channel", json!(channel));
@@ -42,6 +43,10 @@ fn add_purchases(record: &mut Map<String, Value>, loyalty: &LoyaltyProfile) {
     put("cost_serve", json!(serve));
     put("rewards_redeemed", json!(loyalty.rewards_redeemed));
     put("reward_amount", json!(loyalty.reward_amount.as_f64()));
+    put("rewards_granted", json!(loyalty.rewards_granted));
+    put("redemption_rate", json!(loyalty.redemption_rate));
+    put("offers_90d", json!(loyalty.offers_90d));
+    put("offer_following", json!(loyalty.offer_following));
     put("switching_cost", json!(loyalty.switching_cost));
 }
 
@@ -72,6 +77,9 @@ fn add_attitude(record: &mut Map<String, Value>, loyalty: &LoyaltyProfile) {
     put("effort", json!(effort));
     put("satisfaction_zone", json!(loyalty.satisfaction_zone));
     put("value_minimum", json!(loyalty.value_minimum));
+    put("attention", json!(loyalty.attention));
+    put("names_brand", json!(loyalty.names_brand));
+    put("disconfirmation", json!(loyalty.disconfirmation));
     put("delivered_value", json!(loyalty.delivered_value));
     put("satisfaction_balance", json!(loyalty.satisfaction_balance));
     put("relative_attitude", json!(loyalty.relative_attitude));
@@ -121,6 +129,7 @@ fn evidence(evidence: &Evidence) -> Value {
         "attitude_margin": evidence.attitude_margin(),
         "behaviour_margin": evidence.behaviour_margin(),
         "reward_share": evidence.reward_share,
+        "bought_during_offer": evidence.bought_during_offer,
         "one_brand": evidence.one_brand,
         "kinds": { "impulsive": impulsive, "emotional": emotional, "cognitive": cognitive, "behavioural": behavioural },
     })

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use stickiness::engine::insights::{Groups, Insights, QUICK_DAYS, STAY_DAYS, Voices};
+use stickiness::engine::insights::{Groups, Insights, QUICK_DAYS, RECOVERABLE, STAY_DAYS, Voices};
 use stickiness::model::event::{CostKind, Event, EventType, Facts, Noted, SurveyFacts};
 use stickiness::model::money::Money;
 use stickiness::model::time::{Day, EventTime};
 
 use super::Naive;
 use super::handling::noted;
+use super::said::own_answers;
 
 impl Naive<'_> {
     /// Insights at the end of `day`, without types and tenure by kind, which depend on the log.
@@ -44,10 +45,9 @@ impl Naive<'_> {
             self.add_handling(&mut insights.handling, events, day);
             self.add_worth(&mut insights.worth, events, day);
             self.add_trade(&mut insights.trade, events, day);
+            self.add_rivals(&mut insights.rivals, events, day);
             for event in events.iter().filter(|event| judged(self.day(event))) {
-                if let Facts::Survey(facts) = &event.facts
-                    && let Some(score) = facts.satisfaction
-                {
+                if let Some(score) = own_answers(event).and_then(|facts| facts.satisfaction) {
                     insights.satisfaction.count((score * 1e6) as i64, stayed(self.day(event)));
                 }
             }
@@ -60,7 +60,7 @@ impl Naive<'_> {
         let age = |event: &Event<'static>| day.days_since(self.day(event));
         let mut recent: Vec<&&Event<'static>> = events.iter().filter(|event| (0..180).contains(&age(event))).collect();
         recent.sort_by_key(|event| event.time);
-        let score = |event: &Event<'static>| if let Facts::Survey(facts) = &event.facts { facts.satisfaction } else { None };
+        let score = |event: &Event<'static>| own_answers(event).and_then(|facts| facts.satisfaction);
         let complained = |event: &&Event<'static>| event.kind == EventType::ComplaintOpened;
         if recent.iter().any(|event| event.kind == EventType::QualityIssue || score(event).is_some_and(|score| score <= 2.0)) {
             voices.unhappy[usize::from(!recent.iter().any(|event| complained(event)))] += 1;
@@ -99,18 +99,7 @@ impl Naive<'_> {
         groups.referrals[0] += 1;
         groups.referrals[1] += count(EventType::ReferralSent);
         groups.referrals[2] += count(EventType::ReferralConverted);
-        let active = self.active_days(events, "all");
-        for event in events.iter().filter(|event| within(event, 180)) {
-            if matches!(event.kind, EventType::CustomerLost | EventType::SubscriptionCancelled) {
-                let (reason, competitor) = departure(event);
-                *groups.reasons.entry(reason.into()).or_default() += 1;
-                *groups.competitors.entry(competitor.into()).or_default() += 1;
-                let at = self.day(event);
-                if at + STAY_DAYS <= day && day.days_since(at) <= 120 {
-                    groups.won_back.count(active.range(at.number() + 1..=at.number() + STAY_DAYS).next().is_some());
-                }
-            }
-        }
+        self.add_departures(groups, events, day);
         let orders = self.orders(events);
         groups.buyers[0] += u64::from(!orders.is_empty());
         groups.buyers[1] += u64::from(orders.len() > 1);
@@ -120,6 +109,9 @@ impl Naive<'_> {
             *known += Self::booked(events, kind);
         }
         let categories: BTreeSet<&str> = orders.iter().flat_map(|order| &order.facts.categories).map(AsRef::as_ref).collect();
+        if !categories.is_empty() {
+            groups.cross_buyers.count(categories.len() >= 2);
+        }
         for category in &categories {
             *groups.categories.entry((*category).into()).or_default() += 1;
             for other in categories.iter().filter(|other| *other > category) {
@@ -162,10 +154,29 @@ impl Naive<'_> {
         }
     }
 
+    fn add_departures(&self, groups: &mut Groups, events: &[&Event<'static>], day: Day) {
+        let active = self.active_days(events, "all");
+        for event in events.iter().filter(|event| (0..180).contains(&day.days_since(self.day(event)))) {
+            if matches!(event.kind, EventType::CustomerLost | EventType::SubscriptionCancelled) {
+                let (reason, competitor, recoverable) = departure(event);
+                let alike = RECOVERABLE.iter().position(|known| *known == recoverable).expect("one of all");
+                groups.recoverable[alike].departures += 1;
+                *groups.reasons.entry(reason.into()).or_default() += 1;
+                *groups.competitors.entry(competitor.into()).or_default() += 1;
+                let at = self.day(event);
+                if at + STAY_DAYS <= day && day.days_since(at) <= 120 {
+                    let back = active.range(at.number() + 1..=at.number() + STAY_DAYS).next().is_some();
+                    groups.won_back.count(back);
+                    groups.recoverable[alike].won_back.count(back);
+                }
+            }
+        }
+    }
+
     fn add_attributes(&self, groups: &mut Groups, events: &[&Event<'static>], day: Day) {
         let mut latest: BTreeMap<String, (EventTime, [f64; 3])> = BTreeMap::new();
         for event in events.iter().filter(|event| (0..180).contains(&day.days_since(self.day(event)))) {
-            let Facts::Survey(SurveyFacts { details: Some(details), .. }) = &event.facts else { continue };
+            let Some(SurveyFacts { details: Some(details), .. }) = own_answers(event) else { continue };
             for rated in &details.attributes {
                 if let (Some(importance), Some(own), Some(theirs)) = (rated.importance, rated.rating, rated.competitor_rating) {
                     let known = latest.entry(rated.attribute.to_string()).or_insert((event.time, [importance, own, theirs]));
@@ -190,10 +201,10 @@ fn is_legal(event: &Event<'static>) -> bool {
     matches!(&event.facts, Facts::Complaint(facts) if facts.details.as_deref().is_some_and(|details| details.severity == "legal"))
 }
 
-/// The reason and the competitor of a departure, empty where they are not told.
-fn departure<'e>(event: &'e Event<'static>) -> (&'e str, &'e str) {
+/// The reason and the competitor of a departure, empty where they are not told, and whether its user can be won back.
+fn departure<'e>(event: &'e Event<'static>) -> (&'e str, &'e str, Option<bool>) {
     match noted(event) {
-        Some(Noted::Departure { reason, competitor, .. }) => (reason, competitor),
-        _ => ("", ""),
+        Some(Noted::Departure { reason, competitor, recoverable }) => (reason, competitor, *recoverable),
+        _ => ("", "", None),
     }
 }

@@ -10,6 +10,7 @@ use stickiness::model::loyalty::occasions::Response;
 use stickiness::model::money::Money;
 use stickiness::model::time::Day;
 
+use super::said::own_answers;
 use super::{Naive, Ordered};
 
 type Events<'e> = [&'e Event<'static>];
@@ -47,6 +48,8 @@ impl Naive<'_> {
                 self.of_contacts(events, day),
                 self.of_complaints(events, day),
                 self.of_value(events, day),
+                self.of_said(events, day),
+                self.of_offers(events, day),
             ] {
                 record.as_object_mut().expect("an object").extend(part.as_object().expect("an object").clone());
             }
@@ -129,14 +132,6 @@ impl Naive<'_> {
         let total: f64 = categories.values().sum();
         let entropy = (total > 0.0).then(|| categories.values().map(|count| count / total * (total / count).log2()).sum::<f64>());
         let recent = orders.iter().filter(|order| day.days_since(order.day) < 30).count();
-        let mut weights: BTreeMap<&str, i32> = BTreeMap::new();
-        for order in &orders {
-            let halvings = day.days_since(order.day) / i32::from(self.settings.loyalty.brand_half_life_days);
-            for brand in order.facts.brands.iter().filter(|_| halvings < 4) {
-                *weights.entry(brand).or_default() += [8, 4, 2, 1][halvings as usize];
-            }
-        }
-        let heaviest = weights.values().max().copied();
         json!({
             "assisted_share": share(&|order| order.facts.discounted || order.facts.reward_used),
             "full_price_share": share(&|order| !order.facts.discounted && list(order).is_none_or(|list| order.facts.amount >= list)),
@@ -146,8 +141,21 @@ impl Naive<'_> {
             "category_entropy": entropy,
             "gap_variation": Self::gap_variation(&orders),
             "decision_s_mean": self.decisions(events, &orders),
-            "favourite_brand": weights.iter().find(|(_, weight)| Some(**weight) == heaviest).map(|(brand, _)| *brand),
+            "favourite_brand": self.favourite_brand(events, day),
         })
+    }
+
+    pub(super) fn favourite_brand(&self, events: &Events<'_>, day: Day) -> Option<String> {
+        let orders = self.orders(events);
+        let mut weights: BTreeMap<&str, i32> = BTreeMap::new();
+        for order in &orders {
+            let halvings = day.days_since(order.day) / i32::from(self.settings.loyalty.brand_half_life_days);
+            for brand in order.facts.brands.iter().filter(|_| halvings < 4) {
+                *weights.entry(brand).or_default() += [8, 4, 2, 1][halvings as usize];
+            }
+        }
+        let heaviest = weights.values().max().copied();
+        weights.iter().find(|(_, weight)| Some(**weight) == heaviest).map(|(brand, _)| (*brand).to_owned())
     }
 
     fn of_views(&self, events: &Events<'_>, day: Day) -> Value {
@@ -208,7 +216,7 @@ impl Naive<'_> {
         };
         let theirs = events.iter().filter_map(|event| spend(&event)).sum::<Money>().as_f64();
         let month = orders.iter().filter(|order| day.days_since(order.day) < 30).map(|order| order.net).sum::<i128>() as f64 / 1e6;
-        let stated = || ratio(month, self.latest_detail(events, day, |details| details.category_spend)?).map(|share| share.clamp(0.0, 1.0));
+        let stated = || ratio(month, self.stated_spend(events, day)?).map(|share| share.clamp(0.0, 1.0));
         let share = if theirs > 0.0 { ratio(own, own + theirs) } else { stated() };
         let regularity = Self::gap_variation(&orders).map(|variation| (1.0 - variation).max(0.0));
         let rewards: Vec<_> = events.iter().filter(|event| event.kind == EventType::RewardRedeemed).collect();
@@ -242,11 +250,9 @@ impl Naive<'_> {
     }
 
     /// The latest answer to an item within 180 days: that of the largest (time, event id, score) ever, if it is not older.
-    fn latest(&self, events: &Events<'_>, day: Day, item: impl Fn(&SurveyFacts<'static>) -> Option<f64>) -> Option<f64> {
-        let answers = events.iter().filter_map(|event| {
-            let Facts::Survey(facts) = &event.facts else { return None };
-            item(facts).map(|score| (event.time, &event.event_id, score, self.day(event)))
-        });
+    pub(super) fn latest(&self, events: &Events<'_>, day: Day, item: impl Fn(&SurveyFacts<'static>) -> Option<f64>) -> Option<f64> {
+        let answers =
+            events.iter().filter_map(|event| item(own_answers(event)?).map(|score| (event.time, &event.event_id, score, self.day(event))));
         let last = answers.max_by(|one, other| one.partial_cmp(other).expect("numbers"))?;
         (day.days_since(last.3) < 180).then_some(last.2)
     }
@@ -321,7 +327,7 @@ impl Naive<'_> {
     fn relative_attitude(&self, events: &Events<'_>, day: Day) -> Option<f64> {
         let mut latest: BTreeMap<String, (f64, f64)> = BTreeMap::new();
         for event in self.within(events, day, 180) {
-            let Facts::Survey(SurveyFacts { details: Some(details), .. }) = &event.facts else { continue };
+            let Some(SurveyFacts { details: Some(details), .. }) = own_answers(event) else { continue };
             for rated in &details.attributes {
                 if let (Some(importance), Some(own), Some(theirs)) = (rated.importance, rated.rating, rated.competitor_rating) {
                     latest.insert(rated.attribute.to_string(), (importance, own - theirs));
@@ -398,11 +404,7 @@ impl Naive<'_> {
             .within(events, day, 7)
             .into_iter()
             .filter(|event| matches!(noted(event), Some(Noted::Contact { direction: Some(Direction::Inbound), .. })));
-        let scores: Vec<f64> = self
-            .within(events, day, 180)
-            .iter()
-            .filter_map(|event| if let Facts::Survey(facts) = &event.facts { facts.satisfaction } else { None })
-            .collect();
+        let scores: Vec<f64> = self.within(events, day, 180).iter().filter_map(|event| own_answers(event)?.satisfaction).collect();
         let dropped = scores.len() > 1 && scores[scores.len() - 2] - scores[scores.len() - 1] >= settings.satisfaction_drop - 1e-9;
         let signals = [failures >= usize::from(settings.failures), inbound.count() >= usize::from(settings.inbound_contacts), dropped];
         json!({

@@ -11,6 +11,7 @@ use stickiness::model::time::Day;
 
 use super::handling::noted;
 use super::loyalty::ratio;
+use super::said::own_answers;
 use super::{Naive, Ordered};
 
 type Events<'e> = [&'e Event<'static>];
@@ -77,7 +78,7 @@ impl Naive<'_> {
     fn delivered_value(&self, events: &Events<'_>, day: Day) -> Option<f64> {
         let mut latest: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
         for event in self.within(events, day, 180) {
-            let Facts::Survey(SurveyFacts { details: Some(details), .. }) = &event.facts else { continue };
+            let Some(SurveyFacts { details: Some(details), .. }) = own_answers(event) else { continue };
             for rated in &details.attributes {
                 if let (Some(importance), Some(own)) = (rated.importance, rated.rating) {
                     latest.insert(&rated.attribute, (importance, (own - 1.0) / 4.0));
@@ -117,6 +118,16 @@ impl Naive<'_> {
                 served.entry(&details.intermediary).or_default().push(order);
             }
         }
+        let mut products: BTreeMap<&str, i128> = BTreeMap::new();
+        for order in orders.iter().filter(|order| (0..90).contains(&day.days_since(order.day))) {
+            let Some(details) = order.facts.details.as_deref() else { continue };
+            for (number, units) in details.units.iter().enumerate().filter(|(_, units)| **units > 0.0) {
+                *products.entry(&details.items[number]).or_default() += (units * 1e6) as i128;
+            }
+        }
+        trade.depth.users += u64::from(!products.is_empty());
+        trade.depth.products += products.len() as u64;
+        trade.depth.units += products.into_values().sum::<i128>();
         let complaints = self.complaints(events);
         for (name, orders) in served {
             let known = trade.intermediaries.entry(name.into()).or_default();
@@ -139,7 +150,7 @@ impl Naive<'_> {
     fn add_campaigns(&self, trade: &mut Trade, events: &Events<'_>, orders: &[Ordered<'_>], day: Day) {
         let mut exposures: BTreeMap<&str, BTreeSet<(bool, Day)>> = BTreeMap::new();
         for event in self.within(events, day, 180) {
-            if let Some(Noted::Campaign { campaign, arm }) = noted(event)
+            if let Some(Noted::Campaign { campaign, arm, .. }) = noted(event)
                 && !campaign.is_empty()
                 && (30..=120).contains(&day.days_since(self.day(event)))
             {

@@ -34,6 +34,7 @@ impl Naive<'_> {
             let known: Vec<i128> = orders.iter().map_while(|order| Some(order.net - cost(order)?)).collect();
             let back = (0..known.len()).find(|through| known[..=*through].iter().sum::<i128>() >= costs[0]);
             if back.is_none() && known.len() < orders.len() {
+                worth.payback_unknown += 1;
                 return;
             }
             let until = back.map_or(day, |back| orders[back].day);

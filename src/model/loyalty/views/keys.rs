@@ -15,6 +15,9 @@ pub(super) struct Keys {
 }
 
 impl Keys {
+    /// Without any.
+    pub(super) const NONE: Self = Self { texts: Vec::new(), ends: Vec::new(), sorted: Vec::new() };
+
     /// The text of a number; empty for 0.
     pub(super) fn text(&self, number: u32) -> &str {
         let Some(index) = (number as usize).checked_sub(1) else { return "" };
