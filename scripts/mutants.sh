@@ -25,6 +25,8 @@ dependencies+="|serde|serde_json|sha2|smallvec|thiserror|toml|url|zstd|jsonschem
 
 home="$PWD/target/mutants"
 crate="$home/crate"
+# Where lists and outcomes lie.
+work="$home"
 export CARGO_TARGET_DIR="$home/target"
 
 write_manifest() {
@@ -95,8 +97,8 @@ list_mutants() {
 }
 
 draw_sample() {
-    list_mutants >"$home/all.txt"
-    python3 - "$seed" "$size" "$home/all.txt" >"$home/sample.txt" <<'PYTHON'
+    list_mutants >"$work/all.txt"
+    python3 - "$seed" "$size" "$work/all.txt" >"$work/sample.txt" <<'PYTHON'
 import random, sys
 
 seed, size, path = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
@@ -107,23 +109,23 @@ PYTHON
 
 # Outcomes of a stage: caught, missed, timeout, unviable.
 outcome() {
-    find "$home/$1" -path "*/mutants.out/$2.txt" -exec cat {} + 2>/dev/null | sort -u
+    find "$work/$1" -path "*/mutants.out/$2.txt" -exec cat {} + 2>/dev/null | sort -u
 }
 
 done_in() {
     for kind in caught missed timeout unviable; do outcome "$1" "$kind"; done
 }
 
-# run STAGE LIST OPTIONS...: the mutants of a list, one after the other, in place, because the crate is a copy.
+# run STAGE LIST SECONDS OPTIONS...: the mutants of a list, one after the other, in place, because the crate is a copy.
 run() {
-    local stage="$1" list="$2"
-    shift 2
+    local stage="$1" list="$2" seconds="$3"
+    shift 3
     local directory
-    directory="$home/$stage/$(date +%s%N)"
+    directory="$work/$stage/$(date +%s%N)"
     mkdir -p "$directory/mutants.out"
     # Exactly those of the list: all others pass for caught in an earlier run. Expressions over names would not do: those that delete fields heed none.
-    grep -vxFf "$list" "$home/all.txt" >"$directory/mutants.out/caught.txt"
-    nice -n 1 cargo mutants --dir "$crate" --in-place --baseline skip --timeout 180 --build-timeout 300 --no-shuffle --colors never --no-times \
+    grep -vxFf "$list" "$work/all.txt" >"$directory/mutants.out/caught.txt"
+    nice -n 1 cargo mutants --dir "$crate" --in-place --baseline skip --timeout "$seconds" --build-timeout 300 --no-shuffle --colors never --no-times \
         "${chosen[@]}" --iterate --output "$directory" "$@" || {
         # 2: some were missed, 3: some took too long.
         local status=$?
@@ -132,15 +134,15 @@ run() {
 }
 
 run_unit() {
-    PROPTEST_CASES="$unit_cases" PROPTEST_MAX_SHRINK_TIME=1 run unit "$1" -- --lib -- --skip "$slow_tests"
+    PROPTEST_CASES="$unit_cases" PROPTEST_MAX_SHRINK_TIME=1 run unit "$1" 45 -- --lib -- --skip "$slow_tests"
 }
 
 run_properties() {
-    PROPTEST_CASES="$engine_cases" PROPTEST_MAX_SHRINK_TIME=1 run properties "$1" --features properties -- --lib --test engine
+    PROPTEST_CASES="$engine_cases" PROPTEST_MAX_SHRINK_TIME=1 run properties "$1" 240 --features properties -- --lib --test engine
 }
 
 remaining() {
-    grep "^${MUTANTS_UNDER:-src}/" "$home/sample.txt" | grep -vxFf <(done_in unit) || true
+    grep "^${MUTANTS_UNDER:-src}/" "$work/sample.txt" | grep -vxFf <(done_in unit) || true
 }
 
 # What unit tests missed and tests/engine has not seen.
@@ -148,46 +150,60 @@ unseen() {
     outcome unit missed | grep "^${MUTANTS_UNDER:-src}/" | grep -vxFf <(done_in properties) || true
 }
 
+try_both() {
+    while remaining | head -n "$batch_size" >"$work/batch.txt" && [[ -s "$work/batch.txt" ]]; do
+        run_unit "$work/batch.txt"
+    done
+    while unseen | head -n "$batch_size" >"$work/batch.txt" && [[ -s "$work/batch.txt" ]]; do
+        run_properties "$work/batch.txt"
+    done
+}
+
 run_sample() {
     [[ -e "$home/unmutated" ]] || { make_crate && cp -r "$crate" "$home/unmutated"; }
     # A run that was interrupted leaves a mutant in the copy.
     cp -r "$home/unmutated/." "$crate/"
-    [[ -s "$home/sample.txt" ]] || draw_sample
+    [[ -s "$work/sample.txt" ]] || draw_sample
     (cd "$crate" && cargo test --lib -- --skip "$slow_tests") >"$home/baseline.log" 2>&1 ||
         { echo "tests fail without a mutant: $home/baseline.log" >&2 && exit 1; }
-    while remaining | head -n "$batch_size" >"$home/batch.txt" && [[ -s "$home/batch.txt" ]]; do
-        run_unit "$home/batch.txt"
-    done
-    while unseen | head -n "$batch_size" >"$home/batch.txt" && [[ -s "$home/batch.txt" ]]; do
-        run_properties "$home/batch.txt"
-    done
+    try_both
     report
+}
+
+# What nothing has caught yet, whether tests/engine has seen it or not.
+survivors() {
+    outcome unit missed | grep -vxFf <(for kind in caught timeout unviable; do outcome properties "$kind"; done) || true
 }
 
 report() {
     local unviable
     unviable="$(outcome unit unviable | wc -l)"
-    echo "of $(wc -l <"$home/all.txt") mutants $(done_in unit | wc -l) were tried, $unviable of them do not compile"
+    echo "of $(wc -l <"$work/all.txt") mutants $(done_in unit | wc -l) were tried, $unviable of them do not compile"
     for stage in unit properties; do
         echo "$stage: $(outcome "$stage" caught | wc -l) caught, $(outcome "$stage" timeout | wc -l) timed out, $(outcome "$stage" missed | wc -l) missed"
     done
-    echo "survivors:"
-    outcome properties missed
+    echo "not caught, $(unseen | wc -l) of them not yet seen by tests/engine:"
+    survivors
 }
 
 # Where lines were added, mutants have other places: they are found by what they replace, with their like in the same function.
 run_again() {
+    survivors >"$home/survivors.txt"
+    work="$home/again"
+    rm -rf "$work"
+    mkdir -p "$work"
     make_crate
-    list_mutants >"$home/all.txt"
-    python3 -c '
+    list_mutants >"$work/all.txt"
+    python3 - "$home/survivors.txt" "$work/all.txt" >"$work/sample.txt" <<'PYTHON'
 import re, sys
 
-key = lambda name: re.sub(r":\d+:\d+:", ":", name.strip(), count=1)
-survivors = {key(name) for name in open(sys.argv[1], encoding="utf-8")}
-print(*(name.strip() for name in open(sys.argv[2], encoding="utf-8") if key(name) in survivors), sep="\n")
-' <(outcome properties missed) "$home/all.txt" >"$home/batch.txt"
-    rm -rf "$home/again"
-    PROPTEST_CASES="$engine_cases" PROPTEST_MAX_SHRINK_TIME=1 run again "$home/batch.txt" --features properties -- --lib --test engine
+place = re.compile(r":\d+:\d+:")
+survivors, mutants = (open(path, encoding="utf-8").read().splitlines() for path in sys.argv[1:3])
+wanted = {place.sub(":", name, count=1) for name in survivors}
+print(*(name for name in mutants if place.sub(":", name, count=1) in wanted), sep="\n")
+PYTHON
+    try_both
+    report
 }
 
 case "${1:-sample}" in

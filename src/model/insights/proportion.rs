@@ -66,4 +66,15 @@ mod tests {
         }
         assert_eq!(Proportion::default().interval(), None);
     }
+
+    #[test]
+    fn those_who_did_are_counted_among_all() {
+        let (mut three, mut seven) = (Proportion::default(), Proportion::default());
+        [true, false, true].into_iter().for_each(|did| three.count(did));
+        [true, true, true, false, true, true, true].into_iter().for_each(|did| seven.count(did));
+        assert_eq!((three, seven), (Proportion { part: 2, whole: 3 }, Proportion { part: 6, whole: 7 }));
+        three.absorb(&seven);
+        assert_eq!((three.part, three.whole, three.share()), (8, 10, Some(0.8)));
+        assert_eq!(Proportion::default().share(), None, "of nobody");
+    }
 }
