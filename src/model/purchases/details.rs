@@ -187,6 +187,8 @@ impl DetailTotals {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::purchases::OrderKey;
+    use crate::model::time::EventTime;
 
     #[test]
     fn a_steady_rhythm_does_not_vary() {
@@ -209,6 +211,52 @@ mod tests {
     fn only_orders_that_tell_a_wait_have_a_mean() {
         let waits = |waited, wait_ms| DetailTotals { waited, wait_ms, ..DetailTotals::NONE }.wait_s_mean();
         assert_eq!((waits(0, 0), waits(1, 0), waits(2, 5_000)), (None, Some(0.0), Some(2.5)));
+    }
+
+    #[test]
+    fn an_order_adds_what_it_tells() {
+        let money = |units: i128| Money::from_millionths(units * 1_000_000);
+        let order = |amount, discounted, details: Option<Details>| Order {
+            time: EventTime::from_nanos(0),
+            day: Day::from_number(0),
+            key: OrderKey::OrderId("".into()),
+            event_id: "".into(),
+            amount: money(amount),
+            brands: vec![],
+            categories: vec![],
+            discounted,
+            rewarded: false,
+            decision_log: None,
+            details: details.map(Box::new),
+            segments: vec![],
+        };
+        let told = |list, expected| Details {
+            list_amount: Some(money(list)),
+            cost: Some(money(4)),
+            wait_ms: Some(1_500),
+            expected_amount: Some(money(expected)),
+            ..Details::default()
+        };
+        let mut totals = DetailTotals::default();
+        totals.add(&order(10, false, Some(told(10, 9))), money(10));
+        totals.add(&order(7, true, Some(told(10, 12))), money(5));
+        totals.add(&order(8, false, Some(told(9, 8))), money(8));
+        totals.add(&order(3, false, None), money(3));
+        let expected = DetailTotals {
+            assisted: 1,
+            full_price: 2,
+            listed: 3,
+            saved: money(4),
+            costed: 3,
+            cost: money(12),
+            costed_net: money(23),
+            waited: 3,
+            wait_ms: 4_500,
+            expected: 3,
+            expected_less_paid: money(4),
+            ..DetailTotals::NONE
+        };
+        assert_eq!(totals, expected);
     }
 
     /// Two ids of one user, of whom one bought on days 0, 3 and 10, and the other on days 3 and 5.

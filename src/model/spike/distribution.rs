@@ -268,6 +268,14 @@ mod tests {
         close(huge.at_least(1_000_000_000_000_000 + 63_245_553 * 3), normal_tail(3.0), 1e-3);
     }
 
+    /// Of a size beyond the continued fraction, but far from a Poisson: terms of mean 50,000 and size 200,000 added up with 40 digits. A Poisson has 4.2e-6 at 51,000.
+    #[test]
+    fn a_large_size_is_no_poisson() {
+        let expectation = Expectation { mean: 50_000.0, dispersion: 1.25 };
+        close(expectation.at_least(50_500), 0.023_020_166, 1e-3);
+        close(expectation.at_least(51_000), 3.400_456e-5, 1e-3);
+    }
+
     /// Values with 50 digits; within a thousandth of the mean a series takes over, outside the formula.
     #[test]
     fn deviances_lose_nothing_next_to_the_mean() {

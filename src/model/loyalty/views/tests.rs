@@ -56,6 +56,16 @@ fn channels_are_told_with_their_days() {
 }
 
 #[test]
+fn keys_take_their_texts_and_two_numbers_each() {
+    let mut keys = Keys::default();
+    for number in 0..100 {
+        keys.number(&format!("key {number:02}"));
+    }
+    let least = 100 * ("key 00".len() + 2 * size_of::<u32>());
+    assert!((least..2 * least).contains(&keys.bytes()), "{}", keys.bytes());
+}
+
+#[test]
 fn the_favourite_hour_is_that_of_most_days() {
     let mut views = Views::default();
     // By hours of the zone: at 8 on one day, of two things; at 9 on two days, at 11 on two others, at 20 on three, of which one is before the first asked for.
