@@ -258,7 +258,7 @@ mod tests {
         let rates = "was driven to its bound 0.0100: the rates of users do not differ in the way the model supposes";
         let dropout = "was driven to its bound 0.0100: the data show no dropout, or one that does not differ between users";
         for (parameter, meaning) in [("r", rates), ("alpha", rates), ("a", dropout), ("b", dropout)] {
-            let said = Degenerate::AtBound { parameter, value: 0.01, fit: fit.clone() }.to_string();
+            let said = Degenerate::AtBound { parameter, value: 0.01, fit }.to_string();
             assert_eq!(said, format!("{parameter} {meaning}"));
         }
         assert_eq!(Degenerate::TooFewUsers { users: 3, least: 10 }.to_string(), "3 users, at least 10 are needed");

@@ -69,9 +69,14 @@ mod tests {
 
     #[test]
     fn those_who_did_are_counted_among_all() {
-        let (mut three, mut seven) = (Proportion::default(), Proportion::default());
-        [true, false, true].into_iter().for_each(|did| three.count(did));
-        [true, true, true, false, true, true, true].into_iter().for_each(|did| seven.count(did));
+        let of = |all: &[bool]| {
+            let mut counted = Proportion::default();
+            for did in all {
+                counted.count(*did);
+            }
+            counted
+        };
+        let (mut three, seven) = (of(&[true, false, true]), of(&[true, true, true, false, true, true, true]));
         assert_eq!((three, seven), (Proportion { part: 2, whole: 3 }, Proportion { part: 6, whole: 7 }));
         three.absorb(&seven);
         assert_eq!((three.part, three.whole, three.share()), (8, 10, Some(0.8)));
