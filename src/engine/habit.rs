@@ -274,13 +274,11 @@ impl Rare {
         self.departures.drain(..old.saturating_sub(1));
     }
 
-    /// Remembers an event; `false` when it was known.
-    pub fn remember(&mut self, event: Remembered) -> bool {
-        let at = self.remembered.binary_search(&event);
-        if let Err(at) = at {
+    /// Remembers an event, once.
+    pub fn remember(&mut self, event: Remembered) {
+        if let Err(at) = self.remembered.binary_search(&event) {
             self.remembered.insert(at, event);
         }
-        at.is_err()
     }
 
     /// Bytes of memory that the facts take, without texts.

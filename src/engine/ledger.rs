@@ -130,14 +130,7 @@ impl Counts {
         self.revenue += other.revenue;
     }
 
-    /// The differences to `earlier`, as (index, difference), without zeros, and that of revenue.
-    #[must_use]
-    pub fn changes_since(&self, earlier: &Self) -> Vec<(u16, i64)> {
-        let pairs = self.numbers.iter().zip(&earlier.numbers).zip(0_u16..);
-        pairs.filter(|((now, before), _)| now != before).map(|((now, before), index)| (index, now - before)).collect()
-    }
-
-    /// Applies differences made by [`Counts::changes_since`]; an index that does not exist is passed over.
+    /// Applies differences, as (index, difference), of [`Ledger::outlook`]; an index that does not exist is passed over.
     pub fn apply(&mut self, changes: &[(u16, i64)]) {
         for (index, difference) in changes {
             if let Some(number) = self.numbers.get_mut(usize::from(*index)) {

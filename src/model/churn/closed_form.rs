@@ -196,3 +196,20 @@ fn logistic(z: f64) -> f64 {
 fn softplus(z: f64) -> f64 {
     z.max(0.0) + libm::log1p(libm::exp(-z.abs()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of 5,000 and z = 0.2 the probability of 0 is e^-1116, which is no double; that of the mean, 1,250, by the gamma function with 40 digits.
+    #[test]
+    fn probabilities_come_back_from_below_what_a_double_holds() {
+        let mut days = NegativeBinomial::new(5_000.0, 0.2, -(0.8_f64.ln()));
+        assert!(days.probability < f64::MIN_POSITIVE);
+        for _ in 0..1_250 {
+            days.step();
+        }
+        assert!((days.probability / 0.010_091_823_635_715_06 - 1.0).abs() < 1e-9, "{}", days.probability);
+        assert!((days.above - 0.492_431_374_457_594).abs() < 1e-9, "{}", days.above);
+    }
+}

@@ -253,6 +253,19 @@ mod tests {
     }
 
     #[test]
+    fn a_bound_is_said_to_be_of_rates_or_of_dropout() {
+        let fit = fit(ChurnModel::BgNbd, TimeUnit::Week, &weighted(simulated(500), TimeUnit::Week), 1).expect("a fit");
+        let rates = "was driven to its bound 0.0100: the rates of users do not differ in the way the model supposes";
+        let dropout = "was driven to its bound 0.0100: the data show no dropout, or one that does not differ between users";
+        for (parameter, meaning) in [("r", rates), ("alpha", rates), ("a", dropout), ("b", dropout)] {
+            let said = Degenerate::AtBound { parameter, value: 0.01, fit }.to_string();
+            assert_eq!(said, format!("{parameter} {meaning}"));
+        }
+        assert_eq!(Degenerate::TooFewUsers { users: 3, least: 10 }.to_string(), "3 users, at least 10 are needed");
+        assert_eq!(Degenerate::NoRepeats.to_string(), "nobody has a second day");
+    }
+
+    #[test]
     fn equal_data_give_equal_bits() {
         let fit = || {
             let mut histories = simulated(500);

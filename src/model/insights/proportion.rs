@@ -66,4 +66,20 @@ mod tests {
         }
         assert_eq!(Proportion::default().interval(), None);
     }
+
+    #[test]
+    fn those_who_did_are_counted_among_all() {
+        let of = |all: &[bool]| {
+            let mut counted = Proportion::default();
+            for did in all {
+                counted.count(*did);
+            }
+            counted
+        };
+        let (mut three, seven) = (of(&[true, false, true]), of(&[true, true, true, false, true, true, true]));
+        assert_eq!((three, seven), (Proportion { part: 2, whole: 3 }, Proportion { part: 6, whole: 7 }));
+        three.absorb(&seven);
+        assert_eq!((three.part, three.whole, three.share()), (8, 10, Some(0.8)));
+        assert_eq!(Proportion::default().share(), None, "of nobody");
+    }
 }

@@ -140,6 +140,70 @@ fn respond(response: &mut Response, occasion: &Occasion, orders: &[Order], days:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::money::Money;
+    use crate::model::purchases::OrderKey;
+
+    fn at(day: i32, second: i64) -> Moment {
+        let time = EventTime::from_nanos((i64::from(day) * 86_400 + second) * 1_000_000_000);
+        Moment { time, day: Day::from_number(day) }
+    }
+
+    fn order((day, second): (i32, i64)) -> Order {
+        let Moment { time, day } = at(day, second);
+        let key = OrderKey::OrderId("".into());
+        let event_id = "".into();
+        Order {
+            time,
+            day,
+            key,
+            event_id,
+            amount: Money::ZERO,
+            brands: vec![],
+            categories: vec![],
+            discounted: false,
+            rewarded: false,
+            decision_log: None,
+            details: None,
+            segments: vec![],
+        }
+    }
+
+    fn occasions(moments: &[(i32, i64)]) -> Occasions {
+        let mut occasions = Occasions::default();
+        for (day, second) in moments {
+            occasions.add(Occasion { at: at(*day, *second), event: [0; 16], kind: OccasionKind::CompetitorOffer });
+        }
+        occasions
+    }
+
+    /// An offer on day 20 at second 100, looked at when 14 days have passed.
+    #[test]
+    fn an_order_is_before_or_after_within_the_days() {
+        for (orders, before, after) in [
+            (vec![], 0, 0),
+            (vec![(20, 100)], 0, 0),
+            (vec![(20, 99), (20, 101)], 1, 1),
+            (vec![(6, 0), (34, 0)], 1, 1),
+            (vec![(5, 0), (35, 0)], 0, 0),
+            (vec![(19, 0), (20, 100)], 1, 0),
+            (vec![(2, 0), (20, 100), (21, 0)], 0, 1),
+        ] {
+            let placed: Vec<Order> = orders.iter().copied().map(order).collect();
+            let expected = Response { occasions: 1, before, after };
+            let mut offers = occasions(&[(20, 100)]);
+            assert_eq!(offers.responses(&placed, Day::from_number(34), 14)[1], expected, "{orders:?}");
+            assert_eq!(offers.responses(&placed, Day::from_number(33), 14)[1], Response::default(), "its days are not over");
+            offers.fold_before(Day::from_number(35), &placed, 14);
+            assert!(offers.recent.is_empty());
+            assert_eq!(offers.responses(&[], Day::from_number(35), 14)[1], expected, "as it was when it was folded");
+        }
+    }
+
+    #[test]
+    fn each_occasion_takes_memory() {
+        assert_eq!(Occasions::default().approximate_bytes(), 0);
+        assert!(occasions(&[(1, 0), (2, 0), (3, 0)]).approximate_bytes() >= 3 * (16 + 16));
+    }
 
     #[test]
     fn shares_and_odds() {

@@ -202,17 +202,118 @@ impl DetailTotals {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::purchases::OrderKey;
+    use crate::model::time::EventTime;
 
     #[test]
     fn a_steady_rhythm_does_not_vary() {
-        for (gaps, variation) in
-            [(vec![7], None), (vec![7, 7, 7], Some("0.000")), (vec![2, 4, 6], Some("0.408")), (vec![1, 1, 1, 97], Some("1.663"))]
-        {
+        for (gaps, variation) in [
+            (vec![7], None),
+            (vec![2, 4], Some("0.333")),
+            (vec![7, 7, 7], Some("0.000")),
+            (vec![2, 4, 6], Some("0.408")),
+            (vec![1, 1, 1, 97], Some("1.663")),
+        ] {
             let mut totals = DetailTotals::default();
             for days in &gaps {
                 totals.add_gap(*days);
             }
             assert_eq!(totals.gap_variation().map(|value| format!("{value:.3}")).as_deref(), variation, "{gaps:?}");
         }
+    }
+
+    #[test]
+    fn only_orders_that_tell_a_wait_have_a_mean() {
+        let waits = |waited, wait_ms| DetailTotals { waited, wait_ms, ..DetailTotals::NONE }.wait_s_mean();
+        assert_eq!((waits(0, 0), waits(1, 0), waits(2, 5_000)), (None, Some(0.0), Some(2.5)));
+    }
+
+    #[test]
+    fn an_order_adds_what_it_tells() {
+        let money = |units: i128| Money::from_millionths(units * 1_000_000);
+        let order = |amount, discounted, details: Option<Details>| Order {
+            time: EventTime::from_nanos(0),
+            day: Day::from_number(0),
+            key: OrderKey::OrderId("".into()),
+            event_id: "".into(),
+            amount: money(amount),
+            brands: vec![],
+            categories: vec![],
+            discounted,
+            rewarded: false,
+            decision_log: None,
+            details: details.map(Box::new),
+            segments: vec![],
+        };
+        let told = |list, expected| Details {
+            list_amount: Some(money(list)),
+            cost: Some(money(4)),
+            wait_ms: Some(1_500),
+            expected_amount: Some(money(expected)),
+            ..Details::default()
+        };
+        let mut totals = DetailTotals::default();
+        totals.add(&order(10, false, Some(told(10, 9))), money(10));
+        totals.add(&order(7, true, Some(told(10, 12))), money(5));
+        totals.add(&order(8, false, Some(told(9, 8))), money(8));
+        totals.add(&order(3, false, None), money(3));
+        let expected = DetailTotals {
+            assisted: 1,
+            full_price: 2,
+            listed: 3,
+            saved: money(4),
+            costed: 3,
+            cost: money(12),
+            costed_net: money(23),
+            waited: 3,
+            wait_ms: 4_500,
+            expected: 3,
+            expected_less_paid: money(4),
+            ..DetailTotals::NONE
+        };
+        assert_eq!(totals, expected);
+    }
+
+    /// Two ids of one user, of whom one bought on days 0, 3 and 10, and the other on days 3 and 5.
+    #[test]
+    fn totals_of_two_ids_are_those_of_all_their_orders() {
+        let money = |units: i128| Money::from_millionths(units * 1_000_000);
+        let of = |days: [Option<i32>; 3], count: u64, units: i128, gaps: (u64, i64, i64)| DetailTotals {
+            assisted: count,
+            full_price: count + 1,
+            listed: count + 2,
+            saved: money(units),
+            costed: count + 3,
+            cost: money(units + 1),
+            costed_net: money(units + 2),
+            waited: count + 4,
+            wait_ms: 1_000 * gaps.1,
+            expected: count + 5,
+            expected_less_paid: money(units + 3),
+            first_days: days.map(|day| day.map(Day::from_number)),
+            gaps: gaps.0,
+            gap_days: gaps.1,
+            gap_squares: gaps.2,
+        };
+        let mut both = of([Some(0), Some(3), Some(10)], 3, 20, (2, 10, 58));
+        both.absorb(&of([Some(3), Some(5), None], 2, 7, (1, 2, 4)));
+        let expected = DetailTotals {
+            assisted: 5,
+            full_price: 7,
+            listed: 9,
+            saved: money(27),
+            costed: 11,
+            cost: money(29),
+            costed_net: money(31),
+            waited: 13,
+            wait_ms: 12_000,
+            expected: 15,
+            expected_less_paid: money(33),
+            first_days: [0, 3, 5].map(|day| Some(Day::from_number(day))),
+            gaps: 3,
+            gap_days: 12,
+            gap_squares: 62,
+        };
+        assert_eq!(both, expected);
     }
 }

@@ -126,3 +126,29 @@ fn folding_changes_no_figure() {
         }
     }
 }
+
+#[test]
+fn order_days_are_seen_once_each_whatever_is_folded() {
+    let purchases = with(&[(0, "a"), (10, "b"), (10, "b2"), (20, "c"), (400, "d")]);
+    for fold in [0, 5, 11] {
+        let mut folded = purchases.clone();
+        folded.fold_before(Day::from_number(fold), RETURN_DAYS, RULE);
+        for (day, expected) in [(10, (0, 10, 2)), (19, (0, 10, 2)), (20, (0, 20, 3)), (500, (0, 400, 4))] {
+            let seen = folded.seen(Day::from_number(day)).expect("an order");
+            assert_eq!((seen.first.number(), seen.last.number(), seen.days), expected, "day {day}, fold before {fold}");
+        }
+    }
+    assert!(purchases.seen(Day::from_number(-1)).is_none(), "before the first order");
+}
+
+#[test]
+fn decision_times_are_added_up_whatever_is_folded() {
+    let mut purchases = with(&[(0, "a")]);
+    for (id, day, decision_log) in [("b", 1, 5), ("c", 30, 7), ("d", 31, -2)] {
+        purchases.place(Order { decision_log: Some(decision_log), ..order(id, day, 0, 1) }, RETURN_DAYS);
+    }
+    assert_eq!(purchases.decisions(), (3, 10));
+    purchases.fold_before(Day::from_number(20), RETURN_DAYS, RULE);
+    assert_eq!(purchases.decisions(), (3, 10));
+    assert_eq!(purchases.totals(RETURN_DAYS).decisions, (3, 10));
+}

@@ -177,3 +177,67 @@ impl Purchases {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::purchases::OrderKey;
+
+    fn order(day: i32, of: &[&str], (discounted, rewarded): (bool, bool), decision_log: Option<i64>) -> Order {
+        Order {
+            time: EventTime::from_nanos(i64::from(day) * 86_400_000_000_000),
+            day: Day::from_number(day),
+            key: OrderKey::OrderId("".into()),
+            event_id: "".into(),
+            amount: Money::from_millionths(10_000_000),
+            brands: of.iter().map(|brand| (*brand).into()).collect(),
+            categories: of.iter().map(|brand| format!("{brand}s").into()).collect(),
+            discounted,
+            rewarded,
+            decision_log,
+            details: None,
+            segments: vec![],
+        }
+    }
+
+    fn money(units: i128) -> Money {
+        Money::from_millionths(units * 1_000_000)
+    }
+
+    /// What one id bought on days 3, 3 and 5, and another on days 1, 3 and 9.
+    #[test]
+    fn orders_of_two_ids_are_added_up() {
+        let (mut one, mut other) = (Folded::default(), Folded::default());
+        one.add(&order(3, &["a"], (true, false), Some(5)), money(10));
+        one.add(&order(3, &["a", "b"], (true, true), Some(7)), money(9));
+        one.add(&order(5, &[], (false, true), None), money(8));
+        other.add(&order(1, &["b"], (true, false), Some(20)), money(1));
+        other.add(&order(3, &["b"], (true, true), None), money(2));
+        other.add(&order(9, &["c"], (false, true), Some(30)), money(4));
+        assert_eq!((one.orders, one.order_days, one.revenue, one.first_day_revenue), (3, 2, money(27), money(19)));
+        assert_eq!((other.orders, other.order_days, other.revenue, other.first_day_revenue), (3, 3, money(7), money(1)));
+        one.absorb(&other);
+        assert_eq!((one.orders, one.revenue, one.first_day_revenue), (6, money(34), money(1)), "the first day is the other's");
+        assert_eq!((one.first_day, one.last_day), (Some(Day::from_number(1)), Some(Day::from_number(9))));
+        assert_eq!((one.discounted, one.rewarded, one.with_brand), (4, 4, 5));
+        assert_eq!((one.decisions, one.decision_logs), (4, 62));
+        let counted = |counts: &BTreeMap<Box<str>, u64>| counts.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>();
+        assert_eq!(counted(&one.brands), ["a 2", "b 3", "c 1"]);
+        assert_eq!(counted(&one.categories), ["as 2", "bs 3", "cs 1"]);
+    }
+
+    #[test]
+    fn money_of_an_equal_first_day_is_added() {
+        let (mut one, mut other) = (Folded::default(), Folded::default());
+        one.add(&order(3, &[], (false, false), None), money(10));
+        other.add(&order(3, &[], (false, false), None), money(5));
+        other.add(&order(4, &[], (false, false), None), money(2));
+        let mut backwards = other.clone();
+        backwards.absorb(&one);
+        one.absorb(&other);
+        assert_eq!((one.first_day_revenue, backwards.first_day_revenue), (money(15), money(15)));
+        let nobody = Folded::default();
+        one.absorb(&nobody);
+        assert_eq!((one.first_day_revenue, one.first_day), (money(15), Some(Day::from_number(3))), "who bought nothing changes nothing");
+    }
+}

@@ -268,6 +268,29 @@ mod tests {
         close(huge.at_least(1_000_000_000_000_000 + 63_245_553 * 3), normal_tail(3.0), 1e-3);
     }
 
+    /// Of a size beyond the continued fraction, but far from a Poisson: terms of mean 50,000 and size 200,000 added up with 40 digits. A Poisson has 4.2e-6 at 51,000.
+    #[test]
+    fn a_large_size_is_no_poisson() {
+        let expectation = Expectation { mean: 50_000.0, dispersion: 1.25 };
+        close(expectation.at_least(50_500), 0.023_020_166, 1e-3);
+        close(expectation.at_least(51_000), 3.400_456e-5, 1e-3);
+    }
+
+    /// Values with 50 digits; within a thousandth of the mean a series takes over, outside the formula.
+    #[test]
+    fn deviances_lose_nothing_next_to_the_mean() {
+        for (at, deviance_is) in [
+            (1_000.9, 0.000_404_878_554_645_493),
+            (999.1, 0.000_405_121_554_704_542),
+            (1_000.5, 0.000_124_979_171_873_438),
+            (1_100.0, 4.841_197_784_757_346),
+            (900.0, 5.175_535_907_956_329),
+        ] {
+            close(deviance(at, 1_000.0), deviance_is, 1e-8);
+        }
+        assert!(deviance(1_000.0, 1_000.0).abs() < 1e-300);
+    }
+
     #[test]
     fn normal_tails() {
         for (z, tail) in [(0.0, 0.5), (1.96, 0.024_997_895), (-1.96, 0.975_002_105), (6.0, 9.865_876e-10), (20.0, 2.753_624e-89)] {

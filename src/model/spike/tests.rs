@@ -43,6 +43,18 @@ fn a_trend_counts_when_it_is_there() {
     assert!((expected(&level, 140) - 102.0).abs() < 0.5, "{}", expected(&level, 140));
 }
 
+/// Of a weekday that came 16 times, the mean is known as well as a mean of 16 counts: its variance is a sixteenth of the variance of a count.
+#[test]
+fn what_the_fit_does_not_know_widens_what_is_expected() {
+    for weeks in [4, 16] {
+        let past = series(7 * weeks, |day| 1_000 + u64::from(day % 2 == 0) * 10);
+        let baseline = Baseline::fit(&past, &[], Trend::Never).expect("a fit");
+        let expectation = baseline.expect(Day::from_number(7 * weeks), 1_000.0).expect("exposed");
+        let widened = expectation.dispersion / baseline.dispersion();
+        assert!((widened - (1.0 + 1.0 / f64::from(weeks))).abs() < 1e-3, "{widened} after {weeks} weeks");
+    }
+}
+
 #[test]
 fn past_outliers_hardly_count() {
     let clean = series(112, |day| 100 + u64::from(day % 3 == 0) * 10);

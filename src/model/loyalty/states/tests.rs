@@ -50,6 +50,15 @@ fn a_score_falls_by_the_margin_before_it_is_low() {
     assert_eq!(types, [low, high, high, high, low, low, high]);
 }
 
+/// Of 30 days, 15 make behaviour high at 0.5, and with a margin of 0.05 it stays so down to 13.5.
+#[test]
+fn days_matter_from_where_behaviour_stays_high() {
+    let settings = LoyaltySettings::default();
+    assert_eq!([0, 1, 13, 14, 15, 30].map(|days| activity_matters(days, &settings)), [false, false, false, true, true, true]);
+    let strict = LoyaltySettings { high: 0.8, margin: 0.0, ..settings };
+    assert_eq!([23, 24].map(|days| activity_matters(days, &strict)), [false, true]);
+}
+
 #[test]
 fn one_step_a_day() {
     let settings = LoyaltySettings::default();

@@ -43,6 +43,29 @@ fn the_first_view_of_each_day_is_known_whatever_comes_last() {
 }
 
 #[test]
+fn channels_are_told_with_their_days() {
+    let mut views = Views::default();
+    for (channel, hour) in [("web", 0), ("web", 1), ("web", 30), ("app", 31), ("shop", 80)] {
+        views.see(["", "", channel], at(hour));
+    }
+    views.see(item("tea"), at(2));
+    let channels = |from, through| views.channels_between(Day::from_number(from), Day::from_number(through)).collect::<BTreeMap<_, _>>();
+    assert_eq!(channels(0, 2), BTreeMap::from([("app", 1), ("web", 2)]), "two views of one day are one");
+    assert_eq!(channels(3, 3), BTreeMap::from([("shop", 1)]));
+    assert_eq!(channels(4, 9), BTreeMap::new());
+}
+
+#[test]
+fn keys_take_their_texts_and_two_numbers_each() {
+    let mut keys = Keys::default();
+    for number in 0..100 {
+        keys.number(&format!("key {number:02}"));
+    }
+    let least = 100 * ("key 00".len() + 2 * size_of::<u32>());
+    assert!((least..2 * least).contains(&keys.bytes()), "{}", keys.bytes());
+}
+
+#[test]
 fn the_favourite_hour_is_that_of_most_days() {
     let mut views = Views::default();
     // By hours of the zone: at 8 on one day, of two things; at 9 on two days, at 11 on two others, at 20 on three, of which one is before the first asked for.
