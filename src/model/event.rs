@@ -243,13 +243,11 @@ pub struct SurveyFacts<'a> {
 }
 
 impl SurveyFacts<'_> {
-    /// The competitor that the answers are about: one is named, and no attribute has a `competitor_rating`, which would compare it with the business. `None` when they are
-    /// about the business.
+    /// The competitor that the answers are about: one is named, and the response says that it is about that one. `None` when they are about the business.
     #[must_use]
     pub fn rival(&self) -> Option<&str> {
         let details = self.details.as_deref()?;
-        let compares = details.attributes.iter().any(|rated| rated.competitor_rating.is_some());
-        (!details.competitor.is_empty() && !compares).then_some(&details.competitor)
+        (details.about_competitor && !details.competitor.is_empty()).then_some(&details.competitor)
     }
 }
 
@@ -258,14 +256,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_named_competitor_is_what_answers_are_about_unless_it_is_compared_with() {
-        let facts = |competitor: &'static str, competitor_rating: Option<f64>| {
-            let attributes = vec![AttributeRating { competitor_rating, ..AttributeRating::default() }];
-            let details = SurveyDetails { competitor: competitor.into(), attributes, ..SurveyDetails::default() };
+    fn a_named_competitor_is_what_answers_are_about_where_they_say_so() {
+        let facts = |competitor: &'static str, about_competitor: bool| {
+            let details = SurveyDetails { competitor: competitor.into(), about_competitor, ..SurveyDetails::default() };
             SurveyFacts { trust: Some(1.0), details: Some(Box::new(details)), ..SurveyFacts::default() }
         };
-        assert_eq!(facts("rival", None).rival(), Some("rival"));
-        assert_eq!((facts("rival", Some(3.0)).rival(), facts("", None).rival()), (None, None));
+        assert_eq!(facts("rival", true).rival(), Some("rival"));
+        assert_eq!((facts("rival", false).rival(), facts("", true).rival()), (None, None));
     }
 
     #[test]

@@ -279,8 +279,13 @@ mod tests {
     #[test]
     fn answers_about_a_competitor_are_not_answers_about_the_business() {
         let mut surveys = answered(&[(1, 0, 10)]);
-        let details =
-            SurveyDetails { competitor: "rival".into(), effort: Some(7.0), category_spend: Some(80.0), ..SurveyDetails::default() };
+        let details = SurveyDetails {
+            competitor: "rival".into(),
+            about_competitor: true,
+            effort: Some(7.0),
+            category_spend: Some(80.0),
+            ..SurveyDetails::default()
+        };
         let facts = SurveyFacts { recommend: Some(0), trust: Some(1.0), details: Some(Box::new(details)), ..SurveyFacts::default() };
         surveys.answer(EventTime::from_nanos(2), Day::from_number(1), "", &facts);
         let day = Day::from_number(1);

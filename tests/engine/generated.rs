@@ -268,7 +268,7 @@ fn survey(number: usize) -> SurveyFacts<'static> {
         attribute: name.into(),
         importance: score(shift),
         rating: score(shift + 1),
-        competitor_rating: (competitor.is_empty() || number.is_multiple_of(2)).then_some(3.0),
+        competitor_rating: number.is_multiple_of(2).then_some(3.0),
     };
     let details = SurveyDetails {
         effort: score(0),
@@ -283,6 +283,7 @@ fn survey(number: usize) -> SurveyFacts<'static> {
         attention: score(3),
         names_brand: [None, Some(true), Some(false)][number % 3],
         competitor: competitor.into(),
+        about_competitor: !number.is_multiple_of(2),
         attributes: vec![rated("taste", 1), rated("price", 2)],
     };
     SurveyFacts {

@@ -83,6 +83,8 @@ pub struct SurveyDetails<'a> {
     pub names_brand: Option<bool>,
     /// The competitor that the response names.
     pub competitor: Cow<'a, str>,
+    /// Whether the answers are about that competitor, and not about the business.
+    pub about_competitor: bool,
     /// Attributes that were rated, in the order of the record.
     pub attributes: Vec<AttributeRating<'a>>,
 }
@@ -316,6 +318,7 @@ impl SurveyDetails<'_> {
             attention: self.attention,
             names_brand: self.names_brand,
             competitor: owned(self.competitor),
+            about_competitor: self.about_competitor,
             attributes: self.attributes.into_iter().map(attribute).collect(),
         }
     }

@@ -116,6 +116,7 @@ pub(super) fn survey_details<'a>(properties: &Properties<'_, '_, 'a>) -> Option<
         attention: double(properties, "attention"),
         names_brand: properties.some("names_brand").and_then(flag),
         competitor: text(properties, "competitor"),
+        about_competitor: properties.some("about_competitor").and_then(flag) == Some(true),
         attributes: attributes(properties),
     };
     (details != SurveyDetails::default()).then(|| Box::new(details))

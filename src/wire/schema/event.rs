@@ -46,11 +46,8 @@ const PROPERTIES: &[(EventType, &str, &str)] = &[
     (EventType::SurveyResponse, "time_cost", "time that it takes, 1 (little) to 5 (much)"),
     (EventType::SurveyResponse, "attention", "pays attention to the brand, 1 to 5"),
     (EventType::SurveyResponse, "names_brand", "whether the user named the brand when asked for one"),
-    (
-        EventType::SurveyResponse,
-        "competitor",
-        "the competitor compared with; where no attribute has a competitor_rating, the one that the answers are about",
-    ),
+    (EventType::SurveyResponse, "competitor", "the competitor compared with"),
+    (EventType::SurveyResponse, "about_competitor", "true: the answers are about the competitor, and not about the business"),
     (EventType::SurveyResponse, "attributes", "ratings, each with attribute, importance, rating, competitor_rating"),
     (EventType::ComplaintOpened, "complaint_id", "the complaint, a text or an integer"),
     (EventType::ComplaintOpened, "category", "what it is about"),

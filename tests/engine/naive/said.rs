@@ -13,12 +13,11 @@ use super::loyalty::ratio;
 
 type Events<'e> = [&'e Event<'static>];
 
-/// The answers of an event that are about the business: no competitor is named, or it is compared with.
+/// The answers of an event that are about the business.
 pub(super) fn own_answers<'e>(event: &'e Event<'static>) -> Option<&'e SurveyFacts<'static>> {
     let Facts::Survey(facts) = &event.facts else { return None };
     let Some(details) = &facts.details else { return Some(facts) };
-    let is_compared = details.attributes.iter().any(|rated| rated.competitor_rating.is_some());
-    (details.competitor.is_empty() || is_compared).then_some(facts)
+    (details.competitor.is_empty() || !details.about_competitor).then_some(facts)
 }
 
 impl Naive<'_> {
