@@ -43,6 +43,7 @@ const CARDS = {
     "Complaints by day",
     "What complaints are about",
     "Recovery by remedy",
+    "Answers about competitors",
   ],
   user: ["anna", "Day by day", "Orders", "Risk of no activity", "Risk of no order", "Everything known"],
   service: ["While you watch", "What became of records", "Partitions", "Dead letters"],
@@ -107,6 +108,18 @@ for (const [size, scheme] of [
     await close();
   });
 }
+
+test("lists tell what they leave out", async () => {
+  const { page, problems, close } = await open(browser, service.url, { hash: "#panel=satisfaction" });
+  await panelIsThere(page, "satisfaction");
+  const card = page.locator(".card", { hasText: "Answers about competitors" });
+  await card.getByText(/^3 more are left out\. As of \d{4}-\d\d-\d\d\.$/).waitFor();
+  assert.deepEqual(await card.locator("tbody tr").first().locator("th, td").allTextContents(), ["brightside", "recommend", "190", "6.40", "1.10"]);
+  assert.match(await card.locator("tbody").textContent(), /corner shopsatisfaction493\.80–/, "nobody is known to rate both");
+  await page.locator(".card", { hasText: "Recovery by remedy" }).getByText(/^As of /).waitFor();
+  isQuiet(problems);
+  await close();
+});
 
 test("figures come by themselves", async () => {
   const { page, problems, close } = await open(browser, service.url);

@@ -56,6 +56,8 @@ const DEFINITIONS = {
   stages: "How long users stay in a stage of the life cycle, those who are in it still included (Kaplan-Meier).",
   flows: "Steps from one named competitor to another, in what users of the last 180 days bought elsewhere or left for.",
   complaint_categories: "Complaints of the last 180 days by category, with the 95 % interval of the share.",
+  competitors:
+    "What users answer about competitors, the latest of each user within 180 days: the mean of each item, and, of those who answered it about the business too, by how much the business is rated higher.",
   remedies: "Complaints of 30 to 120 days ago that were resolved within 30 days: who was active within 30 days after, by what was done.",
   tiers: "Money booked to acquire, retain and serve users, by fifth of the buyers by net revenue, 5 the highest.",
   next_category: "Of each category, the one that its buyers have oftenest beyond chance: the largest lower bound of the lift.",

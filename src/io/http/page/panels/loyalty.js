@@ -50,6 +50,7 @@ const LISTINGS = [
   {
     title: "From one competitor to another",
     define: "flows",
+    list: "departures.flows",
     columns: [
       ["From", "text"],
       ["To", "text"],

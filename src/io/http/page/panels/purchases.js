@@ -49,6 +49,7 @@ const LISTINGS = [
   {
     title: "Next category",
     define: "next_category",
+    list: "cross_sell.next",
     columns: [
       ["After", "text"],
       ["Next", "text"],
@@ -63,6 +64,7 @@ const LISTINGS = [
   {
     title: "Intermediaries",
     define: "intermediaries",
+    list: "intermediaries",
     columns: [
       ["Intermediary", "text"],
       ["Orders", "count"],
@@ -78,6 +80,7 @@ const LISTINGS = [
   {
     title: "What campaigns add",
     define: "campaigns",
+    list: "campaigns",
     columns: [
       ["Campaign", "text"],
       ["Exposed", "count"],

@@ -40,6 +40,7 @@ const LISTINGS = [
         one.low,
         one.high,
       ]),
+    list: "complaints.categories",
     told: ({ complaints: { first_response: first } }) =>
       first.median_hours === null ? "" : `Half of all complaints are answered within ${show("count", first.median_hours)} hours.`,
     empty: "Nobody complained within 180 days.",
@@ -64,7 +65,25 @@ const LISTINGS = [
         stayed.high,
         satisfied.share,
       ]),
+    list: "recovery.remedies",
     empty: "No resolved complaint can be judged yet: that takes 30 days.",
+  },
+  {
+    title: "Answers about competitors",
+    define: "competitors",
+    columns: [
+      ["Competitor", "text"],
+      ["Item", "text"],
+      ["Users", "count"],
+      ["Mean", "ratio"],
+      ["Own more by", "ratio"],
+    ],
+    rows: ({ competitors = [] }) =>
+      competitors.flatMap(({ competitor, items }) =>
+        items.filter(({ users }) => users > 0).map((one) => [competitor, one.item.replaceAll("_", " "), one.users, one.mean, one.own_less_theirs]),
+      ),
+    list: "competitors",
+    empty: "No answer of 180 days is about a competitor.",
   },
 ];
 
