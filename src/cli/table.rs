@@ -137,9 +137,9 @@ fn write_table(title: &str, rows: &[Row], out: &mut String) {
     let find = |row: &Row, name: &str| row.iter().find(|(known, _)| known == name).map_or("-".to_owned(), |(_, figure)| figure.clone());
     let columns: Vec<Vec<String>> = names
         .iter()
-        .map(|name| std::iter::once((*name).to_owned()).chain(rows.iter().map(|row| find(row, name))).collect::<Vec<String>>())
+        .map(|name| std::iter::once(cut(name, CELL)).chain(rows.iter().map(|row| cut(&find(row, name), CELL))).collect::<Vec<String>>())
         .collect();
-    for part in ["## ", title, "\n"] {
+    for part in ["## ", &cut(title, TITLE), "\n"] {
         out.push_str(part);
     }
     let has_names = names.iter().any(|name| !name.trim().is_empty());
@@ -149,6 +149,16 @@ fn write_table(title: &str, rows: &[Row], out: &mut String) {
         out.push('\n');
     }
     out.push('\n');
+}
+
+/// Characters of a cell that are shown at most: names come with events, and one that is long would push all others out of sight.
+const CELL: usize = 60;
+/// The same of a title, which has several.
+const TITLE: usize = 200;
+
+/// A text of at most so many characters; one that is longer ends in an ellipsis.
+fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most { text.to_owned() } else { text.chars().take(most - 1).chain(['…']).collect() }
 }
 
 /// One cell of a column, as wide as the widest.
@@ -207,6 +217,10 @@ at
     #[test]
     fn what_came_with_events_moves_no_cursor() {
         assert_eq!(tables("departures", &json!(["\u{1b}[2J"])), "## departures\n\\u{1b}[2J\n\n");
+        let long = "n".repeat(70_000);
+        let of_long = tables(&long, &json!({ "by": [{ "name": long, "users": 5 }] }));
+        let widest = of_long.lines().map(|line| line.chars().count()).max();
+        assert!(of_long.contains("…  ") && widest == Some(203), "{widest:?}");
         let of_user = tables("\u{1b}[2J", &json!({ "\u{1b}[1m": [{ "at": 5 }] }));
         assert_eq!(of_user, "## \\u{1b}[2J, \\u{1b}[1m\nat\n 5\n\n", "ids are anybody's");
         let all = json!({ "as_of": "2026-01-31", "schema": "v1", "reasons": { "\u{1b}[2J": 1, "": 2 } });

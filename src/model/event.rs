@@ -243,6 +243,12 @@ pub struct SurveyFacts<'a> {
 }
 
 impl SurveyFacts<'_> {
+    /// Whether the answers are about the business.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        !self.details.as_deref().is_some_and(|details| details.about_competitor)
+    }
+
     /// The competitor that the answers are about: one is named, and the response says that it is about that one. `None` when they are about the business.
     #[must_use]
     pub fn rival(&self) -> Option<&str> {
@@ -263,6 +269,8 @@ mod tests {
         };
         assert_eq!(facts("rival", true).rival(), Some("rival"));
         assert_eq!((facts("rival", false).rival(), facts("", true).rival()), (None, None));
+        assert_eq!(["rival", ""].map(|name| facts(name, true).is_own()), [false, false], "of one who has no name, too");
+        assert!(facts("rival", false).is_own());
     }
 
     #[test]

@@ -111,7 +111,7 @@ impl Surveys {
     pub fn answer(&mut self, time: EventTime, day: Day, event_id: &str, facts: &SurveyFacts<'_>) {
         let recommend = facts.recommend.map(f64::from);
         let scores = [recommend, facts.repurchase_intention, facts.trust, facts.satisfaction, facts.responsiveness];
-        let is_own = facts.rival().is_none();
+        let is_own = facts.is_own();
         for (item, score) in scores.into_iter().enumerate() {
             let Some(score) = score.filter(|_| is_own) else { continue };
             let answer = Answer { time, event_id: event_id.into(), score, day };

@@ -42,6 +42,8 @@ const SURVEY: &[(&str, Rule)] = &[
     ("category_spend", Rule::AnyNumber),
     ("time_cost", FIVE),
     ("attention", FIVE),
+    ("names_brand", Rule::FlagOrNumber),
+    ("about_competitor", Rule::FlagOrNumber),
     ("attributes", Rule::Each(ATTRIBUTE)),
 ];
 const ORDER: &[(&str, Rule)] = &[

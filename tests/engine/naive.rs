@@ -273,7 +273,7 @@ impl<'a> Naive<'a> {
             add("complaints_open", complaints.iter().filter(open).count() as i128);
             add("complainers_30d", complaints.iter().any(|(opened, _, _)| (day - 29..=day).contains(&opened.number())).into());
             let answers = events.iter().filter_map(|event| match &event.facts {
-                Facts::Survey(facts) if facts.rival().is_none() => {
+                Facts::Survey(facts) if facts.is_own() => {
                     facts.recommend.map(|score| (event.time, event.event_id.to_string(), score, self.day(event).number()))
                 }
                 _ => None,

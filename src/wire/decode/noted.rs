@@ -114,9 +114,9 @@ pub(super) fn survey_details<'a>(properties: &Properties<'_, '_, 'a>) -> Option<
         category_spend: double(properties, "category_spend"),
         time_cost: double(properties, "time_cost"),
         attention: double(properties, "attention"),
-        names_brand: properties.some("names_brand").and_then(flag),
+        names_brand: properties.some("names_brand").map(|_| is_positive(properties, "names_brand")),
         competitor: text(properties, "competitor"),
-        about_competitor: properties.some("about_competitor").and_then(flag) == Some(true),
+        about_competitor: is_positive(properties, "about_competitor"),
         attributes: attributes(properties),
     };
     (details != SurveyDetails::default()).then(|| Box::new(details))

@@ -134,7 +134,7 @@ fn timestamps() {
 }
 
 /// Type, properties, whether they are valid.
-const VALUES: [(&str, &str, bool); 72] = [
+const VALUES: [(&str, &str, bool); 75] = [
     ("activity", r#"{"duration_s":"12.5"}"#, true),
     ("activity", r#"{"duration_s":"soon"}"#, false),
     ("activity", r#"{"amount":"soon","recommend":99}"#, true),
@@ -156,6 +156,9 @@ const VALUES: [(&str, &str, bool); 72] = [
     ("survey_response", r#"{"attention":0}"#, false),
     ("order_placed", r#"{"reward_granted":"some"}"#, false),
     ("campaign_exposed", r#"{"reward_granted":"some"}"#, false),
+    ("survey_response", r#"{"about_competitor":"maybe"}"#, false),
+    ("survey_response", r#"{"names_brand":"TRUE"}"#, false),
+    ("survey_response", r#"{"about_competitor":"true","names_brand":0}"#, true),
     ("order_placed", r#"{"cost":"x"}"#, false),
     ("order_placed", r#"{"decision_s":[]}"#, false),
     ("order_placed", r#"{"decision_s":1e999}"#, false),

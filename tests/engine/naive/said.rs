@@ -17,7 +17,7 @@ type Events<'e> = [&'e Event<'static>];
 pub(super) fn own_answers<'e>(event: &'e Event<'static>) -> Option<&'e SurveyFacts<'static>> {
     let Facts::Survey(facts) = &event.facts else { return None };
     let Some(details) = &facts.details else { return Some(facts) };
-    (details.competitor.is_empty() || !details.about_competitor).then_some(facts)
+    (!details.about_competitor).then_some(facts)
 }
 
 impl Naive<'_> {
