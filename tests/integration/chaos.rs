@@ -86,8 +86,8 @@ impl Chaos<'_> {
                 processes.iter_mut().for_each(Process::assert_runs);
                 std::thread::sleep(Duration::from_millis(20));
             }
-            self.wait_until_it_works(&mut processes);
-            processes.remove(0).kill9();
+            let works = self.wait_until_one_works(&mut processes);
+            processes.remove(works).kill9();
             std::thread::sleep(Duration::from_millis(200 * kill));
             processes.push(self.group.start());
             if kill == 3 {
@@ -97,18 +97,23 @@ impl Chaos<'_> {
         processes
     }
 
-    /// Waits until the oldest process has partitions, and a transaction writes.
-    fn wait_until_it_works(&self, processes: &mut [Process]) {
+    /// Waits until a process has partitions, and a transaction writes; tells which process that is, of several the oldest. One may have none: with fewer partitions
+    /// than threads, another that joined first keeps them.
+    fn wait_until_one_works(&self, processes: &mut [Process]) -> usize {
         let stopwatch = Stopwatch::start();
         let works = |process: &Process| process.log().contains("state restored");
-        while !processes.first().is_some_and(works) {
+        let one = loop {
+            if let Some(one) = processes.iter().position(works) {
+                break one;
+            }
             processes.iter_mut().for_each(Process::assert_runs);
-            assert!(stopwatch.elapsed() < PATIENCE, "it gets partitions\n{}", self.group.log());
+            assert!(stopwatch.elapsed() < PATIENCE, "one gets partitions\n{}", self.group.log());
             std::thread::sleep(Duration::from_millis(50));
-        }
+        };
         let topic = format!("{}-transitions", self.group.name);
         let before = written(&self.bootstrap, &topic);
         while written(&self.bootstrap, &topic) == before && stopwatch.elapsed() < PATIENCE {}
+        one
     }
 }
 
