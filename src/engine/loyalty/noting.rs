@@ -224,8 +224,10 @@ fn of_type(kind: EventType) -> Kept {
 
 /// The facts of a response: satisfaction, whose fall is a signal, what was met less what was expected, and the rated attributes; or what it says of a competitor.
 fn answers(facts: &SurveyFacts<'_>) -> Vec<What> {
-    if let Some(competitor) = facts.rival() {
-        return vec![What::Rival { competitor: competitor.into(), answers: of_rival(facts) }];
+    if !facts.is_own() {
+        // Of one without a name, nothing can be kept.
+        let rival = facts.rival().map(|competitor| What::Rival { competitor: competitor.into(), answers: of_rival(facts) });
+        return rival.into_iter().collect();
     }
     let disconfirmation = facts.details.as_deref().and_then(|details| Some(details.benefit? - details.expectation?));
     let disconfirmation = disconfirmation.map(|difference| What::Disconfirmation(millionths(difference)));

@@ -99,7 +99,8 @@ impl Naive<'_> {
         let mut latest: BTreeMap<&str, [Option<f64>; 6]> = BTreeMap::new();
         for event in self.within(events, day, 180).into_iter().filter(|event| own_answers(event).is_none()) {
             let Facts::Survey(facts) = &event.facts else { continue };
-            let known = latest.entry(&facts.details.as_deref().expect("it names a competitor").competitor).or_default();
+            let Some(competitor) = facts.rival() else { continue };
+            let known = latest.entry(competitor).or_default();
             for (known, item) in known.iter_mut().zip(items) {
                 *known = item(facts).or(*known);
             }
