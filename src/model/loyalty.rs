@@ -99,3 +99,43 @@ pub struct FoldDays {
     /// Facts of before this day are counted, but not dated any more.
     pub facts_before: Day,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::facts::{Fact, What};
+    use super::occasions::{Occasion, OccasionKind};
+    use super::*;
+
+    const AT: Moment = Moment { time: EventTime::from_nanos(5), day: Day::from_number(0) };
+
+    #[test]
+    fn the_birthday_that_was_told_last_stays() {
+        let birthday = |told, day| Birthday { told: EventTime::from_nanos(told), day: MonthDay::parse(day).expect("a day") };
+        let mut loyalty = Loyalty::default();
+        for (told, day, stays) in [(5, "03-01", "03-01"), (4, "12-31", "03-01"), (6, "02-01", "02-01")] {
+            loyalty.tell_birthday(birthday(told, day));
+            assert_eq!(loyalty.birthday.as_deref().map(|known| known.day), MonthDay::parse(stays), "after {told}");
+        }
+        let mut other = Loyalty::default();
+        other.absorb(&loyalty);
+        assert_eq!(other.birthday.as_deref(), Some(&birthday(6, "02-01")));
+    }
+
+    #[test]
+    fn each_part_takes_memory_beside_the_value_itself() {
+        let taken = |fill: &dyn Fn(&mut Loyalty)| {
+            let mut loyalty = Loyalty::default();
+            fill(&mut loyalty);
+            loyalty.approximate_bytes() - size_of::<Loyalty>()
+        };
+        let views = taken(&|loyalty| assert!(loyalty.views.see(["tea", "", ""], AT)));
+        let brands = taken(&|loyalty| assert!(loyalty.brands.make().see(["tea", "", ""], AT)));
+        let facts = taken(&|loyalty| loyalty.facts.make().add(Fact { at: AT, event: [0; 16], what: What::ReferralSent }));
+        let occasion = Occasion { at: AT, event: [0; 16], kind: OccasionKind::PriceRise };
+        let occasions = taken(&|loyalty| loyalty.occasions.make().add(occasion));
+        assert_eq!(taken(&|_| {}), 0);
+        assert!(views >= "tea".len() + 16, "{views}");
+        assert_eq!(brands, views + size_of::<Views>(), "set apart");
+        assert!(facts > size_of::<Facts>() && occasions > size_of::<Occasions>(), "{facts} {occasions}");
+    }
+}

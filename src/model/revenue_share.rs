@@ -102,4 +102,24 @@ mod tests {
             }
         }
     }
+
+    /// Of five buyers the top one counts, who has 6 of 10; of six, the top two, who have 16 of 20.
+    #[test]
+    fn parts_of_the_population_are_one() {
+        let of = |units: &[i128]| {
+            let mut buckets = RevenueBuckets::default();
+            for unit in units {
+                buckets.change(Money::ZERO, Money::from_millionths(unit * 1_000_000));
+            }
+            buckets
+        };
+        let share = |parts: [&[i128]; 2]| {
+            let mut both = of(parts[0]);
+            both.absorb(&of(parts[1]));
+            both.top_fifth_share().map(|share| format!("{share:.3}"))
+        };
+        assert_eq!(share([&[1, 6], &[1, 1, 1]]).as_deref(), Some("0.600"));
+        assert_eq!(share([&[1, 1, 1, 1], &[6, 10]]).as_deref(), Some("0.800"));
+        assert_eq!(share([&[], &[]]), None);
+    }
 }

@@ -260,4 +260,11 @@ mod tests {
         assert_eq!(Day::parse("1970-1-2"), None);
         assert_eq!(Day::from_number(-1).to_string(), "1969-12-31");
     }
+
+    #[test]
+    fn a_calendar_knows_its_zone() {
+        assert_eq!(Calendar::new("Asia/Kathmandu").expect("a zone").time_zone(), "Asia/Kathmandu");
+        let unknown = Calendar::new("Mars/Olympus").expect_err("no zone");
+        assert_eq!(unknown.to_string(), "no time zone `Mars/Olympus` in the IANA database");
+    }
 }

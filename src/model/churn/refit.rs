@@ -209,4 +209,13 @@ mod tests {
         let few = refit(&model((1.0, 10.0, 1.0, 3.0)), &users(999, 10.0), 1000);
         assert_eq!(few, Err(Kept::Degenerate(Degenerate::TooFewUsers { users: 999, least: 1000 })));
     }
+
+    #[test]
+    fn parameters_are_positive_numbers() {
+        assert!(model((0.2, 1.0, 3.0, 1e-9)).is_usable());
+        for wrong in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            let places = [(wrong, 1.0, 1.0, 1.0), (1.0, wrong, 1.0, 1.0), (1.0, 1.0, wrong, 1.0), (1.0, 1.0, 1.0, wrong)];
+            assert_eq!(places.map(|parameters| model(parameters).is_usable()), [false; 4], "{wrong}");
+        }
+    }
 }

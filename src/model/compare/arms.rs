@@ -236,3 +236,35 @@ impl User {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::time::EventTime;
+    use super::*;
+
+    fn event(user: &'static str, day: i64, campaign: Option<&'static str>) -> Event<'static> {
+        let exposure = |campaign: &'static str| Noted::Campaign { campaign: campaign.into(), arm: "b".into(), reward_granted: false };
+        Event {
+            user_id: user.into(),
+            event_id: "".into(),
+            kind: if campaign.is_some() { EventType::CampaignExposed } else { EventType::Activity },
+            time: EventTime::from_nanos(day * 86_400_000_000_000),
+            facts: campaign.map_or(Facts::None, |campaign| Facts::Noted(Box::new(exposure(campaign)))),
+            breakdowns: Vec::new(),
+        }
+    }
+
+    /// Five days from day 10 on end with day 14.
+    #[test]
+    fn an_arm_is_judged_once_its_last_day_is_there() {
+        let calendar = Calendar::new("UTC").expect("a zone");
+        for (newest, judged, unfinished) in [(13, 0, 1), (14, 1, 0), (15, 1, 0)] {
+            let mut collection = Collection::new("spring");
+            for event in [event("u", 9, None), event("u", 10, Some("spring")), event("u", 12, Some("winter")), event("v", newest, None)] {
+                collection.add(&event, &calendar, false);
+            }
+            let arms = collection.arms(5, false);
+            assert_eq!((arms.users.get("b").map_or(0, Vec::len), arms.unfinished), (judged, unfinished), "newest day {newest}");
+        }
+    }
+}

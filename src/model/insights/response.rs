@@ -52,4 +52,11 @@ mod tests {
         assert!((ratio - 8.0 / 3.0).abs() < 0.01 && 2.2 < low && low < ratio && ratio < high && high < 3.2, "{low} to {ratio} to {high}");
         assert_eq!(odds_ratio(&with, &Proportion::default()), None, "nothing to compare with");
     }
+
+    /// Of ten occasions, two with an order after and five with one before: 0.294, over and times exp(1.96 sqrt(1 / 2.5 + 1 / 8.5 + 2 / 5.5)) = 6.296.
+    #[test]
+    fn half_an_occasion_is_added_to_each_cell() {
+        let (low, high) = interval_of_odds(&Response { occasions: 10, before: 5, after: 2 }).expect("occasions");
+        assert_eq!((format!("{low:.4}"), format!("{high:.3}")), ("0.0467".to_owned(), "1.852".to_owned()));
+    }
 }

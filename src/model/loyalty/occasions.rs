@@ -215,4 +215,9 @@ mod tests {
             assert_eq!((text(response.share()).as_str(), text(response.odds_ratio()).as_str()), (share, odds), "{response:?}");
         }
     }
+
+    #[test]
+    fn an_occasion_of_the_instant_itself_is_not_after_it() {
+        assert_eq!(occasions(&[(1, 0), (2, 0), (2, 1)]).after(at(2, 0).time), occasions(&[(2, 1)]));
+    }
 }

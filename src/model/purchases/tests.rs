@@ -152,3 +152,33 @@ fn decision_times_are_added_up_whatever_is_folded() {
     assert_eq!(purchases.decisions(), (3, 10));
     assert_eq!(purchases.totals(RETURN_DAYS).decisions, (3, 10));
 }
+
+/// Of orders at seconds 100, 130 and 190, the last tells its time itself: the others were decided in 100 seconds after none and 30 after the first.
+#[test]
+fn what_is_decided_of_orders_is_added_up() {
+    let mut purchases = Purchases::default();
+    for (id, second, decision_log) in [("a", 100, None), ("b", 130, None), ("c", 190, Some(5))] {
+        purchases.place(Order { decision_log, ..order(id, 0, second, 1) }, RETURN_DAYS);
+    }
+    let since = |order: &Order, before: Option<EventTime>| Some((order.time.nanos() - before.map_or(0, EventTime::nanos)) / 1_000_000_000);
+    assert_eq!(purchases.decided(since), (2, 130));
+    let since_one = |order: &Order, before: Option<EventTime>| before.and_then(|_| since(order, before));
+    assert_eq!(purchases.decided(since_one), (1, 30), "nothing is known of the first");
+    assert_eq!(Purchases::default().decided(since), (0, 0));
+}
+
+#[test]
+fn what_happened_in_the_instant_itself_is_before_it() {
+    let mut purchases = with(&[(5, "a"), (10, "b")]);
+    purchases.place(order("c", 10, 1, 4), RETURN_DAYS);
+    for (day, second) in [(5, 0), (10, 0), (10, 1), (11, 0)] {
+        purchases.break_streak(Break { time: time(day, second), day: Day::from_number(day) });
+    }
+    let seconds = |breaks: &[Break]| breaks.iter().map(|broken| broken.time).collect::<Vec<_>>();
+    let later = purchases.after(time(10, 0), RETURN_DAYS);
+    assert_eq!(seconds(later.breaks()), [time(10, 1), time(11, 0)]);
+    assert_eq!(later.standing_total(), (1, money(4)));
+    let earlier = purchases.up_to(time(10, 0), RETURN_DAYS);
+    assert_eq!(seconds(earlier.breaks()), [time(5, 0), time(10, 0)]);
+    assert_eq!(earlier.standing_total(), (2, money(20)));
+}

@@ -4,6 +4,7 @@ use super::compiled::{EventNode, Node, Rules, Span};
 use super::facts::{Mark, RuleFacts};
 use super::judge::Judge;
 use super::*;
+use crate::model::event::EventType;
 use crate::model::time::EventTime;
 
 fn filter(event: &str) -> EventFilter {
@@ -63,6 +64,9 @@ fn the_same_filter_is_kept_once_and_rules_tell_what_can_change_them() {
         compiled.sources.iter().map(|source| source.filter.types[0].as_str()).collect::<Vec<_>>(),
         ["activity", "signup", "order_placed"]
     );
+    let series =
+        [EventType::Activity, EventType::Signup, EventType::OrderPlaced, EventType::OrderReturned].map(|kind| compiled.series_of(kind));
+    assert_eq!(series, [&[0_u16] as &[u16], &[1], &[2], &[]], "by what their events are");
     let tells: Vec<_> = compiled.rules.iter().map(|rule| (rule.holds_without_events, rule.looks_at_profile)).collect();
     assert_eq!(tells, [(false, false), (false, false), (true, true)]);
 }
@@ -120,4 +124,43 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn facts_give_all_their_series_by_number_and_know_what_they_take() {
+    let mark = |instant| Mark { time: time(instant), event: 1, amount: 0 };
+    let mut facts = RuleFacts::default();
+    for number in [7, 3] {
+        for instant in 0..100 {
+            facts.series_mut(number).add(mark(instant));
+        }
+    }
+    // Each mark is a time, an event and an amount of 8 bytes; lists may have room for as many again.
+    assert!((4_800..9_600).contains(&facts.approximate_bytes()), "{}", facts.approximate_bytes());
+    let numbers: Vec<u16> = facts.all_series_mut().map(|(number, _)| number).collect();
+    assert_eq!(numbers, [3, 7]);
+    facts.all_series_mut().for_each(|(_, series)| series.fold(|_, mark| mark.time >= time(90)));
+    assert_eq!([3, 7].map(|number| facts.series(number).map(|series| (series.marks().len(), series.older))), [Some((10, 90)); 2]);
+}
+
+#[test]
+fn rules_look_at_properties_of_events_anchors_sums_and_actions() {
+    let with = |names: &[&str]| EventFilter {
+        types: vec!["activity".into()],
+        properties: names.iter().map(|name| ((*name).into(), PropertyTest::OneOf(vec!["x".into()]))).collect(),
+    };
+    let condition = |events: EventFilter, sum: Option<&str>, window| {
+        Condition::Events(EventCondition { events, sum: sum.map(Into::into), window, range: at_least(1.0) })
+    };
+    let since = Window::Since { anchor: with(&["channel"]), first: true, within: None };
+    let rules = [
+        SegmentRule {
+            name: "one".into(),
+            when: Condition::Not(Box::new(condition(with(&["plan", "country"]), Some("seats"), Window::Always))),
+            on_enter: Some(Action { within: 1, fulfilled_by: with(&["agent", "plan"]) }),
+        },
+        SegmentRule { name: "two".into(), when: condition(with(&["plan"]), None, since), on_enter: None },
+    ];
+    assert_eq!(properties(&rules), ["agent", "channel", "country", "plan", "seats"]);
+    assert!(properties(&[]).is_empty());
 }

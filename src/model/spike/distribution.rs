@@ -306,4 +306,10 @@ mod tests {
             assert!(expectation.at_least(upper) >= 1e-4 && expectation.at_least(upper + 1) < 1e-4, "{mean} {dispersion} {upper}");
         }
     }
+
+    /// A negative binomial of size 1e-9 and mean 1e-9 has none with 2^-1e-9, so that some come with 1 - 2^-1e-9 = 6.931471803e-10.
+    #[test]
+    fn the_tail_of_hardly_any_count_keeps_its_digits() {
+        close(Expectation { mean: 1e-9, dispersion: 2.0 }.at_least(1), 6.931_471_803_197e-10, 1e-10);
+    }
 }

@@ -76,4 +76,16 @@ mod tests {
         assert!((quadratic(&matrix, &[1.0, 2.0]) - 24.0).abs() < 1e-12);
         assert!(solve(&[1.0, 1.0, 1.0, 1.0], 2, &mut [1.0, 1.0]).is_none());
     }
+
+    /// The square of the triangle 2; 1, 2; 3, 1, 1, whose determinant is 16.
+    #[test]
+    fn three_rows_are_solved() {
+        let matrix = [4.0, 2.0, 6.0, 2.0, 5.0, 5.0, 6.0, 5.0, 11.0];
+        let mut right = [18.0, 7.0, 29.0];
+        solve(&matrix, 3, &mut right).expect("positive definite");
+        assert!(right.iter().zip([1.0, -2.0, 3.0]).all(|(found, known)| (found - known).abs() < 1e-12), "{right:?}");
+        let inverse = inverse(&matrix, 3).expect("positive definite");
+        assert!([0, 4, 8].iter().zip([1.875, 0.5, 1.0]).all(|(at, known)| (inverse[*at] - known).abs() < 1e-12), "{inverse:?}");
+        assert!((quadratic(&matrix, &[1.0, -2.0, 3.0]) - 91.0).abs() < 1e-12);
+    }
 }

@@ -24,6 +24,14 @@ fn weekdays_have_factors_of_their_own() {
     assert!((expected(&past, 113) - 100.0).abs() < 1.0, "{}", expected(&past, 113));
 }
 
+/// The likelihood crosses 0 on the way, as it does where a few counts come each day: 10 ln 10 - 10 + 6 (ln 1 - 1) a week is above it, 16 ln (16 / 7) - 16 is not.
+#[test]
+fn the_fit_goes_on_until_nothing_is_gained() {
+    let past = series(112, |day| if day % 7 == 0 { 10 } else { 1 });
+    assert!((expected(&past, 112) - 10.0).abs() < 0.2, "{}", expected(&past, 112));
+    assert!((expected(&past, 113) - 1.0).abs() < 0.1, "{}", expected(&past, 113));
+}
+
 #[test]
 fn what_is_expected_is_proportional_to_the_users_at_risk() {
     let past: Vec<DayCount> = (0..60).map(|day| on(day, 50 + 5 * u64::from(day % 10 == 3), f64::from(1_000 + day % 10))).collect();

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::churn::{ChurnModel, TimeUnit};
+use crate::model::churn::{ChurnModel, ChurnParameters, TimeUnit};
 use crate::model::event::{Event, EventType, Facts};
 use crate::model::histories::HistoryReader;
 use crate::model::time::{Calendar, EventTime};
@@ -96,4 +96,14 @@ fn tracking_adds_up() {
     let repeats: usize = days.iter().map(|days| days.len() - 1).sum();
     assert_eq!(weeks[29].actual, repeats as u64);
     assert!(weeks.windows(2).all(|pair| pair[0].actual <= pair[1].actual && pair[0].expected < pair[1].expected));
+}
+
+#[test]
+fn a_fit_is_tracked_by_its_own_parameters() {
+    let histories = population();
+    let fit = backtest(&histories, &plan(), Day::from_number(150), 30).expect("a fit").fit;
+    // Rates of r / α a day: nobody is expected to come again.
+    let idle = ChurnParameters { r: 1e-9, alpha: 1.0, a: 1.0, b: 1.0 };
+    let weeks = tracking(&histories, &plan(), &Fit { parameters: idle, ..fit }, Day::from_number(150), Day::from_number(209));
+    assert!(weeks[29].expected < 0.001 && weeks[29].actual > 1_000, "{:?}", weeks[29]);
 }
