@@ -1,8 +1,10 @@
 //! Cases that a property once found, kept.
 
 use stickiness::engine::settings::{Breakdown, EngineSettings};
+use stickiness::model::time::Day;
 
 use crate::alerts::{is_exact, with_deletions};
+use crate::cluster::Cluster;
 use crate::generated::{Sketch, arrivals};
 use crate::properties::agrees;
 
@@ -45,8 +47,27 @@ fn who_comes_from_another_partition_is_one_with_the_id_that_was_named_even_if_th
 }
 
 #[test]
-#[ignore = "a defect that is known and not mended: a day is counted twice (docs/guarantees.md, what is not promised)"]
 fn a_user_who_moved_is_joined_by_a_late_record_that_is_dated_before_the_move() {
     let late = Sketch { delay_hours: 605, ..sketch(1, 20, 307, 9) };
     agrees(&settings(), &[sketch(1, 20, 912, 6), late, sketch(1, 0, 0, 0), sketch(0, 0, 0, 0)], 6, &[3]).expect("agrees");
+}
+
+#[test]
+fn a_user_who_moves_in_where_no_event_ever_was_is_told_of_at_once() {
+    let events = arrivals(&[sketch(1, 0, 0, 0), sketch(1, 0, 30, 0), sketch(1, 20, 140, 6)]);
+    let first = Day::parse("2026-01-01").expect("a day");
+    let mut cluster = Cluster::new(&settings(), 6);
+    let active = |cluster: &mut Cluster| -> Vec<i64> {
+        cluster.publish();
+        let records = cluster.last_records();
+        (0..4).map(|day| records[&("all".to_owned(), first + day)]["wau_7d"].as_i64().expect("a count")).collect()
+    };
+    for event in &events[..2] {
+        cluster.handle(event);
+    }
+    cluster.close_through(first + 3);
+    assert_eq!(active(&mut cluster), [1, 1, 1, 1]);
+    // The partition that is left takes all these days back.
+    cluster.handle(&events[2]);
+    assert_eq!(active(&mut cluster), [1, 1, 1, 1]);
 }

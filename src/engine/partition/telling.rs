@@ -10,14 +10,13 @@ impl PartitionEngine {
     pub fn take_partials(&mut self) -> Vec<Partial> {
         let mut partials = std::mem::take(&mut self.closed_rows);
         let Some(closed_through) = self.state.closed_through else { return partials };
-        if self.state.newest_day.is_some() {
-            let front = self.as_of();
-            let moved = self.state.told_through.is_none_or(|told| told < front);
-            for segment in 0..self.state.ledgers.len() {
-                self.tell_segment(segment, front, moved, &mut partials);
-            }
-            self.state.told_through = self.state.told_through.max(Some(front));
+        // Users may have moved in where no event ever was: what they count for is told all the same, from the days that are closed on.
+        let front = self.as_of();
+        let moved = self.state.told_through.is_none_or(|told| told < front);
+        for segment in 0..self.state.ledgers.len() {
+            self.tell_segment(segment, front, moved, &mut partials);
         }
+        self.state.told_through = self.state.told_through.max(Some(front));
         if !partials.is_empty() || !self.progress_told {
             self.progress_told = true;
             let limited = self.state.segments.limited(&self.state.settings);

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
     use crate::engine::component::Edge;
     use crate::model::money::Money;
-    use crate::model::purchases::{Break, Order, OrderKey};
+    use crate::model::purchases::{Break, Order};
     use crate::model::time::EventTime;
 
     const IDS: u32 = 4;
@@ -189,20 +189,7 @@ mod tests {
 
     fn order(key: u8, day: i32) -> Order {
         let (day, time) = at(day);
-        Order {
-            time,
-            day,
-            key: OrderKey::OrderId(key.to_string().into()),
-            event_id: "".into(),
-            amount: Money::from_millionths(1_000_000),
-            brands: Vec::new(),
-            categories: Vec::new(),
-            discounted: false,
-            rewarded: false,
-            decision_log: None,
-            details: None,
-            segments: Vec::new(),
-        }
+        Order::bare(&key.to_string(), (time, day), Money::from_millionths(1_000_000))
     }
 
     fn take(population: &mut Population, step: &Step) {

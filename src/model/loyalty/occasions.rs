@@ -141,7 +141,6 @@ fn respond(response: &mut Response, occasion: &Occasion, orders: &[Order], days:
 mod tests {
     use super::*;
     use crate::model::money::Money;
-    use crate::model::purchases::OrderKey;
 
     fn at(day: i32, second: i64) -> Moment {
         let time = EventTime::from_nanos((i64::from(day) * 86_400 + second) * 1_000_000_000);
@@ -150,22 +149,7 @@ mod tests {
 
     fn order((day, second): (i32, i64)) -> Order {
         let Moment { time, day } = at(day, second);
-        let key = OrderKey::OrderId("".into());
-        let event_id = "".into();
-        Order {
-            time,
-            day,
-            key,
-            event_id,
-            amount: Money::ZERO,
-            brands: vec![],
-            categories: vec![],
-            discounted: false,
-            rewarded: false,
-            decision_log: None,
-            details: None,
-            segments: vec![],
-        }
+        Order::bare("", (time, day), Money::ZERO)
     }
 
     fn occasions(moments: &[(i32, i64)]) -> Occasions {

@@ -453,3 +453,24 @@ impl Order {
         segment.is_none_or(|segment| self.segments.binary_search(&segment).is_ok())
     }
 }
+
+#[cfg(test)]
+impl Order {
+    /// An order that tells nothing but its id, its time and its amount.
+    pub(crate) fn bare(id: &str, (time, day): (EventTime, Day), amount: Money) -> Self {
+        Self {
+            time,
+            day,
+            key: OrderKey::OrderId(id.into()),
+            event_id: "".into(),
+            amount,
+            brands: vec![],
+            categories: vec![],
+            discounted: false,
+            rewarded: false,
+            decision_log: None,
+            details: None,
+            segments: vec![],
+        }
+    }
+}

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::{Break, LoyaltyRule, Order, OrderKey, Purchases, Return};
 use crate::model::money::Money;
 use crate::model::time::{Day, EventTime};
@@ -14,20 +16,7 @@ fn money(units: i128) -> Money {
 }
 
 fn order(id: &str, day: i32, second: i64, amount: i128) -> Order {
-    Order {
-        time: time(day, second),
-        day: Day::from_number(day),
-        key: OrderKey::OrderId(id.into()),
-        event_id: "".into(),
-        amount: money(amount),
-        brands: vec![],
-        categories: vec![],
-        discounted: false,
-        rewarded: false,
-        decision_log: None,
-        details: None,
-        segments: vec![],
-    }
+    Order::bare(id, (time(day, second), Day::from_number(day)), money(amount))
 }
 
 fn returned(id: &str, day: i32, second: i64, amount: Option<i128>) -> Return {
@@ -181,4 +170,33 @@ fn what_happened_in_the_instant_itself_is_before_it() {
     let earlier = purchases.up_to(time(10, 0), RETURN_DAYS);
     assert_eq!(seconds(earlier.breaks()), [time(5, 0), time(10, 0)]);
     assert_eq!(earlier.standing_total(), (2, money(20)));
+}
+
+proptest! {
+    /// Of orders, copies of them, breaks, and in one half of the cases returns: without any, joining has a shorter way.
+    #[test]
+    fn two_ids_together_are_as_one_who_did_all_of_it(
+        least in 0_u8..2, steps in prop::collection::vec((any::<bool>(), 0_u8..8, 0_u8..12, 0_i32..40), 0..60)
+    ) {
+        let [mut one, mut other, mut all] = [(); 3].map(|()| Purchases::default());
+        for (number, (is_one, what, id, day)) in (1..).zip(steps) {
+            let id = id.to_string();
+            let does = |purchases: &mut Purchases| match what.max(least) {
+                0 => purchases.give_back(Return { event: [number; 16], ..returned(&id, day, 0, Some(4)) }, RETURN_DAYS),
+                1 => purchases.break_streak(Break { time: time(day, 0), day: Day::from_number(day) }),
+                _ => purchases.place(order(&id, day, 0, 10), RETURN_DAYS),
+            };
+            does(if is_one { &mut one } else { &mut other });
+            does(&mut all);
+        }
+        let joined = |mut one: Purchases, other: &Purchases| {
+            one.absorb(other, RETURN_DAYS);
+            one
+        };
+        for together in [joined(one.clone(), &other), joined(other, &one)] {
+            prop_assert_eq!(together.standing(), all.standing());
+            prop_assert_eq!(together.standing_total(), all.standing_total());
+            prop_assert_eq!(together.breaks(), all.breaks());
+        }
+    }
 }
