@@ -124,12 +124,15 @@ impl PartitionEngine {
         let mark = |amount| Mark { time: event.time, event: event_mark, amount };
         // A repeat may come when what was noted is kept under another id of the user.
         noted.retain(|(number, amount)| !self.is_noted(slot, *number, &mark(*amount)));
-        let is_news = !noted.is_empty();
+        // Nor may a repeat be an occasion to forget: what is forgotten by then would depend on it.
+        if noted.is_empty() {
+            return false;
+        }
         let facts = self.rare(slot, day).rules_mut(of);
         for (number, amount) in noted {
             facts.series_mut(number).add(mark(amount));
         }
-        is_news
+        true
     }
 
     /// Adds up what rules remember of the user of a slot and nothing needs one by one any more, when no event of before `open` can come.

@@ -5,8 +5,8 @@ use stickiness::model::time::Day;
 
 use crate::alerts::{is_exact, with_deletions};
 use crate::cluster::Cluster;
-use crate::generated::{Sketch, arrivals};
-use crate::properties::agrees;
+use crate::generated::{Sketch, arrivals, rules};
+use crate::properties::{agrees, once, transitions};
 
 fn sketch(user: usize, what: usize, hour: i64, number: usize) -> Sketch {
     Sketch { user, what, hour, number, channel: 0, delay_hours: 0, copies: vec![] }
@@ -70,4 +70,13 @@ fn a_user_who_moves_in_where_no_event_ever_was_is_told_of_at_once() {
     // The partition that is left takes all these days back.
     cluster.handle(&events[2]);
     assert_eq!(active(&mut cluster), [1, 1, 1, 1]);
+}
+
+#[test]
+fn a_repeat_of_activity_that_comes_before_a_merge_says_nothing_of_its_own() {
+    let repeated = Sketch { copies: vec![700], ..sketch(1, 0, 1433, 0) };
+    let late = Sketch { delay_hours: 321, ..sketch(1, 20, 1812, 19) };
+    let events = arrivals(&[sketch(5, 5, 0, 0), repeated, sketch(1, 21, 456, 0), late, sketch(0, 0, 1440, 0)]);
+    let settings = EngineSettings { segments: rules(), ..settings() };
+    assert_eq!(transitions(&settings, &events, 1, &[]), transitions(&settings, &once(&events), 1, &[]));
 }

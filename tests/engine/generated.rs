@@ -118,7 +118,7 @@ name = "back"
 when = { count = "activity", since_last = "order_placed", at_least = 2 }
 "#;
 
-fn rules() -> Vec<stickiness::model::rules::SegmentRule> {
+pub(crate) fn rules() -> Vec<stickiness::model::rules::SegmentRule> {
     stickiness::config::Settings::read(RULES, []).expect("rules").engine.segments
 }
 

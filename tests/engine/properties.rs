@@ -173,7 +173,7 @@ fn loyalty_agrees(cluster: &Cluster, naive: &Naive<'_>, day: Day) -> Result<(), 
 }
 
 /// The transitions of each partition, in order, then the changes of churn risk, of events in the order of their arrival.
-fn transitions(settings: &EngineSettings, events: &[Event<'static>], partitions: u32, restores: &[usize]) -> Vec<Vec<Value>> {
+pub(crate) fn transitions(settings: &EngineSettings, events: &[Event<'static>], partitions: u32, restores: &[usize]) -> Vec<Vec<Value>> {
     let mut cluster = Cluster::new(settings, partitions);
     for (index, event) in events.iter().enumerate() {
         cluster.handle(event);
@@ -299,7 +299,7 @@ proptest! {
 }
 
 /// The first copy of each event.
-fn once(events: &[Event<'static>]) -> Vec<Event<'static>> {
+pub(crate) fn once(events: &[Event<'static>]) -> Vec<Event<'static>> {
     let mut seen = Vec::new();
     let first = events.iter().filter(|event| {
         let fresh = !seen.contains(&event.event_id);
