@@ -25,6 +25,7 @@ pub mod publication;
 pub mod refitting;
 pub mod registry;
 pub mod replay;
+mod rest;
 pub mod snapshots;
 pub mod traces;
 pub mod webhooks;

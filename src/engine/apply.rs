@@ -226,11 +226,11 @@ impl PartitionEngine {
         true
     }
 
-    /// The rare facts of a slot. Those of its user from before any day that can change are folded or forgotten, once a day.
+    /// The rare facts of a slot. Those of its user from before any day that can change are folded or forgotten, once a week: all of them have to be looked through.
     pub(super) fn rare(&mut self, slot: Slot, day: Day) -> &mut Rare {
         let loyalty_days = self.loyalty_fold_days();
         let needed = loyalty_days.map_or(day, |days| days.orders_before);
-        let due = self.state.population.habit(slot).rare.as_ref().is_some_and(|rare| rare.pruned_before < Some(needed));
+        let due = self.state.population.habit(slot).rare.as_ref().is_some_and(|rare| rare.is_to_be_pruned(needed));
         // What the ids of a user have in common is found while all of it is remembered, so nothing is folded before they are put together.
         if due && self.state.population.is_together(slot) {
             let remembered_from = self.state.newest_day.unwrap_or(day) - i32::from(self.state.settings.late_horizon_days);

@@ -10,6 +10,7 @@ use super::effect::Cause;
 use super::partial::Partial;
 use super::partial::RiskCounts;
 use super::partition::PartitionEngine;
+use super::population::LOOKS;
 use super::risk::{Judged, Touched};
 use super::standing::Standing;
 use crate::model::time::{Day, EventTime};
@@ -77,20 +78,7 @@ impl PartitionEngine {
         let mut counts = RiskCounts::default();
         let mut due = self.state.risk.take_noted(day);
         due.extend(switched);
-        let mut visited = self.state.population.take_visits(day);
-        visited.retain(|slot| {
-            if !self.state.population.is_due(*slot, day) {
-                return false;
-            }
-            let judged = self.settle(*slot, Touched::NONE, (day, Cause::Clock, None));
-            // At once, while what there is of the user is at hand.
-            if self.state.population.root(*slot) == *slot {
-                self.decide_risk(*slot, judged, &mut counts, closing);
-            } else {
-                due.push(*slot);
-            }
-            true
-        });
+        let visited = self.visit_users(&mut due, &mut counts, closing);
         // Each user once: ids that were noted apart may be one user by now.
         for slot in &mut due {
             *slot = self.state.population.root(*slot);
@@ -102,6 +90,33 @@ impl PartitionEngine {
         }
         counts.levels = self.state.risk.levels();
         counts
+    }
+
+    /// Looks at the users whom the clock changes, ascending, and decides their levels. Adds to `due` whose level is another id's.
+    fn visit_users(&mut self, due: &mut Vec<Slot>, counts: &mut RiskCounts, closing: &mut ClosingDay) -> Vec<Slot> {
+        let day = closing.day();
+        // What is kept of them is moved to the front of the same memory: they may be everyone.
+        let (mut slots, mut visited) = (self.state.population.take_visits(day), 0);
+        for at in 0..slots.len() {
+            if at % LOOKS == 0 {
+                self.state.population.look(slots[at..].iter().take(LOOKS).copied());
+            }
+            let slot = slots[at];
+            if !self.state.population.is_due(slot, day) {
+                continue;
+            }
+            let judged = self.settle(slot, Touched::NONE, (day, Cause::Clock, None));
+            // At once, while what there is of the user is at hand.
+            if self.state.population.root(slot) == slot {
+                self.decide_risk(slot, judged, counts, closing);
+            } else {
+                due.push(slot);
+            }
+            slots[visited] = slot;
+            visited += 1;
+        }
+        slots.truncate(visited);
+        slots
     }
 
     /// Tells the figures of a day that closes, if they were not told yet.

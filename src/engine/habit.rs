@@ -281,6 +281,18 @@ impl Rare {
         }
     }
 
+    /// Whether a week is over since everything too old to change was folded or forgotten, as of which `day` now is.
+    pub(super) fn is_to_be_pruned(&self, day: Day) -> bool {
+        let week = |day: Day| day.number().div_euclid(7);
+        self.pruned_before.is_none_or(|pruned| week(pruned) < week(day))
+    }
+
+    /// Looks at what most events of a user need. The number says nothing.
+    pub(super) fn look(&self) -> usize {
+        let pruned = usize::from(self.pruned_before.is_some());
+        self.purchases.standing().len() + self.remembered.len() + self.departures.len() + self.segments.len() + pruned
+    }
+
     /// Bytes of memory that the facts take, without texts.
     #[must_use]
     pub fn approximate_bytes(&self) -> usize {

@@ -266,9 +266,9 @@ impl PartitionEngine {
         self.state.population.approximate_bytes() + self.ahead.approximate_bytes()
     }
 
-    /// Fetches what there is of a user from memory, who is about to have an event. Asked for many in a row, memory answers several at once.
-    pub fn warm(&self, id: &[u8]) {
-        std::hint::black_box(self.state.population.warm(id));
+    /// Fetches what there is of users from memory, who are about to have an event.
+    pub fn warm(&self, ids: &[&[u8]]) {
+        self.state.population.warm(ids);
     }
 
     /// Takes in one event. `arrival` is when it came (`None` when that is unknown, which turns the future check off).

@@ -89,24 +89,53 @@ impl EngineSettings {
     }
 
     /// The keys that differ and decide what becomes of the records that come next, but say nothing about those before: they may change between two records.
-    /// Levels of churn risk are among what comes next: under other settings of `[churn]` every user is judged anew at the next close.
+    /// Levels of churn risk are among what comes next: under other settings of `[churn]` every user is judged anew at the next close. States of loyalty and segments
+    /// are, too: under other settings of `[loyalty]` and `[clv]` they are decided when a day or an event concerns the user.
     #[must_use]
     pub fn onward_differences(&self, other: &Self) -> Vec<&'static str> {
-        let (ours, theirs) = (&self.churn, &other.churn);
+        // Each field has its place here or in `historical_differences`, or nothing is kept of it: a new one does not compile without.
+        let Self {
+            grace_ms,
+            future_tolerance_ms,
+            excluded_types,
+            deletion_past,
+            max_values,
+            churn,
+            clv,
+            loyalty,
+            holidays,
+            segments,
+            // Of a history.
+            time_zone: _,
+            mau_days: _,
+            late_horizon_days: _,
+            loyal_orders: _,
+            lapse_days: _,
+            return_days: _,
+            breakdowns: _,
+            // Nothing that is kept depends on them.
+            silent_ratio: _,
+            publish_profiles: _,
+        } = self;
+        let (ours, theirs) = (churn, &other.churn);
         let differs = |one: &ProcessSettings, other: &ProcessSettings| one != other;
+        let LoyaltySettings { decision_days, response_days, .. } = *loyalty;
         differing([
-            ("time.grace", self.grace_ms != other.grace_ms),
-            ("time.future_tolerance", self.future_tolerance_ms != other.future_tolerance_ms),
-            ("activity.exclude", self.excluded_types != other.excluded_types),
-            ("deletion.past", self.deletion_past != other.deletion_past),
-            ("breakdowns.max_values", self.max_values != other.max_values),
+            ("time.grace", *grace_ms != other.grace_ms),
+            ("time.future_tolerance", *future_tolerance_ms != other.future_tolerance_ms),
+            ("activity.exclude", *excluded_types != other.excluded_types),
+            ("deletion.past", *deletion_past != other.deletion_past),
+            ("breakdowns.max_values", *max_values != other.max_values),
             ("churn.medium", ours.medium.to_bits() != theirs.medium.to_bits()),
             ("churn.high", ours.high.to_bits() != theirs.high.to_bits()),
             ("churn.complaint_patience_days", ours.complaint_patience_days != theirs.complaint_patience_days),
             ("churn.refit", ours.refit != theirs.refit),
             ("churn.activity", differs(&ours.activity, &theirs.activity)),
             ("churn.purchase", differs(&ours.purchase, &theirs.purchase)),
-            ("segments", self.segments != other.segments),
+            ("clv", *clv != other.clv),
+            ("loyalty", *loyalty != LoyaltySettings { decision_days, response_days, ..other.loyalty }),
+            ("loyalty.holidays", *holidays != other.holidays),
+            ("segments", *segments != other.segments),
         ])
     }
 }
@@ -162,8 +191,22 @@ mod tests {
         (new.churn.high, new.churn.activity.process.lapse_days, new.clv.valuation.margin) = (0.9, 31, 0.5);
         new.churn.refit = false;
         assert!(old.historical_differences(&new).is_empty());
-        assert_eq!(old.onward_differences(&new), ["churn.high", "churn.refit", "churn.activity"]);
+        assert_eq!(old.onward_differences(&new), ["churn.high", "churn.refit", "churn.activity", "clv"]);
         new.churn.process = crate::model::churn::ProcessKind::Purchase;
         assert_eq!(old.historical_differences(&new), ["churn.process"]);
+    }
+
+    #[test]
+    fn states_of_loyalty_are_decided_otherwise_from_a_record_on_but_what_is_folded_was_found_by_two_spans() {
+        let old = EngineSettings::default();
+        let mut new = old.clone();
+        new.loyalty.high = 0.7;
+        new.holidays = vec![MonthDay::parse("12-24").expect("a day")];
+        assert!(old.historical_differences(&new).is_empty());
+        assert_eq!(old.onward_differences(&new), ["loyalty", "loyalty.holidays"]);
+        new = old.clone();
+        (new.loyalty.decision_days, new.loyalty.response_days) = (3, 4);
+        assert_eq!(old.historical_differences(&new), ["loyalty.decision_days", "loyalty.response_days"]);
+        assert!(old.onward_differences(&new).is_empty());
     }
 }

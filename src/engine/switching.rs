@@ -188,13 +188,13 @@ impl PartitionEngine {
 
     /// Judges a user by the new models: as of the day that closes, or as of the newest where something is known of a later day already.
     fn take_over(&mut self, root: Slot, day: Day, before: &ChurnSettings) {
-        let whole = self.state.population.whole(root).into_owned();
-        let ahead = PROCESSES.iter().any(|kind| Known::of(*kind, &whole, day).later.is_some());
-        let as_of = if ahead { self.as_of() } else { day };
+        let whole = self.state.population.whole(root);
+        let known = PROCESSES.map(|kind| Known::of(kind, &whole, day));
+        let as_of = if known.iter().any(|known| known.later.is_some()) { self.as_of() } else { day };
+        let known = if as_of == day { known } else { PROCESSES.map(|kind| Known::of(kind, &whole, as_of)) };
         let standing = self.state.population.standing(root);
         let mut risks = standing.risks();
-        for (index, kind) in PROCESSES.into_iter().enumerate() {
-            let known = Known::of(kind, &whole, as_of);
+        for ((index, kind), known) in PROCESSES.into_iter().enumerate().zip(known) {
             let (judged, said) = known.say(&self.churn, kind, as_of);
             if said.level != risks[index].level && self.wanted.risk(said.level) {
                 let same = known.say(before, kind, as_of).1.level == said.level;

@@ -13,6 +13,7 @@ use super::observations::PartitionSize;
 use super::refitting::ModelBoard;
 use super::worker::{Cause, Destination, Frozen, FrozenInsights, Outputs, Processor, Processors, TopicIndex, Undecodable};
 use crate::config::Settings;
+use crate::engine;
 use crate::engine::effect::{Admission, Effect, RiskChange, Transition};
 use crate::engine::models::Switch;
 use crate::engine::partial::{Continuation, Partial};
@@ -85,7 +86,7 @@ impl EngineProcessors {
         let current = Arc::clone(&self.shared.calendar);
         let calendar_of = |zone: &str| if zone == current.time_zone() { Ok(current) } else { Calendar::new(zone).map(Arc::new) };
         let (head, engine) = snapshot::decode(state, calendar_of).map_err(|error| match error {
-            snapshot::SnapshotError::Version { found } => Undecodable::OtherVersion(found),
+            snapshot::SnapshotError::Version { found } => Undecodable::OtherVersion { theirs: found, ours: snapshot::VERSION },
             other => Undecodable::Damaged(other.to_string()),
         })?;
         if head.partition != partition.cast_unsigned() || head.partitions != partitions {
@@ -99,7 +100,7 @@ impl Processors for EngineProcessors {
     type Processor = EngineProcessor;
 
     fn version(&self) -> u32 {
-        snapshot::VERSION
+        engine::RULES
     }
 
     fn topics(&self) -> Vec<String> {
@@ -176,9 +177,9 @@ pub struct EngineProcessor {
 }
 
 impl Processor for EngineProcessor {
-    fn expect(&self, key: &[u8]) {
+    fn expect(&self, keys: &[&[u8]]) {
         // Keys are ids where the log is keyed by user; what else they are is simply not found.
-        self.engine.warm(key);
+        self.engine.warm(keys);
     }
 
     fn handle(&mut self, record: &Record<'_>, outputs: &mut Outputs) -> &'static str {

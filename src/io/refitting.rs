@@ -6,11 +6,13 @@ use std::sync::{PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
+use super::clock::Stopwatch;
 use super::kafka::Record;
 use super::kafka::connection::Connection;
 use super::kafka::consumer::ConsumeError;
 use super::kafka::reader::TopicReader;
 use super::observations::Observations;
+use super::rest::Rest;
 use crate::engine::models::takes;
 use crate::engine::partial::Partial;
 use crate::engine::refits::{Due, Refits};
@@ -93,13 +95,15 @@ pub(super) fn read_models(
 /// What a fit gave.
 type Outcome = Result<Accepted, Kept>;
 
-/// The refits of one aggregator's term of office: one fit at a time, on a thread of its own.
+/// The refits of one aggregator's term of office: one fit at a time, on a thread of its own. While days of a log close one after the other, not each of them is
+/// worth a fit: what comes meanwhile is fitted together.
 pub(super) struct Refitting {
     churn: ChurnSettings,
     refits: Refits,
     /// The newest published models.
     published: BTreeMap<ProcessKind, PublishedModel>,
-    running: Option<(Due, Receiver<Outcome>)>,
+    running: Option<(Due, Receiver<Outcome>, Stopwatch)>,
+    rest: Rest,
 }
 
 impl Refitting {
@@ -108,7 +112,7 @@ impl Refitting {
         for (process, model) in &published {
             refits.note_fitted(*process, model.judged_through);
         }
-        Self { churn: churn.clone(), refits, published, running: None }
+        Self { churn: churn.clone(), refits, published, running: None, rest: Rest::none() }
     }
 
     /// Takes in what a partition told, if it is of histories.
@@ -125,11 +129,14 @@ impl Refitting {
 
     /// Begins a fit that is due; the model of one that has ended and is to be published.
     pub(super) fn step(&mut self, observations: &Observations) -> Option<PublishedModel> {
-        if let Some((due, receiver)) = self.running.take() {
+        if let Some((due, receiver, since)) = self.running.take() {
             return match receiver.try_recv() {
-                Ok(outcome) => self.end(&due, outcome, observations),
+                Ok(outcome) => {
+                    self.rest.begin_after(since.elapsed());
+                    self.end(&due, outcome, observations)
+                }
                 Err(TryRecvError::Empty) => {
-                    self.running = Some((due, receiver));
+                    self.running = Some((due, receiver, since));
                     None
                 }
                 Err(TryRecvError::Disconnected) => {
@@ -137,6 +144,9 @@ impl Refitting {
                     None
                 }
             };
+        }
+        if !self.rest.is_over() {
+            return None;
         }
         for (process, _) in ProcessKind::NAMES {
             let current = self.current(process);
@@ -166,7 +176,7 @@ impl Refitting {
             drop(sender.send(refit(&current, &holdout, REFIT_USERS)));
         });
         match begun {
-            Ok(_) => self.running = Some((due, receiver)),
+            Ok(_) => self.running = Some((due, receiver, Stopwatch::start())),
             Err(error) => tracing::warn!(%error, "no thread for a fit; the next day is fitted again"),
         }
     }

@@ -26,6 +26,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 pub use error::WorkerError;
 pub use outputs::{Cause, Destination, Header, Outputs, TopicIndex};
 pub use processor::{Frozen, FrozenInsights, Processor, Processors, Undecodable};
@@ -39,12 +41,13 @@ use self::snapshot::Stored;
 use self::traced::OpenSpans;
 use crate::io::clock::Stopwatch;
 use crate::io::failpoint::{Place, pass};
+use crate::io::kafka::Entry;
 use crate::io::kafka::connection::Connection;
 use crate::io::kafka::consumer::{ConsumeError, GroupConsumer, GroupEvent};
 use crate::io::kafka::producer::{ProduceError, Producer};
-use crate::io::kafka::{Entry, Record};
 use crate::io::observations::Observations;
 use crate::io::publication::Publication;
+use crate::io::rest::Rest;
 use crate::io::snapshots::{KeptName, Snapshots};
 use crate::io::traces::Traces;
 
@@ -153,6 +156,8 @@ pub struct Worker<F: Processors> {
     partition_count: u32,
     stored: (Sender<Stored>, Receiver<Stored>),
     since_commit: Stopwatch,
+    /// Between pieces of what is done beforehand.
+    ahead: Rest,
     since_ends: Stopwatch,
     since_partials: Stopwatch,
     since_housekeeping: Stopwatch,
@@ -245,6 +250,7 @@ impl<F: Processors> Worker<F> {
             partition_count,
             stored: std::sync::mpsc::channel(),
             since_commit: Stopwatch::start(),
+            ahead: Rest::none(),
             since_ends: Stopwatch::start(),
             since_partials: Stopwatch::start(),
             since_housekeeping: Stopwatch::start(),
@@ -426,10 +432,15 @@ impl<F: Processors> Worker<F> {
 
 /// Tells the partitions of what is about to come.
 fn expect<P: Processor>(coming: &[Entry<'_>], partitions: &BTreeMap<i32, Partition<P>>) {
-    for entry in coming {
-        let Entry::Record(Record { partition, key: Some(key), .. }) = entry else { continue };
-        if let Some(partition) = partitions.get(partition) {
-            partition.processor.expect(key);
-        }
+    let mut keys: SmallVec<[&[u8]; EXPECTED]> = SmallVec::new();
+    for of_one in coming.chunk_by(|one, other| number_of(one) == number_of(other)) {
+        let Some(partition) = of_one.first().and_then(number_of).and_then(|number| partitions.get(&number)) else { continue };
+        keys.clear();
+        keys.extend(of_one.iter().filter_map(|entry| if let Entry::Record(record) = entry { record.key } else { None }));
+        partition.processor.expect(&keys);
     }
+}
+
+fn number_of(entry: &Entry<'_>) -> Option<i32> {
+    if let Entry::Record(record) = entry { Some(record.partition) } else { None }
 }

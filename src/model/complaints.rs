@@ -132,7 +132,11 @@ impl Complaints {
     /// Every complaint with its end, if it has one.
     #[must_use]
     pub fn all(&self) -> Vec<Complaint<'_>> {
-        self.named.iter().filter_map(Named::complaint).chain(self.unnamed()).collect()
+        self.each().collect()
+    }
+
+    fn each(&self) -> impl Iterator<Item = Complaint<'_>> {
+        self.named.iter().filter_map(Named::complaint).chain(self.unnamed())
     }
 
     fn unnamed(&self) -> impl Iterator<Item = Complaint<'_>> {
@@ -152,7 +156,7 @@ impl Complaints {
     #[must_use]
     pub fn open_on(&self, day: Day) -> usize {
         let open = |complaint: &Complaint<'_>| complaint.opening.at.day <= day && complaint.resolved.is_none_or(|end| end.day > day);
-        self.all().into_iter().filter(open).count()
+        self.each().filter(open).count()
     }
 
     /// The day on which the complaint was opened that is open longest at the end of `day`, and the first day after it on which what is
@@ -163,7 +167,7 @@ impl Complaints {
         if self.is_empty() {
             return (None, None);
         }
-        for complaint in self.all() {
+        for complaint in self.each() {
             let (opened, end) = (complaint.opening.at.day, complaint.resolved.map(|end| end.day));
             let change = if opened > day { Some(opened) } else { end.filter(|end| *end > day) };
             later = [later, change].into_iter().flatten().min();

@@ -275,6 +275,11 @@ mod tests {
 
     #[test]
     fn the_table_is_in_the_order_of_the_enum() {
+        assert_eq!(
+            EventType::ALL.len(),
+            EventType::UserDeleted as usize + 1,
+            "a type without its row, or a new one that is not before the last"
+        );
         for (kind, name, activity) in EventType::ALL {
             assert_eq!(kind.name(), name);
             assert_eq!(kind.is_activity(), activity);

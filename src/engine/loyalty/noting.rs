@@ -10,7 +10,7 @@ use crate::model::loyalty::occasions::{Occasion, OccasionKind};
 use crate::model::loyalty::settings::LoyaltySettings;
 use crate::model::loyalty::{Birthday, FoldDays, Loyalty};
 use crate::model::purchases::{Order, Purchases};
-use crate::model::time::{Day, EventTime};
+use crate::model::time::EventTime;
 
 /// Days that must stay open beside what settings ask for: occasions and views are looked back at from any of them.
 const OPEN_DAYS: i32 = 90;
@@ -85,20 +85,16 @@ impl PartitionEngine {
 impl Rare {
     /// Folds and forgets what loyalty knows of days that nothing can change, before orders of then are folded.
     pub(in crate::engine) fn fold_loyalty(&mut self, days: FoldDays, settings: &LoyaltySettings) {
-        let weeks = |day: Day| day.number().div_euclid(7);
-        let views_too = self.pruned_before.is_none_or(|pruned| weeks(pruned) < weeks(days.orders_before));
         let Some(loyalty) = &mut self.loyalty else { return };
         if let Some(occasions) = loyalty.occasions.if_there() {
             occasions.fold_before(days.changeable_from, self.purchases.standing(), i32::from(settings.response_days));
         }
         self.purchases.note_decisions(days.orders_before, |order, before| decision_log(loyalty, settings, order, before));
-        // Views of before are never asked for. Once a week: all keys have to be looked through.
-        if views_too {
-            let first = days.orders_before - i32::from(settings.decision_days);
-            loyalty.views.forget_before(first);
-            if let Some(brands) = loyalty.brands.if_there() {
-                brands.forget_before(first);
-            }
+        // Views of before are never asked for.
+        let first = days.orders_before - i32::from(settings.decision_days);
+        loyalty.views.forget_before(first);
+        if let Some(brands) = loyalty.brands.if_there() {
+            brands.forget_before(first);
         }
         if let Some(facts) = loyalty.facts.if_there() {
             facts.fold_before(days.facts_before);

@@ -11,6 +11,7 @@ use super::super::count::FOREVER;
 use super::super::effect::{Cause, Change, LoyaltyState};
 use super::super::habit::{Habit, Rare};
 use super::super::partition::PartitionEngine;
+use super::super::population::LOOKS;
 use super::profile::{BURST_DAYS, Known, LoyaltyProfile, MONTH};
 use crate::model::event::Direction;
 use crate::model::loyalty::facts::{FACT_DAYS, Fact, What};
@@ -127,7 +128,15 @@ impl PartitionEngine {
                 *known = (*why).max(*known);
             }
         }
-        for (root, why) in due {
+        let due: Vec<(Slot, Look)> = due.into_iter().collect();
+        for users in due.chunks(LOOKS) {
+            self.state.population.look(users.iter().map(|(root, _)| *root));
+            self.decide_due(users, day);
+        }
+    }
+
+    fn decide_due(&mut self, due: &[(Slot, Look)], day: Day) {
+        for (root, why) in due.iter().copied() {
             // Whom time alone concerned may have been looked at since, and have a day of its own now.
             let next = self.states_of(root).next;
             if self.state.population.is_root(root) && (why > Look::Time || next <= day) {
@@ -235,7 +244,9 @@ impl PartitionEngine {
         });
         let lapse = (rule.streak(&rare.purchases, day) > 0).then(|| rare.purchases.seen(day)).flatten();
         let half = i32::from(settings.brand_half_life_days);
-        let orders = rare.purchases.standing_from(day - (BRAND_HALVINGS * half - 1)).iter().filter(|order| order.day <= day);
+        let orders = rare.purchases.standing_from(day - (BRAND_HALVINGS * half - 1)).iter();
+        // Of a brand, an order comes to weigh less; of no brand, nothing.
+        let orders = orders.filter(|order| order.day <= day && !order.brands.is_empty());
         let lighter = orders.map(|order| order.day + (day.days_since(order.day) / half + 1) * half).min();
         let facts = rare.loyalty.iter().flat_map(|loyalty| loyalty.facts.between(day - (FACT_DAYS - 1), day));
         let over = facts.map(|fact| fact.at.day + days_of(&fact.what, settings.view_days.into())).filter(|over| *over > day).min();

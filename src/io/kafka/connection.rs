@@ -42,6 +42,8 @@ const TRANSACTION_TIMEOUT_MS: u32 = 10_000;
 const LARGEST_RECORD_BYTES: u32 = 64 * 1024 * 1024;
 /// Memory for records fetched ahead by one worker, in kilobytes, however many partitions it has.
 const FETCHED_AHEAD_KBYTES: u32 = 65_536;
+/// Records that one worker wants at hand, however many partitions it has: some tenths of a second of work. Each takes some hundred bytes beside its own.
+const FETCHED_AHEAD_RECORDS: u32 = 100_000;
 
 /// How often lasting trouble is told.
 const TELL_AGAIN: Duration = Duration::from_secs(10);
@@ -129,7 +131,8 @@ impl Connection {
     #[must_use]
     pub fn group_member(&self, group_id: &str, partitions_expected: u32) -> ClientConfig {
         // The limit counts for each queue that is split off, so the budget is divided.
-        let ahead = (FETCHED_AHEAD_KBYTES / partitions_expected.max(1)).max(1024).to_string();
+        let of_each = |of_all: u32| (of_all / partitions_expected.max(1)).max(1024).to_string();
+        let (records, kbytes) = (of_each(FETCHED_AHEAD_RECORDS), of_each(FETCHED_AHEAD_KBYTES));
         let mut config = self.client(
             &[
                 ("session.timeout.ms", "10000"),
@@ -137,8 +140,8 @@ impl Connection {
                 ("check.crcs", "true"),
                 ("fetch.queue.backoff.ms", "50"),
                 ("fetch.message.max.bytes", "4194304"),
-                ("queued.min.messages", "100000"),
-                ("queued.max.messages.kbytes", &ahead),
+                ("queued.min.messages", &records),
+                ("queued.max.messages.kbytes", &kbytes),
             ],
             &[
                 ("group.id", group_id),
@@ -300,6 +303,7 @@ mod tests {
         assert_eq!(member.get("partition.assignment.strategy"), Some("cooperative-sticky"));
         assert_eq!(member.get("enable.auto.commit"), Some("false"));
         assert_eq!(member.get("queued.max.messages.kbytes"), Some("16384"));
+        assert_eq!(member.get("queued.min.messages"), Some("25000"));
     }
 
     #[test]

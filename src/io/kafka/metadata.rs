@@ -1,7 +1,7 @@
 //! What a commit says beside its offset: enough to recover exactly, in a text of less than 4 KiB.
 //!
 //! ```text
-//! {"v":1,"lineage":"00112233445566778899aabbccddeeff","owner":"stickiness-events-0a1b","snapshot":"s-0000000000000042",
+//! {"v":1,"lineage":"00112233445566778899aabbccddeeff","owner":"stickiness-events-0a1b","snapshot":"0000000000000000042-0000000000000000007",
 //!  "engine":1,"partitions":4,"sequence":7,"barriers":[[42,1767225600000]]}
 //! ```
 

@@ -47,8 +47,8 @@ impl<F: Processors> Worker<F> {
     /// Commits what waits, and with `partials` tells the aggregator what changed. Does nothing when there is nothing.
     pub(super) fn commit(&mut self, partials: bool) -> Result<(), WorkerError> {
         self.since_commit.restart();
+        self.work_ahead();
         for partition in self.partitions.values_mut().filter(|partition| partition.is_live()) {
-            partition.processor.work_ahead();
             partition.schedule_switches();
             let waiting = self.outputs.len();
             self.outputs.set_source(partition.id);
@@ -57,6 +57,18 @@ impl<F: Processors> Worker<F> {
         }
         let dirty: Vec<i32> = self.partitions.values().filter(|partition| partition.dirty).map(|partition| partition.id).collect();
         self.transact(dirty, true)
+    }
+
+    /// Has partitions do beforehand what can be done beforehand, a piece at a time.
+    fn work_ahead(&mut self) {
+        if !self.ahead.is_over() {
+            return;
+        }
+        let stopwatch = Stopwatch::start();
+        for partition in self.partitions.values_mut().filter(|partition| partition.is_live()) {
+            partition.processor.work_ahead();
+        }
+        self.ahead.begin_after(stopwatch.elapsed());
     }
 
     /// Commits the offsets of partitions with all that waits. `keep` says whether this worker goes on with them.

@@ -24,8 +24,8 @@ pub struct FrozenInsights {
 /// What a worker runs for each partition: records in, records out. Given equal records and equal closings in equal order, it
 /// must do equal things: a recovery replays it.
 pub trait Processor: Send + 'static {
-    /// Told of the key of a record that is about to come: whatever is done changes nothing.
-    fn expect(&self, _key: &[u8]) {}
+    /// Told of the keys of records that are about to come: whatever is done changes nothing.
+    fn expect(&self, _keys: &[&[u8]]) {}
     /// Takes in a record and says what became of it, as the name of an outcome.
     fn handle(&mut self, record: &Record<'_>, outputs: &mut Outputs) -> &'static str;
     /// Publishes what waits for the next commit; with `partials`, everything that the aggregator should know, too.
@@ -74,7 +74,7 @@ pub trait Processor: Send + 'static {
 pub trait Processors: Send + Sync + 'static {
     /// What it makes.
     type Processor: Processor;
-    /// The version of state and rules: records counted by one version are not counted again by another.
+    /// The version of the rules: records counted by one version are not counted again by another.
     fn version(&self) -> u32;
     /// The topics that are published to, in the order of their [`TopicIndex`].
     fn topics(&self) -> Vec<String>;
@@ -101,8 +101,13 @@ pub enum Undecodable {
     #[error("{0}")]
     Damaged(String),
     /// Another version wrote them, in this format.
-    #[error("it was stored by a version with format {0}, which this one does not read")]
-    OtherVersion(u32),
+    #[error("it was stored by a version with format {theirs}, and this one reads {ours}")]
+    OtherVersion {
+        /// The format.
+        theirs: u32,
+        /// The format of this version.
+        ours: u32,
+    },
     /// The settings that its history belongs to are others than those of the process: the keys that differ.
     #[error("it was counted with other settings ({0}): put the old values back")]
     OtherSettings(String),

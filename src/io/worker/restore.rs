@@ -147,8 +147,8 @@ impl<F: Processors> Worker<F> {
             match self.processors.decode(partition, metadata.partitions, lineage, &state) {
                 Ok(processor) => return Ok((name, processor)),
                 Err(Undecodable::OtherSettings(changed)) => return Err(Refusal::OtherSettings { partition, changed }.into()),
-                Err(Undecodable::OtherVersion(theirs)) => {
-                    return Err(Refusal::OtherVersion { partition, theirs, ours: self.processors.version() }.into());
+                Err(Undecodable::OtherVersion { theirs, ours }) => {
+                    return Err(Refusal::OtherVersion { partition, theirs, ours }.into());
                 }
                 Err(Undecodable::Damaged(reason)) => {
                     tracing::error!(partition, %name, reason, "a snapshot cannot be read, taking the one before it");

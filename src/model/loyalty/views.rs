@@ -109,6 +109,12 @@ impl Views {
         true
     }
 
+    /// Looks at what the next event is placed by. The answer says nothing.
+    #[must_use]
+    pub fn look(&self) -> bool {
+        self.rows.last().is_some_and(|last| last.packed > 0)
+    }
+
     /// Days with a view of each key, from `from` to `through`, added up over the keys.
     #[must_use]
     pub fn seen_between(&self, dimension: Dimension, from: Day, through: Day) -> u64 {
