@@ -19,6 +19,8 @@ pub(crate) struct Arguments {
     pub(crate) users: u32,
     /// Where results go as JSON lines, besides standard output.
     pub(crate) output: Option<PathBuf>,
+    /// Where the plot of costs goes, as SVG.
+    pub(crate) plot: Option<PathBuf>,
     /// A command that is run beside each run of the service with its process id as last argument: a profiler.
     pub(crate) beside: Option<String>,
 }
@@ -34,6 +36,7 @@ impl Arguments {
             against: None,
             users: 10_000_000,
             output: None,
+            plot: None,
             beside: None,
         };
         // What cargo itself passes.
@@ -48,6 +51,7 @@ impl Arguments {
                 "--against" => read.against = Some(value.into()),
                 "--users" => read.users = number(&name, &value)?,
                 "--output" => read.output = Some(value.into()),
+                "--plot" => read.plot = Some(value.into()),
                 "--beside" => read.beside = Some(value),
                 _ => return Err(format!("{name} is unknown: see docs/performance.md")),
             }

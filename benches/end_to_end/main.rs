@@ -6,10 +6,12 @@
 
 mod arguments;
 mod child;
+mod costs;
 #[path = "../support/events.rs"]
 mod events;
 mod figures;
 mod others;
+mod plot;
 mod process;
 mod service;
 mod topics;
@@ -65,7 +67,8 @@ fn measure(arguments: &Arguments) {
     if arguments.wants("replay") {
         others::replay(arguments, &mut figures);
     }
-    let broker_wanted = TOPICS.iter().any(|(topic, _)| arguments.wants_topic(topic)) || arguments.wants("latency");
+    let broker_wanted =
+        TOPICS.iter().any(|(topic, _)| arguments.wants_topic(topic)) || arguments.wants("latency") || arguments.wants_topic("costs");
     if broker_wanted {
         let broker = Broker::start();
         for (topic, users) in TOPICS.into_iter().filter(|(topic, _)| arguments.wants_topic(topic)) {
@@ -73,6 +76,9 @@ fn measure(arguments: &Arguments) {
         }
         if arguments.wants("latency") {
             live(&broker, &mut figures);
+        }
+        if arguments.wants_topic("costs") {
+            costs::measure(arguments, &broker, &mut figures);
         }
     }
     println!("\n{}", figures.table());

@@ -12,6 +12,7 @@ use stickiness::io::clock::Stopwatch;
 use stickiness::io::kafka::connection::Isolation;
 use stickiness::io::kafka::consumer::GroupConsumer;
 
+use crate::events::breakdown;
 use crate::process::{Usage, usage};
 use crate::topics::{self, PARTITIONS, connection};
 
@@ -40,9 +41,21 @@ pub(crate) struct Variant {
     pub(crate) everything: bool,
     pub(crate) exactly_once: bool,
     pub(crate) commit_interval: &'static str,
+    /// Partitions of the topic.
+    pub(crate) partitions: i32,
+    /// Properties that figures are broken down by.
+    pub(crate) breakdowns: u32,
 }
 
-const COMMON: Variant = Variant { name: "", threads: 1, everything: false, exactly_once: true, commit_interval: "200ms" };
+const COMMON: Variant = Variant {
+    name: "",
+    threads: 1,
+    everything: false,
+    exactly_once: true,
+    commit_interval: "200ms",
+    partitions: PARTITIONS,
+    breakdowns: 0,
+};
 
 /// What takes turns.
 pub(crate) const VARIANTS: [Variant; 6] = [
@@ -56,6 +69,9 @@ pub(crate) const VARIANTS: [Variant; 6] = [
 
 /// What latency is measured with.
 pub(crate) const LIVE: Variant = Variant { name: "latency", commit_interval: "100ms", ..COMMON };
+
+/// What costs are measured with, where nothing is changed.
+pub(crate) const COSTS: Variant = Variant { name: "costs", ..COMMON };
 
 /// What is known of a run.
 #[derive(Clone, Debug)]
@@ -77,6 +93,7 @@ pub(crate) struct Service {
     group: String,
     bootstrap: String,
     topic: String,
+    partitions: i32,
     since: Stopwatch,
     log: PathBuf,
     // Removed with all that is in it.
@@ -101,14 +118,23 @@ impl Service {
             drop(Command::new("bash").args(["-c", &shell]).env("VARIANT", group).spawn().expect("bash runs"));
         }
         let own = |text: &str| text.to_owned();
-        Self { child, group: own(group), bootstrap: own(bootstrap), topic: own(topic), since, log, _directory: directory }
+        Self {
+            child,
+            group: own(group),
+            bootstrap: own(bootstrap),
+            topic: own(topic),
+            partitions: variant.partitions,
+            since,
+            log,
+            _directory: directory,
+        }
     }
 
     /// Waits until the group has committed the end of the topic, and says how long that took.
     pub(crate) fn run_to_the_end(mut self) -> Run {
         let onlooker =
             GroupConsumer::alone(&connection(&self.bootstrap), &self.group, &self.topic, Isolation::Uncommitted).expect("a reader");
-        let partitions: Vec<i32> = (0..PARTITIONS).collect();
+        let partitions: Vec<i32> = (0..self.partitions).collect();
         let ends: i64 = partitions.iter().map(|partition| onlooker.watermarks(*partition, ASK).expect("an end").high).sum();
         let mut first = None;
         loop {
@@ -131,7 +157,7 @@ impl Service {
     /// Waits until all partitions are counted live.
     pub(crate) fn wait_until_live(&mut self) {
         let live = |text: &str| text.lines().filter(|line| line.starts_with("stickiness_partition_live{") && line.ends_with(" 1")).count();
-        while live(&self.metrics()) < usize::try_from(PARTITIONS).expect("small") {
+        while live(&self.metrics()) < usize::try_from(self.partitions).expect("small") {
             self.assert_runs();
             thread::sleep(Duration::from_millis(50));
         }
@@ -186,15 +212,17 @@ fn command_of(binary: &Path, name: &str) -> Command {
 }
 
 fn settings_of(bootstrap: &str, topic: &str, variant: Variant, group: &str, directory: &Path) -> String {
-    let Variant { threads, everything, exactly_once, commit_interval, .. } = variant;
+    let Variant { threads, everything, exactly_once, commit_interval, breakdowns, .. } = variant;
     let guarantee = if exactly_once { "exactly-once" } else { "at-least-once" };
     let published = if everything { "" } else { AS_PEERS };
+    let properties: Vec<String> = (0..breakdowns).map(|number| format!("{:?}", breakdown(number))).collect();
     let state = directory.join("state").display().to_string();
     format!(
         "kafka.bootstrap_servers = \"{bootstrap}\"\nkafka.group_id = \"{group}\"\nkafka.inputs = [\"{topic}\"]\n\
-         http.listen = \"127.0.0.1:0\"\nworkers.threads = {threads}\nsnapshots.url = {state:?}\n\
-         delivery.guarantee = \"{guarantee}\"\ndelivery.commit_interval = \"{commit_interval}\"\n{published}\
+         http.listen = \"127.0.0.1:0\"\nworkers.threads = {threads}\nsnapshots.url = {state:?}\nsnapshots.interval = \"4s\"\n\
+         delivery.guarantee = \"{guarantee}\"\ndelivery.commit_interval = \"{commit_interval}\"\n{published}breakdowns.properties = [{}]\n\
          topics.metrics = \"{group}-metrics\"\ntopics.transitions = \"{group}-transitions\"\ntopics.churn_risk = \"{group}-churn-risk\"\n\
-         topics.alerts = \"{group}-alerts\"\ntopics.profiles = \"{group}-profiles\"\ntopics.dead_letters = \"{group}-dead\"\n"
+         topics.alerts = \"{group}-alerts\"\ntopics.profiles = \"{group}-profiles\"\ntopics.dead_letters = \"{group}-dead\"\n",
+        properties.join(", ")
     )
 }

@@ -52,7 +52,7 @@ pub(crate) fn connection(bootstrap: &str) -> Connection {
 /// The plan of a topic: 120 days up to the last midnight.
 pub(crate) fn plan(events: u64, users: u32) -> Plan {
     let midnight = clock::wall().millis().div_euclid(DAY_MS) * DAY_MS;
-    Plan { events, users, start_ms: midnight - DAYS * DAY_MS, span_ms: DAYS * DAY_MS }
+    Plan { events, users, start_ms: midnight - DAYS * DAY_MS, span_ms: DAYS * DAY_MS, late_per_cent: 0, breakdowns: 0 }
 }
 
 /// Sends the events of a plan. Says how many bytes their values have.
@@ -67,8 +67,13 @@ pub(crate) fn fill(bootstrap: &str, topic: &str, plan: Plan) -> usize {
 /// Sends events that happen now, so many a second for so many seconds.
 pub(crate) fn feed(bootstrap: &str, topic: &str, plan: Plan, rate: u64, seconds: u64) {
     let mut sender = Sender::new(bootstrap, topic);
-    let stopwatch = Stopwatch::start();
     let mut events = Events::new(plan);
+    // The first record waits for connections, and says nothing of the others.
+    let now = EventTime::from_millis(clock::wall().millis());
+    events.by_ref().take(1).for_each(|drawn| sender.push(&Drawn { time: now, ..drawn }));
+    sender.send();
+    sender.producer.commit().expect("delivered");
+    let stopwatch = Stopwatch::start();
     for millisecond in 0..seconds * 1_000 {
         let left = Duration::from_millis(millisecond).saturating_sub(stopwatch.elapsed());
         thread::sleep(left);

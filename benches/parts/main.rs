@@ -33,7 +33,14 @@ fn scaled(users: u32) -> u32 {
 }
 
 fn plan(users: u32) -> Plan {
-    Plan { events: u64::from(users) * 8, users, start_ms: i64::from(START.number()) * DAY_MS, span_ms: DAYS * DAY_MS }
+    Plan {
+        events: u64::from(users) * 8,
+        users,
+        start_ms: i64::from(START.number()) * DAY_MS,
+        span_ms: DAYS * DAY_MS,
+        late_per_cent: 0,
+        breakdowns: 0,
+    }
 }
 
 fn calendar() -> Arc<Calendar> {

@@ -25,6 +25,15 @@ pub(crate) struct Plan {
     pub(crate) start_ms: i64,
     /// Milliseconds that it lasts.
     pub(crate) span_ms: i64,
+    /// Of 100 events, how many come one to six days late.
+    pub(crate) late_per_cent: u32,
+    /// Properties that activity has beside its own, each with ten values.
+    pub(crate) breakdowns: u32,
+}
+
+/// The name of one of those properties.
+pub(crate) fn breakdown(number: u32) -> String {
+    format!("p{number}")
 }
 
 /// What an event is about.
@@ -44,6 +53,7 @@ pub(crate) struct Drawn {
     pub(crate) user: u32,
     pub(crate) time: EventTime,
     pub(crate) kind: Kind,
+    pub(crate) breakdowns: u32,
 }
 
 /// Draws the events of a plan, the same ones each time, and goes on after its end.
@@ -96,14 +106,16 @@ impl Iterator for Events {
     fn next(&mut self) -> Option<Drawn> {
         let number = self.next;
         self.next += 1;
-        let Plan { events, users, start_ms, span_ms } = self.plan;
+        let Plan { events, users, start_ms, span_ms, late_per_cent, breakdowns } = self.plan;
         // The square of a uniform number: half of the events are those of a quarter of the users.
         let share = u64::from(self.below(1 << 31));
         let user = u32::try_from(((share * share) >> 31).saturating_mul(u64::from(users)) >> 31).unwrap_or(0);
         let passed = i128::from(number) * i128::from(span_ms) / i128::from(events.max(1));
         let jitter = i64::from(self.below(60_000)) - 30_000;
-        let time = EventTime::from_millis(start_ms + i64::try_from(passed).unwrap_or(i64::MAX) + jitter);
-        Some(Drawn { number, id: self.dice(), user, time, kind: self.kind() })
+        let is_late = late_per_cent > 0 && self.below(100) < late_per_cent;
+        let late = if is_late { i64::from(1 + self.below(6)) * DAY_MS } else { 0 };
+        let time = EventTime::from_millis(start_ms + i64::try_from(passed).unwrap_or(i64::MAX) + jitter - late);
+        Some(Drawn { number, id: self.dice(), user, time, kind: self.kind(), breakdowns })
     }
 }
 
@@ -120,6 +132,9 @@ impl Drawn {
         let head = format_args!(r#"{{"event_id":"{id:016x}","user_id":"u{user:08}","type":"{name}","timestamp":"{time}","#);
         // A string takes everything.
         let _ = write!(json, r#"{head}"properties":{{"channel":"web""#);
+        for number in 0..self.breakdowns {
+            let _ = write!(json, r#","{}":"v{}""#, breakdown(number), (id >> (4 * number)) % 10);
+        }
         let _ = match self.kind {
             Kind::Order { cents } => write!(json, r#","order_id":"o{number}","amount":{}.{:02}}}}}"#, cents / 100, cents % 100),
             Kind::Complaint => write!(json, r#","complaint_id":"c{number}","category":"late"}}}}"#),
