@@ -6,13 +6,14 @@ import unittest
 import test_containers
 import test_kubernetes
 import test_prometheus
+import test_release
 import test_systemd
 from live import Live
 
 CASES = [
     *(test_containers.Image, test_containers.Compose, test_containers.Alertmanager),
     *(test_kubernetes.Manifests, test_systemd.Unit),
-    *(test_prometheus.Files, test_prometheus.Running),
+    *(test_release.Release, test_prometheus.Files, test_prometheus.Running),
 ]
 
 
