@@ -1,5 +1,6 @@
 //! What the documents say of the code is so.
 
+mod house;
 mod lengths;
 mod links;
 mod logs;
@@ -82,23 +83,6 @@ fn clocks_are_read_in_one_place() {
         let is_clock = path.ends_with("io/clock.rs");
         for clock in ["SystemTime::now", "Instant::now", "Timestamp::now", "Zoned::now"] {
             assert!(is_clock || !text.contains(clock), "{} reads a clock", path.display());
-        }
-    }
-}
-
-#[test]
-fn dependencies_between_floors_go_down() {
-    let floors: [(&str, &[&str]); 3] = [
-        ("model", &["engine", "wire", "config", "io", "cli", "service"]),
-        ("engine", &["wire", "config", "io", "cli", "service"]),
-        ("wire", &["io", "cli", "service"]),
-    ];
-    for (floor, above) in floors {
-        for path in files(&root().join("src").join(floor), ".rs") {
-            let text = std::fs::read_to_string(&path).expect("read");
-            for upper in above {
-                assert!(!text.contains(&format!("use crate::{upper}")), "{} looks up to {upper}", path.display());
-            }
         }
     }
 }

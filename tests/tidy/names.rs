@@ -13,7 +13,7 @@ fn documents() -> Vec<PathBuf> {
 }
 
 /// Names in code style, `so`.
-fn in_code(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn in_code(text: &str) -> impl Iterator<Item = &str> {
     text.lines().flat_map(|line| line.split('`').skip(1).step_by(2))
 }
 
