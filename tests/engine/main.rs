@@ -20,6 +20,7 @@ mod found;
 mod frozen;
 mod generated;
 mod histories;
+mod identities;
 mod in_flight;
 mod limits;
 mod loyalty;

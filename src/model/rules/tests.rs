@@ -92,6 +92,16 @@ fn a_window_after_an_anchor_ends_with_its_last_instant() {
     assert_eq!(judge.since(&node), time(104), "since the event that made it so, however late it is looked at");
 }
 
+#[test]
+fn not_holds_where_the_other_does_not_and_changes_with_it() {
+    let viewed = Node::Events(EventNode { series: 0, sums: false, window: Span::Last(10), range: at_least(1.0) });
+    let node = Node::Not(Box::new(viewed));
+    let facts = facts(&[&[(100, 0)]]);
+    let judged = |now| Judge { facts: &facts, field: |_: &FieldCondition| false, now: time(now) }.judge(&node);
+    let found = [99, 100, 109, 110].map(|now| (judged(now).holds, judged(now).next.map(EventTime::nanos)));
+    assert_eq!(found, [(true, Some(100)), (false, Some(110)), (false, Some(110)), (true, None)]);
+}
+
 proptest! {
     /// Totals, the next change and since when are those of a look at every single instant.
     #[test]
