@@ -28,6 +28,7 @@ mod naive;
 mod properties;
 mod ranks;
 mod refit;
+mod resharding;
 mod risk;
 mod rules;
 mod scenarios;
