@@ -267,4 +267,18 @@ mod tests {
             assert_eq!((arms.users.get("b").map_or(0, Vec::len), arms.unfinished), (judged, unfinished), "newest day {newest}");
         }
     }
+
+    /// Five days from day 10 on are those through day 14, and the five before them those from day 5 on.
+    #[test]
+    fn days_before_and_after_an_exposure_are_as_many() {
+        let calendar = Calendar::new("UTC").expect("a zone");
+        let mut collection = Collection::new("spring");
+        collection.add(&event("u", 10, Some("spring")), &calendar, false);
+        for day in [4, 5, 9, 10, 12, 14, 15] {
+            collection.add(&event("u", day, None), &calendar, false);
+        }
+        let arms = collection.arms(5, false);
+        let days: Vec<_> = arms.users["b"].iter().map(|user| (user.before.active_days, user.after.active_days)).collect();
+        assert_eq!(days, [(2, 3)]);
+    }
 }

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::compiled::{EventNode, Node, Rules, Span};
-use super::facts::{Mark, RuleFacts};
+use super::facts::{Held, Mark, RuleFacts};
 use super::judge::Judge;
 use super::*;
 use crate::model::event::EventType;
@@ -147,6 +147,11 @@ fn facts_give_all_their_series_by_number_and_know_what_they_take() {
     }
     // Each mark is a time, an event and an amount of 8 bytes; lists may have room for as many again.
     assert!((4_800..9_600).contains(&facts.approximate_bytes()), "{}", facts.approximate_bytes());
+    // Each segment entered is an instant, a deadline and a rule at least.
+    let entered = Held { rule: 1, since: time(0), inside: true, action: None };
+    let mut with_segments = RuleFacts::default();
+    with_segments.held = vec![entered; 100];
+    assert!(with_segments.approximate_bytes() - RuleFacts::default().approximate_bytes() >= 100 * (8 + 8 + 2));
     let numbers: Vec<u16> = facts.all_series_mut().map(|(number, _)| number).collect();
     assert_eq!(numbers, [3, 7]);
     facts.all_series_mut().for_each(|(_, series)| series.fold(|_, mark| mark.time >= time(90)));
