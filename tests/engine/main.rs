@@ -22,6 +22,7 @@ mod generated;
 mod histories;
 mod identities;
 mod in_flight;
+mod insights;
 mod limits;
 mod loyalty;
 mod naive;
