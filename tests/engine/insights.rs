@@ -61,7 +61,8 @@ fn buyers_take_so_much_of_so_many_products_and_categories() {
 
 #[test]
 fn intermediaries_bring_orders_and_complaints_of_the_month_after_them() {
-    let complained = |user: &str, at: &'static str| Event { facts: Facts::Complaint(at.into()), ..event(user, EventType::ComplaintOpened, at) };
+    let complained =
+        |user: &str, at: &'static str| Event { facts: Facts::Complaint(at.into()), ..event(user, EventType::ComplaintOpened, at) };
     let events = [
         order("a", "1", "2026-01-01", "food", through("agent", Some(4))),
         order("a", "2", "2026-01-02", "food", through("agent", None)),

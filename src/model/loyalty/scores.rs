@@ -153,9 +153,12 @@ mod tests {
             (vec![0, 1], "-"),
             (vec![], "-"),
             (vec![0, 1, 5], "0.500"),
+            // Of 1 and 1 nothing is said; 3 is longer than 2.
+            (vec![0, 1, 3, 4, 7], "0.500"),
         ] {
             assert_eq!(text(lengthening(&set(&days), Day::from_number(30))), p, "{days:?}");
         }
+        assert_eq!(lengthening(&set(&[0, 9, 10, 11]), Day::from_number(84)), None, "day 0 is none of the 84 days through day 84");
     }
 
     #[test]

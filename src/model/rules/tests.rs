@@ -179,3 +179,20 @@ fn rules_look_at_properties_of_events_anchors_sums_and_actions() {
     assert_eq!(properties(&rules), ["agent", "channel", "country", "plan", "seats"]);
     assert!(properties(&[]).is_empty());
 }
+
+#[test]
+fn marks_that_no_window_reaches_any_more_are_added_up() {
+    let last = Condition::Events(EventCondition { events: filter("activity"), sum: None, window: Window::Last(10), range: at_least(1.0) });
+    let rules = Rules::new(&[SegmentRule { name: "keen".into(), when: last, on_enter: None }], 1);
+    // A window of 10 that ends with the first instant that is still open, or with now where that is before it, is the oldest that is looked at.
+    for (open, now, kept) in
+        [(130, 200, vec![121, 125]), (140, 130, vec![121, 125]), (125, 200, vec![119, 120, 121, 125]), (136, 200, vec![])]
+    {
+        let mut facts = facts(&[&[(119, 0), (120, 0), (121, 0), (125, 0)]]);
+        let series = facts.series_mut(0);
+        rules.fold(0, series, time(open), time(now), |_| None);
+        let left: Vec<i64> = series.marks().iter().map(|mark| mark.time.nanos()).collect();
+        assert_eq!(series.older, 4 - left.len() as u64, "all are counted");
+        assert_eq!(left, kept, "open from {open}, now {now}");
+    }
+}
