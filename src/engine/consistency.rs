@@ -38,3 +38,67 @@ impl State {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::habit::Rare;
+    use crate::engine::partition::{PartitionEngine, Placement};
+    use crate::engine::settings::{Breakdown, EngineSettings};
+    use crate::model::event::{Event, EventType, Facts, OrderFacts};
+    use crate::model::money::Money;
+    use crate::model::time::{Calendar, Day, EventTime};
+
+    const SEGMENT_MISSING: Result<(), &str> = Err("a user active in a segment that is not there");
+
+    /// That of one user, in slot 0, who was active, ordered and complained in the only segment, number 1.
+    fn state() -> State {
+        let breakdowns = vec![Breakdown { property: "plan".into(), values: None }];
+        let settings = EngineSettings { breakdowns, ..EngineSettings::default() };
+        let calendar = Arc::new(Calendar::new("UTC").expect("a zone"));
+        let mut engine = PartitionEngine::new(settings, Placement::ALONE, calendar, [0; 16]);
+        let order = OrderFacts { order_id: "o".into(), amount: Money::from_millionths(1_000_000), ..OrderFacts::default() };
+        let complaint = Facts::Complaint("c".into());
+        for (kind, facts) in [(EventType::OrderPlaced, Facts::Order(order)), (EventType::ComplaintOpened, complaint)] {
+            let breakdowns = vec![(0, "pro".into())];
+            engine.handle(
+                &Event { user_id: "a".into(), event_id: "".into(), kind, time: EventTime::from_millis(0), facts, breakdowns },
+                None,
+            );
+        }
+        engine.frozen()
+    }
+
+    /// What is said about the state once something of its user was changed.
+    fn checked(change: impl FnOnce(&mut Rare)) -> Result<(), &'static str> {
+        let mut state = state();
+        change(state.population.habit_mut(0).rare_mut());
+        state.check()
+    }
+
+    #[test]
+    fn a_segment_that_is_not_there_is_told_wherever_a_user_speaks_of_it() {
+        assert_eq!(checked(|_| ()), Ok(()));
+        assert_eq!(checked(|rare| rare.segments.clear()), Ok(()));
+        assert_eq!(checked(|rare| rare.segments[0].0 = 2), SEGMENT_MISSING);
+        assert_eq!(checked(|rare| rare.segments[0].0 = 0), SEGMENT_MISSING, "0 is everything, and nobody's own");
+        assert_eq!(checked(|rare| rare.values.renumber_segments(|_| 2)), SEGMENT_MISSING);
+        assert_eq!(checked(|rare| rare.purchases.renumber_segments(|_| 2)), SEGMENT_MISSING);
+        let complained = |rare: &mut Rare| rare.complaints.if_there().expect("a complaint").renumber_segments(|_| 2);
+        assert_eq!(checked(complained), SEGMENT_MISSING);
+    }
+
+    #[test]
+    fn revenue_of_a_buyer_who_is_not_there_is_told_whether_its_day_is_closed_or_open() {
+        let (day, money) = (Day::from_number(0), Money::from_millionths(1_000_000));
+        for closed in [day - 1, day] {
+            for (buyer, expected) in [(0, Ok(())), (1, Err("revenue of a buyer who is not there"))] {
+                let mut state = state();
+                state.revenue.change(buyer, day, money, closed);
+                assert_eq!(state.check(), expected, "{buyer} with days closed through {closed}");
+            }
+        }
+    }
+}

@@ -198,3 +198,29 @@ impl PartitionEngine {
         self.state.insights(day)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_of_two_parts_add_up_each_by_itself() {
+        let part = |kind, counts: (u64, u64, i128)| {
+            let (users, orders, units) = counts;
+            let types = BTreeMap::from([(kind, (users, orders, Money::from_millionths(units * 1_000_000)))]);
+            Insights { types, ..Insights::default() }
+        };
+        let mut all = Insights::default();
+        for counts in [(3, 12, 500), (4, 20, 300)] {
+            all.absorb(&part(Some(LoyaltyType::Committed), counts));
+        }
+        all.absorb(&part(None, (2, 0, 0)));
+        let expected = [(None, (2, 0, 0)), (Some(LoyaltyType::Committed), (7, 32, 800))];
+        let found: Vec<_> = all
+            .types
+            .into_iter()
+            .map(|(kind, (users, orders, revenue))| (kind, (users, orders, revenue.millionths() / 1_000_000)))
+            .collect();
+        assert_eq!(found, expected);
+    }
+}

@@ -313,4 +313,17 @@ mod tests {
         complaints.resolve("", ended(95));
         assert_eq!(complaints.all()[1].resolved, Some(at(95)));
     }
+
+    #[test]
+    fn a_resolution_waits_for_its_opening_as_long_as_one_may_come() {
+        let mut complaints = Complaints::default();
+        complaints.resolve("early", ended(95));
+        complaints.resolve("too early", ended(85));
+        complaints.forget_before(Day::from_number(9));
+        complaints.open("early", opening(91));
+        let all: Vec<_> = complaints.all().iter().map(|complaint| (complaint.opening.at, complaint.resolved)).collect();
+        assert_eq!(all, [(at(91), Some(at(95)))]);
+        complaints.forget_before(Day::from_number(10));
+        assert!(complaints.is_empty(), "nothing is left of either");
+    }
 }

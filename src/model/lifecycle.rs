@@ -102,5 +102,10 @@ mod tests {
         assert_eq!(masks.state(86), Lifecycle::Resurrected);
         assert_eq!(masks.state(87), Lifecycle::Retained);
         assert_eq!(masks.state(88), Lifecycle::Dormant);
+        let changes = [64, 71, 78, 80, 87, 88].map(|bit| (masks.state(bit), masks.next_change(bit)));
+        let [absent, resurrected, retained, dormant] = [Lifecycle::Absent, Lifecycle::Resurrected, Lifecycle::Retained, Lifecycle::Dormant];
+        let ends = [71, 78, 80, 87, 88, 95].map(Some);
+        assert_eq!(changes.map(|(_, next)| next), ends);
+        assert_eq!(changes.map(|(state, _)| state), [resurrected, dormant, absent, resurrected, retained, dormant]);
     }
 }

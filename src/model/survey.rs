@@ -306,4 +306,25 @@ mod tests {
         assert_eq!(surveys.attitude(Day::from_number(180)), Some(0.5), "the first answer is 180 days old");
         assert_eq!(surveys.attitude(Day::from_number(280)), None);
     }
+
+    #[test]
+    fn the_latest_answer_to_an_item_speaks_for_180_days() {
+        let mut surveys = Surveys::default();
+        let scored = |score: f64| SurveyFacts {
+            trust: Some(score),
+            details: Some(Box::new(SurveyDetails { effort: Some(score + 1.0), names_brand: Some(false), ..SurveyDetails::default() })),
+            ..SurveyFacts::default()
+        };
+        for (time, day, score) in [(20, 2, 4.0), (10, 1, 5.0)] {
+            surveys.answer(EventTime::from_nanos(time), Day::from_number(day), "", &scored(score));
+        }
+        let said = |day: i32| {
+            let day = Day::from_number(day);
+            (surveys.item(Item::Trust, day), surveys.item(Item::Satisfaction, day), surveys.detail(Detail::Effort, day))
+        };
+        assert_eq!(said(2), (Some(4.0), None, Some(5.0)), "whichever came last");
+        assert_eq!(said(181), (Some(4.0), None, Some(5.0)));
+        assert_eq!(said(182), (None, None, None));
+        assert_eq!(surveys.detail(Detail::NamesBrand, Day::from_number(2)), Some(0.0));
+    }
 }

@@ -267,4 +267,13 @@ mod tests {
         let unknown = Calendar::new("Mars/Olympus").expect_err("no zone");
         assert_eq!(unknown.to_string(), "no time zone `Mars/Olympus` in the IANA database");
     }
+
+    #[test]
+    fn days_beyond_the_calendar_begin_with_its_first_or_last() {
+        let calendar = Calendar::new("UTC").expect("a zone");
+        let starts = |day: &str| calendar.start_of(Day::parse(day).expect("a day"));
+        assert_eq!(starts("2100-01-04"), instant("2100-01-04T00:00:00Z"));
+        assert_eq!([starts("2100-01-05"), starts("2101-01-01")], [starts("2100-01-04"); 2]);
+        assert_eq!([starts("1899-12-30"), starts("1899-12-29")], [instant("1899-12-30T00:00:00Z"); 2]);
+    }
 }

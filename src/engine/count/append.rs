@@ -62,10 +62,9 @@ fn append_lifecycles(rows: &mut Rows<'_>, window: usize, length: i32, gap: Optio
     rows.add_range((length.max(2 * length - gap_or_long), 2 * length), quantity(DORMANT), 1);
 }
 
-/// The count of active days goes up by one on the 30 days from the new one on; it goes down where one of the days before leaves the window.
-fn append_histogram(rows: &mut Rows<'_>, days: u128) {
-    // Bit 29 is the new day.
-    let mut days = days & ((1 << (HISTOGRAM - 1)) - 1);
+/// The count of active days goes up by one on the 30 days from the new one on; it goes down where one of the days before leaves the window. Bit 28 of these is the
+/// day before the new one.
+fn append_histogram(rows: &mut Rows<'_>, mut days: u128) {
     let mut count = days.count_ones() as usize;
     rows.add(0, Quantity::active_days(count + 1), 1);
     if count > 0 {

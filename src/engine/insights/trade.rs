@@ -264,3 +264,22 @@ impl Trade {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ten of a second, five of ten, one of a hundred: the times of eight, ten, eleven, fifteen and sixteen of sixteen.
+    #[test]
+    fn a_quantile_is_the_time_that_so_many_have_reached() {
+        let mut times = Times::default();
+        for (users, seconds) in [(10, 1.0), (5, 10.0), (1, 100.0)] {
+            (0..users).for_each(|_| times.count(seconds));
+        }
+        for (share, seconds) in [(0.0, 1.0), (0.5, 1.0), (0.625, 1.0), (0.63, 10.0), (0.9375, 10.0), (0.94, 100.0), (1.0, 100.0)] {
+            let found = times.quantile(share).expect("users");
+            assert!((found / seconds - 1.0).abs() < 0.01, "{found} of {share}");
+        }
+        assert_eq!((times.users(), Times::default().quantile(0.5)), (16, None));
+    }
+}

@@ -336,3 +336,26 @@ fn kinds(profile: &LoyaltyProfile, discount_share: Option<f64>, attitude: Option
         profile.gap_variation.map(|variation| (1.0 - variation).max(0.0)),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::engine::partition::{PartitionEngine, Placement};
+    use crate::engine::settings::EngineSettings;
+    use crate::model::event::{Event, EventType, Facts, OrderFacts};
+    use crate::model::time::{Calendar, Day, EventTime};
+
+    #[test]
+    fn nobody_waits_whom_time_will_not_change_any_more() {
+        let calendar = Arc::new(Calendar::new("UTC").expect("a zone"));
+        let mut engine = PartitionEngine::new(EngineSettings::default(), Placement::ALONE, calendar, [0; 16]);
+        let facts = Facts::Order(OrderFacts { order_id: "o".into(), brands: vec!["north".into()], ..OrderFacts::default() });
+        let (user_id, kind, time) = ("a".into(), EventType::OrderPlaced, EventTime::from_millis(0));
+        engine.handle(&Event { user_id, event_id: "".into(), kind, time, facts, breakdowns: vec![] }, None);
+        engine.close_through(Day::from_number(1));
+        assert_eq!(engine.state.loyalty.due.len(), 1, "the brand will be forgotten");
+        engine.close_through(Day::from_number(2_000));
+        assert!(engine.state.loyalty.due.is_empty(), "{:?}", engine.state.loyalty.due);
+    }
+}

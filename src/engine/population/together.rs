@@ -238,4 +238,16 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn ids_are_counted_until_they_are_removed_and_their_slots_are_taken_again() {
+        let mut population = Population::new(90);
+        assert!(population.is_empty());
+        let [first, second, again] = ["a", "b", "a"].map(|id| population.intern(id));
+        assert_eq!((again, population.len(), population.is_empty()), (first, 2, false));
+        population.remove(first);
+        population.remove(second);
+        assert_eq!((population.len(), population.is_empty(), population.slots()), (0, true, 2));
+        assert_eq!((population.intern("c"), population.len(), population.slots()), (second, 1, 2));
+    }
 }

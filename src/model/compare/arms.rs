@@ -267,4 +267,46 @@ mod tests {
             assert_eq!((arms.users.get("b").map_or(0, Vec::len), arms.unfinished), (judged, unfinished), "newest day {newest}");
         }
     }
+
+    /// Five days from day 10 on are those through day 14, and the five before them those from day 5 on.
+    #[test]
+    fn days_before_and_after_an_exposure_are_as_many() {
+        let calendar = Calendar::new("UTC").expect("a zone");
+        let mut collection = Collection::new("spring");
+        collection.add(&event("u", 10, Some("spring")), &calendar, false);
+        for day in [4, 5, 9, 10, 12, 14, 15] {
+            collection.add(&event("u", day, None), &calendar, false);
+        }
+        let arms = collection.arms(5, false);
+        let days: Vec<_> = arms.users["b"].iter().map(|user| (user.before.active_days, user.after.active_days)).collect();
+        assert_eq!(days, [(2, 3)]);
+    }
+
+    #[test]
+    fn who_was_never_exposed_is_an_arm_where_it_is_asked_for_and_known_by_then() {
+        let calendar = Calendar::new("UTC").expect("a zone");
+        let sizes = |against_unexposed| {
+            let mut collection = Collection::new("spring");
+            let came_later = event("w", 11, None);
+            for event in [event("v", 3, None), event("u", 10, Some("spring")), came_later, event("v", 15, None)] {
+                collection.add(&event, &calendar, false);
+            }
+            let arms = collection.arms(5, against_unexposed).users;
+            arms.into_iter().map(|(arm, users)| (arm, users.len())).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(false), [("b".to_owned(), 1)]);
+        assert_eq!(sizes(true), [("b".to_owned(), 1), (UNEXPOSED.to_owned(), 1)]);
+    }
+
+    #[test]
+    fn a_repeat_of_an_event_counts_once_and_events_without_ids_each() {
+        let calendar = Calendar::new("UTC").expect("a zone");
+        let mut collection = Collection::new("spring");
+        collection.add(&event("u", 10, Some("spring")), &calendar, false);
+        for id in ["c", "d", "d", "", ""] {
+            let complaint = Event { kind: EventType::ComplaintOpened, event_id: id.into(), ..event("u", 11, None) };
+            collection.add(&complaint, &calendar, false);
+        }
+        assert_eq!(collection.arms(2, false).users["b"][0].after.complaints, 4);
+    }
 }

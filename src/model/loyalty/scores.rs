@@ -113,6 +113,8 @@ pub fn ratio(part: f64, whole: f64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::money::Money;
+    use crate::model::time::EventTime;
 
     fn set(days: &[i32]) -> DaySet {
         let mut set = DaySet::default();
@@ -151,15 +153,18 @@ mod tests {
             (vec![0, 1], "-"),
             (vec![], "-"),
             (vec![0, 1, 5], "0.500"),
+            // Of 1 and 1 nothing is said; 3 is longer than 2.
+            (vec![0, 1, 3, 4, 7], "0.500"),
         ] {
             assert_eq!(text(lengthening(&set(&days), Day::from_number(30))), p, "{days:?}");
         }
+        assert_eq!(lengthening(&set(&[0, 9, 10, 11]), Day::from_number(84)), None, "day 0 is none of the 84 days through day 84");
     }
 
     #[test]
     fn entropy_in_bits() {
         for (counts, bits) in
-            [(vec![], "-"), (vec![0], "-"), (vec![4], "0.000"), (vec![2, 2], "1.000"), (vec![3, 1], "0.811"), (vec![1; 8], "3.000")]
+            [(vec![], "-"), (vec![0], "-"), (vec![4], "0.000"), (vec![2, 2], "1.000"), (vec![3, 0, 1], "0.811"), (vec![1; 8], "3.000")]
         {
             assert_eq!(text(entropy(&counts)), bits, "{counts:?}");
         }
@@ -171,5 +176,20 @@ mod tests {
         assert_eq!(mean_known(&[None, None]), None);
         assert_eq!((share_of(3, 6), share_of(9, 6)), (0.5, 1.0));
         assert_eq!((ratio(1.0, 4.0), ratio(1.0, 0.0)), (Some(0.25), None));
+    }
+
+    #[test]
+    fn a_brand_weighs_less_the_longer_ago_it_was_ordered() {
+        let ordered = |day: i32, brand: &str| {
+            let day = Day::from_number(day);
+            Order { brands: vec![brand.into()], ..Order::bare("", (EventTime::from_nanos(0), day), Money::ZERO) }
+        };
+        // With ten days to a half, 40 days ago weigh nothing, 39 days 1, 10 days 4 and 9 days 8; what comes later does not count yet.
+        let orders = [ordered(0, "south"), ordered(1, "north"), ordered(30, "north"), ordered(31, "south"), ordered(41, "north")];
+        let weights = brand_weights(&orders, Day::from_number(40), 10);
+        assert_eq!(weights, BTreeMap::from([("north", 5), ("south", 8)]));
+        assert_eq!(heaviest(&weights), Some(("south", 8)));
+        assert_eq!(heaviest(&BTreeMap::from([("north", 5), ("south", 5)])), Some(("north", 5)));
+        assert_eq!(heaviest(&brand_weights(&orders[..1], Day::from_number(40), 10)), None);
     }
 }

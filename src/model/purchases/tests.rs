@@ -200,3 +200,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_first_three_order_days_are_distinct_whatever_is_folded() {
+    let days = |purchases: &Purchases| purchases.first_days().map(|day| day.map(Day::number));
+    assert_eq!(days(&with(&[])), [None; 3]);
+    assert_eq!(days(&with(&[(3, "a"), (3, "b"), (10, "c")])), [Some(3), Some(10), None]);
+    let many = with(&[(3, "a"), (10, "b"), (10, "c"), (20, "d"), (30, "e")]);
+    for fold in [0, 5, 15, 25, 40] {
+        let mut folded = many.clone();
+        folded.fold_before(Day::from_number(fold), RETURN_DAYS, RULE);
+        assert_eq!(days(&folded), [Some(3), Some(10), Some(20)], "fold before {fold}");
+    }
+}

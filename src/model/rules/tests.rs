@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::compiled::{EventNode, Node, Rules, Span};
-use super::facts::{Mark, RuleFacts};
+use super::facts::{Held, Mark, RuleFacts};
 use super::judge::Judge;
 use super::*;
 use crate::model::event::EventType;
@@ -92,6 +92,16 @@ fn a_window_after_an_anchor_ends_with_its_last_instant() {
     assert_eq!(judge.since(&node), time(104), "since the event that made it so, however late it is looked at");
 }
 
+#[test]
+fn not_holds_where_the_other_does_not_and_changes_with_it() {
+    let viewed = Node::Events(EventNode { series: 0, sums: false, window: Span::Last(10), range: at_least(1.0) });
+    let node = Node::Not(Box::new(viewed));
+    let facts = facts(&[&[(100, 0)]]);
+    let judged = |now| Judge { facts: &facts, field: |_: &FieldCondition| false, now: time(now) }.judge(&node);
+    let found = [99, 100, 109, 110].map(|now| (judged(now).holds, judged(now).next.map(EventTime::nanos)));
+    assert_eq!(found, [(true, Some(100)), (false, Some(110)), (false, Some(110)), (true, None)]);
+}
+
 proptest! {
     /// Totals, the next change and since when are those of a look at every single instant.
     #[test]
@@ -137,6 +147,11 @@ fn facts_give_all_their_series_by_number_and_know_what_they_take() {
     }
     // Each mark is a time, an event and an amount of 8 bytes; lists may have room for as many again.
     assert!((4_800..9_600).contains(&facts.approximate_bytes()), "{}", facts.approximate_bytes());
+    // Each segment entered is an instant, a deadline and a rule at least.
+    let entered = Held { rule: 1, since: time(0), inside: true, action: None };
+    let mut with_segments = RuleFacts::default();
+    with_segments.held = vec![entered; 100];
+    assert!(with_segments.approximate_bytes() - RuleFacts::default().approximate_bytes() >= 100 * (8 + 8 + 2));
     let numbers: Vec<u16> = facts.all_series_mut().map(|(number, _)| number).collect();
     assert_eq!(numbers, [3, 7]);
     facts.all_series_mut().for_each(|(_, series)| series.fold(|_, mark| mark.time >= time(90)));
@@ -163,4 +178,21 @@ fn rules_look_at_properties_of_events_anchors_sums_and_actions() {
     ];
     assert_eq!(properties(&rules), ["agent", "channel", "country", "plan", "seats"]);
     assert!(properties(&[]).is_empty());
+}
+
+#[test]
+fn marks_that_no_window_reaches_any_more_are_added_up() {
+    let last = Condition::Events(EventCondition { events: filter("activity"), sum: None, window: Window::Last(10), range: at_least(1.0) });
+    let rules = Rules::new(&[SegmentRule { name: "keen".into(), when: last, on_enter: None }], 1);
+    // A window of 10 that ends with the first instant that is still open, or with now where that is before it, is the oldest that is looked at.
+    for (open, now, kept) in
+        [(130, 200, vec![121, 125]), (140, 130, vec![121, 125]), (125, 200, vec![119, 120, 121, 125]), (136, 200, vec![])]
+    {
+        let mut facts = facts(&[&[(119, 0), (120, 0), (121, 0), (125, 0)]]);
+        let series = facts.series_mut(0);
+        rules.fold(0, series, time(open), time(now), |_| None);
+        let left: Vec<i64> = series.marks().iter().map(|mark| mark.time.nanos()).collect();
+        assert_eq!(series.older, 4 - left.len() as u64, "all are counted");
+        assert_eq!(left, kept, "open from {open}, now {now}");
+    }
 }

@@ -141,11 +141,8 @@ fn gamma_fraction(a: f64, x: f64) -> f64 {
     (a * x.ln() - x - ln_gamma(a)).exp() * fraction.value
 }
 
-/// The regularised incomplete beta function `I_x(a, b)`, which is P(a negative binomial of size b is at least a).
+/// The regularised incomplete beta function `I_x(a, b)`, which is P(a negative binomial of size b is at least a), of x from 0 to 1.
 fn incomplete_beta(x: f64, a: f64, b: f64) -> f64 {
-    if x <= 0.0 || x >= 1.0 {
-        return if x <= 0.0 { 0.0 } else { 1.0 };
-    }
     let front = (ln_gamma(a + b) - ln_gamma(a) - ln_gamma(b) + a * x.ln() + b * (-x).ln_1p()).exp();
     if x < (a + 1.0) / (a + b + 2.0) { front * beta_fraction(x, a, b) / a } else { 1.0 - front * beta_fraction(1.0 - x, b, a) / b }
 }
@@ -311,5 +308,17 @@ mod tests {
     #[test]
     fn the_tail_of_hardly_any_count_keeps_its_digits() {
         close(Expectation { mean: 1e-9, dispersion: 2.0 }.at_least(1), 6.931_471_803_197e-10, 1e-10);
+    }
+
+    /// Where the mean is lost beside the size, or the size beside the mean, nothing and everything comes.
+    #[test]
+    fn the_ends_of_the_beta_function_are_nothing_and_all() {
+        for (a, b) in [(1.0, 1.0), (3.0, 0.5), (1.0, 1e-17), (1e5, 1e5)] {
+            assert_eq!(
+                (incomplete_beta(0.0, a, b).to_bits(), incomplete_beta(1.0, a, b).to_bits()),
+                (0.0_f64.to_bits(), 1.0_f64.to_bits())
+            );
+        }
+        close(incomplete_beta(0.5, 3.0, 2.0), 0.3125, 1e-12);
     }
 }

@@ -1,6 +1,7 @@
 //! Small symmetric systems of equations.
 
-/// The inverse of a symmetric positive definite matrix of `size` rows, row by row; `None` when it is not positive definite (Cholesky).
+/// The inverse of a symmetric positive definite matrix of `size` rows, row by row; `None` when it is not positive definite (Cholesky). Of the matrix, only the lower
+/// triangle is looked at.
 pub(super) fn inverse(matrix: &[f64], size: usize) -> Option<Vec<f64>> {
     let lower = cholesky(matrix, size)?;
     let mut inverse = vec![0.0; size * size];
@@ -15,7 +16,7 @@ pub(super) fn inverse(matrix: &[f64], size: usize) -> Option<Vec<f64>> {
     Some(inverse)
 }
 
-/// Solves `matrix * x = right` in place of `right`; `None` when the matrix is not positive definite.
+/// Solves `matrix * x = right` in place of `right`; `None` when the matrix is not positive definite. Of the matrix, only the lower triangle is looked at.
 pub(super) fn solve(matrix: &[f64], size: usize, right: &mut [f64]) -> Option<()> {
     let lower = cholesky(matrix, size)?;
     substitute(&lower, size, right);

@@ -228,7 +228,7 @@ impl Rows {
         self.finish(weights, coefficients)
     }
 
-    /// The information matrix and the gradient at `coefficients`.
+    /// The lower triangle of the information matrix, and the gradient, at `coefficients`.
     fn equations(&self, weights: &[f64], coefficients: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let width = self.width;
         let mut information = vec![0.0; width * width];
@@ -246,9 +246,6 @@ impl Rows {
         for column in 0..width {
             gradient[column] -= self.precisions[column] * coefficients[column];
             information[column * width + column] += self.precisions[column];
-            for other in 0..column {
-                information[other * width + column] = information[column * width + other];
-            }
         }
         (information, gradient)
     }

@@ -107,3 +107,11 @@ fn signals_before_a_complaint() {
         assert_eq!(states.complaint_risk.name(), expected);
     }
 }
+
+#[test]
+fn margins_are_what_lies_between_a_score_and_where_it_is_high() {
+    let known = Evidence { high: 0.5, attitude: Some(0.75), activity: 0.25, buying: 0.125, ..evidence() };
+    assert_eq!((known.attitude_margin(), known.behaviour_margin()), (Some(0.25), -0.25));
+    let unknown = Evidence { attitude: None, buying: 1.0, ..known };
+    assert_eq!((unknown.attitude_margin(), unknown.behaviour_margin()), (None, 0.5));
+}

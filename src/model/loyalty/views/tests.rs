@@ -53,6 +53,8 @@ fn channels_are_told_with_their_days() {
     assert_eq!(channels(0, 2), BTreeMap::from([("app", 1), ("web", 2)]), "two views of one day are one");
     assert_eq!(channels(3, 3), BTreeMap::from([("shop", 1)]));
     assert_eq!(channels(4, 9), BTreeMap::new());
+    let days = |channel: &str| views.days_of(Dimension::Channel, channel, Day::from_number(0), Day::from_number(2));
+    assert_eq!(["web", "app", "shop", "tea", "nowhere"].map(days), [2, 1, 0, 0, 0], "the shop came later, and tea is no channel");
 }
 
 #[test]
