@@ -111,6 +111,10 @@ mod tests {
             pending: vec![(day, Money::from_millionths(2))],
         };
         let bytes = Envelope::Transfer(Box::new(Transfer::Arrive(Box::new(arrival)))).encode().expect("encodes");
-        assert_eq!((VERSION, bytes.len(), crc32fast::hash(&bytes)), (6, 122, 2_801_885_067), "if fields changed: raise the version, then this");
+        assert_eq!(
+            (VERSION, bytes.len(), crc32fast::hash(&bytes)),
+            (6, 122, 2_801_885_067),
+            "if fields changed: raise the version, then this"
+        );
     }
 }

@@ -95,6 +95,10 @@ mod tests {
     fn bytes_of_this_version() {
         let bytes: Vec<u8> =
             partials().into_iter().flat_map(|partial| encode(&Told { lineage: "11".into(), partial }).expect("encodes")).collect();
-        assert_eq!((VERSION, bytes.len(), crc32fast::hash(&bytes)), (2, 258, 404_879_253), "if fields changed: raise the version, then this");
+        assert_eq!(
+            (VERSION, bytes.len(), crc32fast::hash(&bytes)),
+            (2, 258, 404_879_253),
+            "if fields changed: raise the version, then this"
+        );
     }
 }
