@@ -90,6 +90,7 @@ mod tests {
         }
         assert_eq!(masks.state(119), Lifecycle::Dormant);
         assert_eq!(masks.state(120), Lifecycle::Absent);
+        assert_eq!(masks.next_change(59), Some(60));
         assert_eq!(masks.next_change(60), Some(90));
         assert_eq!(masks.next_change(90), Some(120));
         assert_eq!(masks.next_change(120), None);

@@ -185,6 +185,23 @@ fn what_is_decided_at_a_close_counts_events_up_to_that_day() {
 }
 
 #[test]
+fn revenue_to_date_falls_on_the_day_of_a_return() {
+    let mut bench = Bench::new(EngineSettings::default());
+    for (user, units) in [("a", 100), ("b", 50), ("c", 25), ("d", 15), ("e", 10)] {
+        bench.take(&order(user, "o", "2026-01-01", units));
+    }
+    let amount = Some(Money::from_millionths(60_000_000));
+    let returned = Facts::Return(ReturnFacts { order_id: "o".into(), amount });
+    bench.take(&Event { facts: returned, ..event("a", EventType::OrderReturned, "2026-01-02") });
+    bench.active("z", "2026-01-04");
+    // The best of five buyers has 100 of 200, and then, being another one, 50 of 140.
+    for (on, share) in [("2026-01-01", 0.5), ("2026-01-02", 50.0 / 140.0)] {
+        let found = bench.metric("all", on)["top20_revenue_share"].as_f64().expect("decided");
+        assert!((found - share).abs() < 0.005, "{found} on {on}");
+    }
+}
+
+#[test]
 fn a_deletion_removes_the_user_and_blocks_stragglers() {
     for (past, dau_after) in [(DeletionPast::Keep, 2), (DeletionPast::Decrement, 1)] {
         let mut bench = Bench::new(EngineSettings { deletion_past: past, ..EngineSettings::default() });

@@ -186,6 +186,18 @@ mod tests {
     }
 
     #[test]
+    fn a_cell_has_the_orders_and_the_money_of_all_its_buyers() {
+        let money = |units: i128| Money::from_millionths(units * 1_000_000);
+        let mut buyers = Buyers::default();
+        for buyer in [(0, 10, money(1_000)), (0, 10, money(1_000)), (0, 10, money(1_000)), (40, 2, money(300))] {
+            buyers.count(buyer);
+        }
+        let grid = buyers.grid(&buyers.cuts().expect("buyers"));
+        let cells: Vec<_> = grid.into_iter().flatten().filter(|cell| cell.0 > 0).collect();
+        assert_eq!(cells, [(1, 2, money(300)), (3, 30, money(3_000))]);
+    }
+
+    #[test]
     fn tiers_do_not_depend_on_the_unit_of_money() {
         for unit in [10_000, 1_000_000, 1_000_000_000] {
             let mut buyers = Buyers::default();

@@ -213,3 +213,15 @@ fn the_first_three_order_days_are_distinct_whatever_is_folded() {
         assert_eq!(days(&folded), [Some(3), Some(10), Some(20)], "fold before {fold}");
     }
 }
+
+#[test]
+fn the_last_stretch_of_loyalty_ends_when_the_streak_lapses() {
+    let days = |purchases: &Purchases, from: i32| {
+        let stretches = RULE.loyal_days(purchases, Day::from_number(from));
+        stretches.iter().map(|(first, last)| (first.number(), last.number())).collect::<Vec<_>>()
+    };
+    let purchases = with(&[(0, "a"), (10, "b"), (20, "c")]);
+    assert_eq!(days(&purchases, 0), [(20, 200)], "180 days after the last order");
+    assert_eq!(days(&purchases, 200), [(200, 200)]);
+    assert_eq!(days(&purchases, 201), []);
+}
