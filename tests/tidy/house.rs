@@ -18,9 +18,9 @@ fn places_that_the_map_and_the_lists_name_exist() {
             let is_path = code.contains('/') && !code.starts_with(['/', '.', '-']) && !code.contains("://");
             let is_file = [".rs", ".toml", ".md", ".sh", ".js", ".json"].iter().any(|ending| code.ends_with(ending));
             if is_path && (is_file || code.ends_with('/') || !code.contains('.')) {
-                let is_there = ["", "src", "scripts", "src/cli", "tests/http"].iter().any(|folder| root().join(folder).join(code).exists());
+                let is_there = ["", "src", "src/io", "src/model", "scripts"].iter().any(|folder| root().join(folder).join(code).exists());
                 // A module that is a file, and what a run makes.
-                let is_module = root().join("src").join(format!("{code}.rs")).exists();
+                let is_module = ["src", "src/io"].iter().any(|folder| root().join(folder).join(format!("{code}.rs")).exists());
                 assert!(is_there || is_module || code.starts_with("target/"), "{document} names {code}, which is not there");
                 found += 1;
             }
@@ -68,6 +68,8 @@ fn dependencies_between_floors_go_down() {
         let whole = root().join("src").join(format!("{floor}.rs"));
         for path in files(&root().join("src").join(floor), ".rs").into_iter().chain([whole]) {
             let text = std::fs::read_to_string(&path).expect("read");
+            // Unit tests may read their settings as users write them.
+            let text = text.split("#[cfg(test)]").next().unwrap_or_default();
             for upper in above {
                 let looks_up = text.contains(&format!("crate::{upper}::")) || text.contains(&format!("use crate::{upper};"));
                 assert!(!looks_up, "{} looks up to {upper}", path.display());
