@@ -63,11 +63,12 @@ tried="$(mktemp -d)"
 trap 'rm -rf "$tried"' EXIT
 (cd "$target/dist" && sha256sum --check --quiet "$name.tar.gz.sha256")
 tar --extract --gzip --file "$archive" --directory "$tried"
+# One after the other by `&&`: in a condition, bash goes on after what failed.
 (
-    cd "$tried/$name"
-    bin/stickiness check --config config/examples/cdnow.toml >/dev/null
-    bin/stickiness generate --events 1000 --users 50 --days 40 --output "$tried/events.ndjson"
-    bin/stickiness replay --output "$tried/out" "$tried/events.ndjson" >/dev/null
-    [[ -s "$tried/out/metrics.ndjson" ]]
+    cd "$tried/$name" &&
+        bin/stickiness check --offline --config config/examples/cdnow.toml >/dev/null &&
+        bin/stickiness generate --events 1000 --users 50 --days 40 --output "$tried/events.ndjson" &&
+        bin/stickiness replay --output "$tried/out" "$tried/events.ndjson" >"$tried/told" 2>&1 &&
+        [[ -s "$tried/out/metrics.ndjson" ]]
 ) || fail "what was packed does not run"
 echo "$archive: $(stat --format=%s "$archive") bytes, sha256 $(cut -d ' ' -f 1 "$archive.sha256")"
