@@ -27,7 +27,7 @@ fn engine(partition: u32, ids: &[&str], settings: EngineSettings) -> PartitionEn
 /// An id that belongs to the first partition of two, and to the third of four where it is one that moves.
 fn id(moves: bool) -> String {
     let fits = |id: &String| partition_of(id.as_bytes(), 2) == 0 && partition_of(id.as_bytes(), 4) == if moves { 2 } else { 0 };
-    (0..).map(|number| format!("u{number}")).find(fits).expect("one in four")
+    (0..1_000).map(|number| format!("u{number}")).find(fits).expect("one in four")
 }
 
 /// What comes of two more partitions.
