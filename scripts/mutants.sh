@@ -208,7 +208,8 @@ begin() {
     # A run that was interrupted leaves a mutant in the copy.
     cp -r "$home/unmutated/." "$crate/"
     [[ -s "$work/sample.txt" ]] || draw_sample
-    (cd "$crate" && cargo test --lib -- --skip "$slow_test") >"$home/baseline.log" 2>&1 ||
+    # shellcheck disable=SC2086 # options, several of them: where they are not taken, no mutant would be missed
+    (cd "$crate" && cargo test --lib -- $fail_fast --skip "$slow_test") >"$home/baseline.log" 2>&1 ||
         { echo "tests fail without a mutant: $home/baseline.log" >&2 && exit 1; }
 }
 

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use stickiness::engine::effect::Admission;
 use stickiness::engine::partition::{PartitionEngine, Placement};
 use stickiness::engine::settings::EngineSettings;
-use stickiness::model::event::{ActivityFacts, ComplaintDetails, ComplaintFacts, Event, EventType, Facts, Noted, OrderFacts, SurveyFacts};
+use stickiness::model::event::{
+    ActivityFacts, AttributeRating, ComplaintDetails, ComplaintFacts, Event, EventType, Facts, Noted, OrderFacts, SurveyDetails,
+    SurveyFacts,
+};
+use stickiness::model::loyalty::settings::LoyaltySettings;
 use stickiness::model::money::Money;
 use stickiness::model::time::{Calendar, EventTime};
 use stickiness::wire::records;
@@ -158,6 +162,46 @@ fn view(number: i64, facts: Facts<'static>) -> Event<'static> {
         time: EventTime::from_millis(START + number * HOUR / 50),
         facts,
         breakdowns: Vec::new(),
+    }
+}
+
+#[test]
+fn an_own_offer_is_followed_by_an_order_after_it_and_not_by_one_of_its_instant() {
+    for (at, following) in [("2026-03-01T12:00:00Z", 0.0), ("2026-03-01T12:00:00.001Z", 1.0), ("2026-02-28", 0.0)] {
+        let mut bench = Bench::new(EngineSettings::default());
+        let seen = Noted::Campaign { campaign: "spring".into(), arm: "card".into(), reward_granted: false };
+        bench.take(&with_id("s", Event { facts: Facts::Noted(Box::new(seen)), ..event("a", EventType::CampaignExposed, "2026-03-01") }));
+        bench.take(&order("1", at, "north", true));
+        let profile = bench.engine.profile_on("a", day("2026-04-01")).expect("known").loyalty;
+        assert_eq!((profile.offers_90d, profile.offer_following), (1, Some(following)), "ordered at {at}");
+    }
+}
+
+#[test]
+fn peers_are_those_met_within_the_days_of_views_and_interactions_those_of_thirty() {
+    let settings = LoyaltySettings { view_days: 60, ..LoyaltySettings::default() };
+    let mut bench = Bench::new(EngineSettings { loyalty: settings, ..EngineSettings::default() });
+    for (peer, at) in [("ann", "2026-01-01"), ("ben", "2026-01-02"), ("cy", "2026-01-31"), ("ben", "2026-02-01"), ("", "2026-02-02")] {
+        let met = Noted::Social { peer: peer.into(), kind: "".into() };
+        bench.take(&with_id(at, Event { facts: Facts::Noted(Box::new(met)), ..event("a", EventType::SocialInteraction, at) }));
+    }
+    // The 60 days that end on 2026-03-02 begin with 2026-01-02, the 30 with 2026-02-01.
+    let profile = bench.engine.profile_on("a", day("2026-03-02")).expect("known").loyalty;
+    assert_eq!((profile.peers, profile.interactions_30d), (2, 2), "ann was met before, and who has no name is nobody");
+    let profile = bench.engine.profile_on("a", day("2026-03-03")).expect("known").loyalty;
+    assert_eq!((profile.peers, profile.interactions_30d), (2, 1), "ben was met again");
+}
+
+#[test]
+fn a_comparison_with_a_competitor_speaks_for_180_days() {
+    let rated = AttributeRating { attribute: "taste".into(), importance: Some(2.0), rating: Some(5.0), competitor_rating: Some(3.0) };
+    let details = Some(Box::new(SurveyDetails { attributes: vec![rated], ..SurveyDetails::default() }));
+    let facts = Facts::Survey(SurveyFacts { details, ..SurveyFacts::default() });
+    let mut bench = Bench::new(EngineSettings::default());
+    bench.take(&with_id("s", Event { facts, ..event("a", EventType::SurveyResponse, "2026-01-01") }));
+    // 2 x (5 - 3) of 4 x 2; the 180 days that end on 2026-06-29 begin with 2026-01-01.
+    for (on, attitude) in [("2026-01-01", Some(0.5)), ("2026-06-29", Some(0.5)), ("2026-06-30", None)] {
+        assert_eq!(bench.engine.profile_on("a", day(on)).expect("known").loyalty.relative_attitude, attitude, "on {on}");
     }
 }
 

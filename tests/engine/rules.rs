@@ -304,3 +304,28 @@ when = { all = [{ count = "activity", over = "90d" }, { field = "holiday_in_days
     said.sort_by_key(|said| said.split(' ').nth(3).map(str::to_owned));
     assert_eq!(said, expected);
 }
+
+#[test]
+fn who_is_in_one_of_some_states_belongs_to_a_segment_and_what_is_not_known_is_none() {
+    let text = r#"
+[[segments]]
+name = "away"
+when = { field = "lifecycle_30d", is = ["dormant", "absent"] }
+[[segments]]
+name = "loyal"
+when = { field = "loyal", is = "true" }
+[[segments]]
+name = "northern"
+when = { field = "favourite_brand", is = "north" }
+"#;
+    let mut bench = bench(text);
+    for (id, at) in [("1", "2026-01-01"), ("2", "2026-01-02"), ("3", "2026-01-03")] {
+        bench.take(&crate::scenarios::order("a", id, at, 10));
+    }
+    assert_eq!(said(&mut bench), ["a segment null>loyal 2026-01-03 event"]);
+    bench.engine.close_through(day("2026-03-10"));
+    assert_eq!(said(&mut bench), ["a segment null>away 2026-02-02 clock"], "dormant then, and absent a month later");
+    bench.active("a", "2026-03-11");
+    assert_eq!(said(&mut bench), ["a segment away>null 2026-03-11 event"]);
+    assert_eq!(segments(&bench), ["loyal"]);
+}

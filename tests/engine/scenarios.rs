@@ -185,6 +185,18 @@ fn what_is_decided_at_a_close_counts_events_up_to_that_day() {
 }
 
 #[test]
+fn records_begin_with_the_first_active_day() {
+    let excluded_types = vec!["order_placed".to_owned()];
+    let mut bench = Bench::new(EngineSettings { excluded_types, ..EngineSettings::default() });
+    bench.take(&order("a", "o", "2026-01-02", 10));
+    bench.active("a", "2026-01-04");
+    bench.active("b", "2026-01-06");
+    bench.metric("all", "2026-01-06");
+    let published: Vec<String> = bench.aggregator.take_changed().iter().map(|metric| metric.day.to_string()).collect();
+    assert_eq!(published, ["2026-01-04", "2026-01-05", "2026-01-06"]);
+}
+
+#[test]
 fn revenue_to_date_falls_on_the_day_of_a_return() {
     let mut bench = Bench::new(EngineSettings::default());
     for (user, units) in [("a", 100), ("b", 50), ("c", 25), ("d", 15), ("e", 10)] {

@@ -35,6 +35,8 @@ fn ranges_and_properties() {
     assert_eq!([10.0, 10.1].map(|number| open.contains(number)), [false, true]);
     let closed = Range { low: Some(End { at: 1.0, included: true }), high: Some(End { at: 2.0, included: true }) };
     assert_eq!([0.9, 1.0, 2.0, 2.1].map(|number| closed.contains(number)), [false, true, true, false]);
+    let below = Range { low: None, high: Some(End { at: 10.0, included: false }) };
+    assert_eq!([9.9, 10.0, 10.1].map(|number| below.contains(number)), [true, false, false]);
     let test = PropertyTest::In(closed);
     assert_eq!(["1.5", "3", "no", "NaN", "inf"].map(|text| test.accepts(text)), [true, false, false, false, false]);
     let filter = EventFilter { types: vec!["activity".into()], properties: vec![("plan".into(), PropertyTest::OneOf(vec!["pro".into()]))] };
