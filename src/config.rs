@@ -7,6 +7,7 @@ mod churn;
 mod counting;
 mod duration;
 mod input;
+pub mod internal_topics;
 mod log;
 mod loyalty;
 mod mistakes;
@@ -170,6 +171,14 @@ pub struct KafkaSettings {
     pub repartition: bool,
     /// Properties of the client library, none of which is owned by the service.
     pub properties: ClientProperties,
+}
+
+impl KafkaSettings {
+    /// The topic whose records the engines count: the input, or the internal log that everything is forwarded to.
+    #[must_use]
+    pub fn counted_topic(&self) -> String {
+        if self.repartition { internal_topics::log_topic(&self.group_id) } else { self.inputs.first().cloned().unwrap_or_default() }
+    }
 }
 
 /// Properties that are passed to the Kafka client library as they are. Printing redacts the secret ones.

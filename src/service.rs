@@ -21,7 +21,7 @@ use crate::io::aggregation::{self, MetricsBoard};
 use crate::io::backfill::BackfillError;
 use crate::io::clock::Stopwatch;
 use crate::io::counting::EngineProcessors;
-use crate::io::forwarding::{Forwarders, forwarding_group, log_topic};
+use crate::io::forwarding::{Forwarders, forwarding_group};
 use crate::io::http::View;
 use crate::io::input::InputReader;
 use crate::io::kafka::connection::{Connection, RefusedProperties};
@@ -35,7 +35,7 @@ use crate::io::snapshots::{KeptName, SnapshotError, Snapshots};
 use crate::io::traces::Traces;
 use crate::io::webhooks::SecretError;
 use crate::io::worker::{
-    Beginning, FrozenInsights, FrozenShare, Guarantee, Processors, Pulse, Query, Worker, WorkerError, WorkerParts, WorkerSettings,
+    Beginning, FrozenInsights, FrozenShare, Processors, Pulse, Query, Worker, WorkerError, WorkerParts, WorkerSettings,
 };
 use crate::model::time::{Day, UnknownTimeZone};
 use crate::wire::insights::share::Share;
@@ -294,7 +294,7 @@ impl Service {
         let engines = EngineProcessors::new(&common.settings, &common.models, &reader)?;
         let kafka = &common.settings.kafka;
         let engines =
-            Stage::new(&common, engines, &kafka.group_id, &counted_topic(&common.settings), Arc::clone(&common.observations), true)?;
+            Stage::new(&common, engines, &kafka.group_id, &common.settings.kafka.counted_topic(), Arc::clone(&common.observations), true)?;
         service.start_stage(threads, &engines)?;
         for input in kafka.inputs.iter().filter(|_| kafka.repartition) {
             let observations = Arc::new(Observations::beside(&common.observations));
@@ -448,10 +448,7 @@ fn worker_settings(settings: &Settings, (group_id, topic): (&str, &str), transac
         group_id: group_id.to_owned(),
         topic: topic.to_owned(),
         transactional_id: transactional_id.to_owned(),
-        guarantee: match settings.delivery.guarantee {
-            config::Guarantee::ExactlyOnce => Guarantee::ExactlyOnce,
-            config::Guarantee::AtLeastOnce => Guarantee::AtLeastOnce,
-        },
+        guarantee: settings.delivery.guarantee,
         commit_interval: settings.delivery.commit_interval,
         partials_interval: PARTIALS_INTERVAL,
         output_limit: OUTPUT_LIMIT,
@@ -461,12 +458,6 @@ fn worker_settings(settings: &Settings, (group_id, topic): (&str, &str), transac
         beginning: Beginning::Unheard,
         partitions: None,
     }
-}
-
-/// The topic whose records the engines count: the input, or the internal log that everything is forwarded to.
-fn counted_topic(settings: &Settings) -> String {
-    let kafka = &settings.kafka;
-    if kafka.repartition { log_topic(&kafka.group_id) } else { kafka.inputs.first().cloned().unwrap_or_default() }
 }
 
 fn supervise_aggregator(common: &Common) {

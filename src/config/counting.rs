@@ -11,8 +11,9 @@ use crate::engine::settings::{Breakdown, DeletionPast, EngineSettings};
 use crate::model::event::EventType;
 use crate::model::time::Day;
 
-/// Days of activity that an engine holds for each user.
-const DAYS_HELD: u16 = 128;
+/// The most days that the longest window and the late horizon may be together. (The days that are held of a user are more, for merges that come late:
+/// docs/decisions/0004.)
+const LONGEST_REACH: u16 = 128;
 /// Days that the two 30-day windows of a day's lifecycle reach back.
 const LIFECYCLE_DAYS: u16 = 60;
 
@@ -50,12 +51,12 @@ fn time(section: Section<'_>, engine: &mut EngineSettings) -> (Day, Duration) {
         Err(_) => section.mistake("time_zone", "must be the IANA name of a time zone, such as \"UTC\" or \"Europe/Berlin\""),
     }
     let earliest = earliest(&section);
-    engine.mau_days = section.whole("mau_days", 1..=DAYS_HELD, engine.mau_days);
-    engine.late_horizon_days = section.whole("late_horizon_days", 0..=DAYS_HELD - LIFECYCLE_DAYS, engine.late_horizon_days);
+    engine.mau_days = section.whole("mau_days", 1..=LONGEST_REACH, engine.mau_days);
+    engine.late_horizon_days = section.whole("late_horizon_days", 0..=LONGEST_REACH - LIFECYCLE_DAYS, engine.late_horizon_days);
     let held = engine.mau_days.max(LIFECYCLE_DAYS) + engine.late_horizon_days;
-    if held > DAYS_HELD {
-        let longest = DAYS_HELD - engine.mau_days.max(LIFECYCLE_DAYS);
-        let sum = format!("max({LIFECYCLE_DAYS}, time.mau_days) + time.late_horizon_days is {held}, at most {DAYS_HELD} are allowed");
+    if held > LONGEST_REACH {
+        let longest = LONGEST_REACH - engine.mau_days.max(LIFECYCLE_DAYS);
+        let sum = format!("max({LIFECYCLE_DAYS}, time.mau_days) + time.late_horizon_days is {held}, at most {LONGEST_REACH} are allowed");
         section.mistake("mau_days", format!("{sum}: with it, time.late_horizon_days may be {longest}"));
     }
     engine.grace_ms = millis(section.duration("grace", "0s"..="30d", "1h"));

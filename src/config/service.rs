@@ -8,6 +8,7 @@ use std::time::Duration;
 use toml::Value;
 use url::Url;
 
+use super::internal_topics::internal_topics;
 use super::mistakes::did_you_mean;
 use super::registry::registry;
 use super::section::Section;
@@ -79,11 +80,6 @@ pub(super) fn kafka(section: Section<'_>) -> KafkaSettings {
 
 /// The longest `kafka.group_id`: with the longest ending of an internal topic it is as long as a topic's name may be.
 const LONGEST_GROUP_ID: usize = 249 - ".aggregator".len();
-
-/// The topics that the service keeps for itself.
-fn internal_topics(group_id: &str) -> [String; 4] {
-    ["partials", "aggregator", "events", "model"].map(|ending| format!("{group_id}.{ending}"))
-}
 
 fn client_properties(section: &Section<'_>) -> BTreeMap<String, String> {
     let mut properties = BTreeMap::new();

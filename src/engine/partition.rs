@@ -300,9 +300,9 @@ impl PartitionEngine {
     fn admit(&mut self, event: &Event<'_>, mark: Remembered, arrival: Option<EventTime>) -> Result<Option<Slot>, Admission> {
         let day = mark.day;
         let settings = &self.state.settings;
-        if arrival.is_some_and(|arrival| event.time > arrival.plus_nanos(settings.future_tolerance_ms.saturating_mul(1_000_000))) {
-            let detail = format!("{} is more than {} ms after its arrival", event.time, settings.future_tolerance_ms);
-            return Err(Admission::Rejected(Rejection::new(Reason::Future, detail)));
+        let future = arrival.and_then(|arrival| Rejection::of_future(event.time, arrival, settings.future_tolerance_ms));
+        if let Some(rejection) = future {
+            return Err(Admission::Rejected(rejection));
         }
         let slot = self.state.population.find(&event.user_id);
         if let Some(to) = slot.and_then(|slot| self.state.population.moved_to(slot)) {

@@ -20,7 +20,6 @@ use serde_json::Value;
 use self::histories::Histories;
 use self::scoring::Scoring;
 use super::clock::Stopwatch;
-use super::counting::partials_topic;
 use super::failpoint::{Place, pass};
 use super::kafka::connection::Connection;
 use super::kafka::consumer::{ConsumeError, GroupConsumer, GroupEvent};
@@ -29,9 +28,10 @@ use super::kafka::reader::TopicReader;
 use super::kafka::{Outgoing, Record};
 use super::observations::Observations;
 use super::publication::Publication;
-use super::refitting::{ModelBoard, ModelFollower, Refitting, model_topic, read_models};
+use super::refitting::{ModelBoard, ModelFollower, Refitting, read_models};
 use super::worker::Pulse;
 use crate::config::Settings;
+use crate::config::internal_topics::{election_topic, model_topic, partials_topic};
 use crate::engine::aggregator::{ALL, Aggregator, Metric};
 use crate::engine::settings::EngineSettings;
 use crate::model::partition::partition_of;
@@ -51,12 +51,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// How long the last figures are read when the service stops.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-
-/// The topic whose one partition elects the aggregator. It never has a record.
-#[must_use]
-pub fn election_topic(group_id: &str) -> String {
-    format!("{group_id}.aggregator")
-}
 
 /// Why the aggregator ended before it was told to. Another may go on.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::failpoint::{Place, pass};
-use super::forwarding::log_topic;
 use super::input::InputReader;
 use super::kafka::Record;
 use super::kafka::metadata::Lineage;
@@ -13,6 +12,7 @@ use super::observations::PartitionSize;
 use super::refitting::ModelBoard;
 use super::worker::{Cause, Destination, Frozen, FrozenInsights, Outputs, Processor, Processors, TopicIndex, Undecodable};
 use crate::config::Settings;
+use crate::config::internal_topics::partials_topic;
 use crate::engine;
 use crate::engine::effect::{Admission, Effect, RiskChange, Transition};
 use crate::engine::models::Switch;
@@ -27,6 +27,7 @@ use crate::model::event::Event;
 use crate::model::rejection::{Reason, Rejection};
 use crate::model::rules::properties;
 use crate::model::time::{Calendar, EventTime, UnknownTimeZone};
+use crate::wire::dead_letter;
 use crate::wire::decode::Decoder;
 use crate::wire::envelope::{Envelope, Forwarded};
 use crate::wire::partials::{self, Told};
@@ -42,12 +43,6 @@ const LOG: TopicIndex = TopicIndex(5);
 
 /// Users of a partition that are looked at ahead of a close at each commit: some 10 ms of work.
 const USERS_AHEAD: u32 = 10_000;
-
-/// The internal topic on which partitions tell the aggregator their figures.
-#[must_use]
-pub fn partials_topic(group_id: &str) -> String {
-    format!("{group_id}.partials")
-}
 
 /// What all partitions of a process share.
 struct Shared {
@@ -71,9 +66,7 @@ impl EngineProcessors {
     /// Models that are on the board take over in time.
     pub fn new(settings: &Settings, models: &Arc<ModelBoard>, reader: &Arc<InputReader>) -> Result<Self, UnknownTimeZone> {
         let calendar = Arc::new(Calendar::new(&settings.engine.time_zone)?);
-        let internal = settings.kafka.repartition;
-        let input = settings.kafka.inputs.first().cloned().unwrap_or_default();
-        let topic = if internal { log_topic(&settings.kafka.group_id) } else { input };
+        let (internal, topic) = (settings.kafka.repartition, settings.kafka.counted_topic());
         let (settings, decoder) = (settings.clone(), settings.decoder());
         let shared = Shared { settings, models: Arc::clone(models), decoder, reader: Arc::clone(reader), calendar, topic, internal };
         Ok(Self { shared: Arc::new(shared) })
@@ -457,13 +450,7 @@ pub(super) fn push_dead_letter(
     record: &Record<'_>,
     rejection: &Rejection,
 ) -> &'static str {
-    let own = [
-        ("stickiness.reason", rejection.reason.name().as_bytes().to_vec()),
-        ("stickiness.detail", rejection.detail.clone().into_bytes()),
-        ("stickiness.topic", topic.as_bytes().to_vec()),
-        ("stickiness.partition", record.partition.to_string().into_bytes()),
-        ("stickiness.offset", record.offset.to_string().into_bytes()),
-    ];
+    let own = dead_letter::headers(rejection.reason.name(), &rejection.detail, (topic, record.partition, record.offset));
     let original = record.headers.all().into_iter().filter(|(name, _)| !name.starts_with("stickiness."));
     let original = original.map(|(name, value)| (Cow::Owned(name.to_owned()), value.to_vec()));
     let headers = own.map(|(name, value)| (Cow::Borrowed(name), value)).into_iter().chain(original).collect();

@@ -7,6 +7,7 @@ use super::kafka::Record;
 use super::kafka::metadata::Lineage;
 use super::worker::{Destination, Frozen, Outputs, Processor, Processors, TopicIndex, Undecodable};
 use crate::config::Settings;
+use crate::config::internal_topics::log_topic;
 use crate::model::event::Event;
 use crate::model::rejection::{Reason, Rejection};
 use crate::model::time::EventTime;
@@ -15,12 +16,6 @@ use crate::wire::envelope::{Envelope, Forwarded};
 
 const LOG: TopicIndex = TopicIndex(0);
 const DEAD_LETTERS: TopicIndex = TopicIndex(1);
-
-/// The internal log, keyed by user.
-#[must_use]
-pub fn log_topic(group_id: &str) -> String {
-    format!("{group_id}.events")
-}
 
 /// The consumer group that reads an input topic to forward it.
 #[must_use]
@@ -32,7 +27,7 @@ pub fn forwarding_group(group_id: &str, input: &str) -> String {
 struct Shared {
     decoder: Decoder,
     reader: Arc<InputReader>,
-    future_tolerance_nanos: i64,
+    future_tolerance_ms: i64,
     input: String,
     topics: Vec<String>,
 }
@@ -47,9 +42,9 @@ impl Forwarders {
     #[must_use]
     pub fn new(settings: &Settings, input: &str, reader: &Arc<InputReader>) -> Self {
         let topics = vec![log_topic(&settings.kafka.group_id), settings.topics.dead_letters.clone()];
-        let future_tolerance_nanos = settings.engine.future_tolerance_ms.saturating_mul(1_000_000);
+        let future_tolerance_ms = settings.engine.future_tolerance_ms;
         let (decoder, reader) = (settings.decoder(), Arc::clone(reader));
-        Self { shared: Arc::new(Shared { decoder, reader, future_tolerance_nanos, input: input.to_owned(), topics }) }
+        Self { shared: Arc::new(Shared { decoder, reader, future_tolerance_ms, input: input.to_owned(), topics }) }
     }
 }
 
@@ -86,12 +81,9 @@ impl Forwarder {
     /// The event that a value is, if its shape and arrival let it through.
     fn check<'r>(&self, record: &Record<'_>, value: &'r [u8]) -> Result<Event<'r>, Rejection> {
         let event = self.shared.decoder.decode_json(value)?;
-        let latest = record.timestamp_ms.map(|arrival| EventTime::from_millis(arrival).plus_nanos(self.shared.future_tolerance_nanos));
-        if latest.is_some_and(|latest| event.time > latest) {
-            let tolerance = self.shared.future_tolerance_nanos / 1_000_000;
-            return Err(Rejection::new(Reason::Future, format!("{} is more than {tolerance} ms after its arrival", event.time)));
-        }
-        Ok(event)
+        let arrival = record.timestamp_ms.map(EventTime::from_millis);
+        let future = arrival.and_then(|arrival| Rejection::of_future(event.time, arrival, self.shared.future_tolerance_ms));
+        future.map_or(Ok(event), Err)
     }
 
     fn forward(&mut self, record: &Record<'_>, outputs: &mut Outputs) -> Result<(), Rejection> {

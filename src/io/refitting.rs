@@ -22,12 +22,6 @@ use crate::model::churn::refit::{Accepted, FittedModel, Kept, refit};
 use crate::model::churn::settings::ChurnSettings;
 use crate::wire::model::PublishedModel;
 
-/// The internal topic on which models are published.
-#[must_use]
-pub fn model_topic(group_id: &str) -> String {
-    format!("{group_id}.model")
-}
-
 /// The newest published model of each process.
 #[derive(Debug, Default)]
 pub struct ModelBoard(RwLock<BTreeMap<ProcessKind, PublishedModel>>);

@@ -31,6 +31,7 @@ use super::observations::{Observations, WebhookKey};
 use super::publication::Publication;
 use super::worker::Pulse;
 use crate::config::{TopicNames, WebhookSettings};
+use crate::wire::dead_letter;
 use crate::wire::webhook::{Place, RecordKind, SigningSecret, UNDELIVERED, id};
 
 /// How long records are waited for before anything else is looked at.
@@ -324,15 +325,9 @@ impl<'p> Courier<'p> {
         };
         for (delivery, detail) in given_up() {
             let record = Outgoing { partition: -1, key: delivery.key.as_deref(), value: Some(delivery.as_published()) };
-            let (partition, offset) = (delivery.partition.to_string(), delivery.offset.to_string());
-            let headers: [(&str, &[u8]); 6] = [
-                ("stickiness.reason", UNDELIVERED.as_bytes()),
-                ("stickiness.detail", detail.as_bytes()),
-                ("stickiness.topic", self.topic.as_bytes()),
-                ("stickiness.partition", partition.as_bytes()),
-                ("stickiness.offset", offset.as_bytes()),
-                ("stickiness.webhook", settings.name.as_bytes()),
-            ];
+            let own = dead_letter::headers(UNDELIVERED, detail, (self.topic, delivery.partition, delivery.offset));
+            let own = own.iter().map(|(name, value)| (*name, value.as_slice()));
+            let headers: Vec<(&str, &[u8])> = own.chain([(dead_letter::WEBHOOK, settings.name.as_bytes())]).collect();
             producer.send_with_headers(&topics.dead_letters, &record, &headers)?;
         }
         producer.commit()?;

@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+pub use crate::config::Guarantee;
 pub use error::WorkerError;
 pub use outputs::{Cause, Destination, Header, Outputs, TopicIndex};
 pub use processor::{Frozen, FrozenInsights, Processor, Processors, Undecodable};
@@ -65,15 +66,6 @@ const HOUSEKEEPING: Duration = Duration::from_millis(500);
 const ENDS: Duration = Duration::from_millis(50);
 /// Bytes of outputs that force a commit.
 const OUTPUT_BYTES: usize = 32 * 1024 * 1024;
-
-/// What the service promises.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Guarantee {
-    /// Outputs and offsets in one transaction.
-    ExactlyOnce,
-    /// Outputs first, then offsets: a crash publishes some again.
-    AtLeastOnce,
-}
 
 /// How a worker runs.
 #[derive(Clone, Debug)]

@@ -19,6 +19,31 @@ use sha2::{Digest as _, Sha256};
 use super::hexadecimal::hexadecimal;
 use closed_form::{ClosedForm, Span};
 
+/// Gives the two values of an enum names.
+macro_rules! names {
+    ($enum:ident: $one:ident = $one_name:literal, $other:ident = $other_name:literal) => {
+        impl $enum {
+            /// Both values with their names.
+            pub const NAMES: [(Self, &'static str); 2] = [(Self::$one, $one_name), (Self::$other, $other_name)];
+
+            /// The name in settings and records.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    Self::$one => $one_name,
+                    Self::$other => $other_name,
+                }
+            }
+
+            /// The value of a name.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::NAMES.into_iter().find(|(_, known)| *known == name).map(|(value, _)| value)
+            }
+        }
+    };
+}
+
 /// What makes the days of a habit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -29,22 +54,7 @@ pub enum ProcessKind {
     Purchase,
 }
 
-impl ProcessKind {
-    /// Both processes with their names.
-    pub const NAMES: [(Self, &'static str); 2] = [(Self::Activity, "activity"), (Self::Purchase, "purchase")];
-
-    /// The name in settings and records.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        name_in(&Self::NAMES, self)
-    }
-
-    /// The process of a name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        from_name_in(&Self::NAMES, name)
-    }
-}
+names! { ProcessKind: Activity = "activity", Purchase = "purchase" }
 
 /// A model of how days of a process come and end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -56,22 +66,7 @@ pub enum ChurnModel {
     BgNbd,
 }
 
-impl ChurnModel {
-    /// All models with their names.
-    pub const NAMES: [(Self, &'static str); 2] = [(Self::MbgNbd, "mbg-nbd"), (Self::BgNbd, "bg-nbd")];
-
-    /// The name in settings and records.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        name_in(&Self::NAMES, self)
-    }
-
-    /// The model of a name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        from_name_in(&Self::NAMES, name)
-    }
-}
+names! { ChurnModel: MbgNbd = "mbg-nbd", BgNbd = "bg-nbd" }
 
 /// The unit of time that a model's parameters are in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -83,22 +78,9 @@ pub enum TimeUnit {
     Week,
 }
 
+names! { TimeUnit: Day = "day", Week = "week" }
+
 impl TimeUnit {
-    /// All units with their names.
-    pub const NAMES: [(Self, &'static str); 2] = [(Self::Day, "day"), (Self::Week, "week")];
-
-    /// The name in settings and records.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        name_in(&Self::NAMES, self)
-    }
-
-    /// The unit of a name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        from_name_in(&Self::NAMES, name)
-    }
-
     /// Days in one unit.
     #[must_use]
     pub fn days(self) -> f64 {
@@ -107,14 +89,6 @@ impl TimeUnit {
             Self::Week => 7.0,
         }
     }
-}
-
-fn name_in<T: Copy + PartialEq>(names: &[(T, &'static str)], wanted: T) -> &'static str {
-    names.iter().find(|(one, _)| *one == wanted).map_or("", |(_, name)| name)
-}
-
-fn from_name_in<T: Copy>(names: &[(T, &'static str)], wanted: &str) -> Option<T> {
-    names.iter().find(|(_, name)| *name == wanted).map(|(one, _)| *one)
 }
 
 /// The four parameters of either model, all positive: rates of users are Gamma(r, alpha), in days of the process per unit of time, and their

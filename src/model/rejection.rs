@@ -1,5 +1,7 @@
 //! Why an event was not accepted.
 
+use super::time::EventTime;
+
 /// The reason that a dead letter carries. Reasons are checked in the order of the variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
@@ -64,5 +66,12 @@ impl Rejection {
     #[must_use]
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
         Self { reason, detail: detail.into() }
+    }
+
+    /// Why an event of `time` is refused that arrived at `arrival`: it is dated later by more than so many milliseconds.
+    #[must_use]
+    pub fn of_future(time: EventTime, arrival: EventTime, tolerance_ms: i64) -> Option<Self> {
+        let is_future = time > arrival.plus_nanos(tolerance_ms.saturating_mul(1_000_000));
+        is_future.then(|| Self::new(Reason::Future, format!("{time} is more than {tolerance_ms} ms after its arrival")))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::preparation::{create_missing, topic_plans, wait_for_brokers};
-use super::{ServiceError, connection, counted_topic, reader, traces};
+use super::{ServiceError, connection, reader, traces};
 use crate::config::Settings;
 use crate::io::backfill::{self, Backfill, Report, Target};
 use crate::io::files::Input;
@@ -23,7 +23,7 @@ pub fn backfill(settings: &Settings, work: &Backfill, runtime: &tokio::runtime::
     if !work.dry_run {
         runtime.block_on(create_missing(settings, &connection, &topics))?;
     }
-    let log = counted_topic(settings);
+    let log = settings.kafka.counted_topic();
     let counts = topics.partition_counts()?;
     let missing = |topic: &str| ServiceError::MissingInput { topic: topic.to_owned(), brokers: connection.bootstrap_servers().to_owned() };
     if let Some(topic) = work.topics.iter().find(|topic| !counts.contains_key(*topic)) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::preparation::wait_for_brokers;
 use super::resharding::committed_metadata;
-use super::{ServiceError, connection, counted_topic, reader};
+use super::{ServiceError, connection, reader};
 use crate::config::Settings;
 use crate::io::counting::EngineProcessors;
 use crate::io::kafka::connection::{Connection, Isolation};
@@ -35,7 +35,7 @@ pub async fn keep(settings: &Settings, name: &KeptName) -> Result<Vec<Kept>, Ser
     refuse_repartition(settings)?;
     let connection = connection(settings)?;
     wait_for_brokers(&connection)?;
-    let (log, snapshots) = (counted_topic(settings), open(settings)?);
+    let (log, snapshots) = (settings.kafka.counted_topic(), open(settings)?);
     if !snapshots.kept_partitions(name).await?.is_empty() {
         let reason = format!(
             "there are snapshots kept as {name} already: choose another name, or remove {}/{log}/kept/{name} from the store",
@@ -59,7 +59,7 @@ async fn newest_state(
     snapshots: &Snapshots,
     partition: i32,
 ) -> Result<(SnapshotName, Vec<u8>), ServiceError> {
-    let (log, group_id) = (counted_topic(settings), &settings.kafka.group_id);
+    let (log, group_id) = (settings.kafka.counted_topic(), &settings.kafka.group_id);
     let missing = || ServiceError::Refused(format!("group `{group_id}` has no snapshot of partition {partition}: run the service first"));
     let mut attempts = 0..ATTEMPTS;
     loop {
@@ -80,7 +80,7 @@ async fn newest_state(
 /// Whether counting can go on from what is kept under a name, before anything is forgotten for it.
 pub(super) async fn check_kept(settings: &Settings, name: &KeptName, connection: &Connection) -> Result<(), ServiceError> {
     refuse_repartition(settings)?;
-    let (log, snapshots) = (counted_topic(settings), open(settings)?);
+    let (log, snapshots) = (settings.kafka.counted_topic(), open(settings)?);
     let partitions = count(connection, &log)?;
     let kept = snapshots.kept_partitions(name).await?;
     if kept.is_empty() {
@@ -117,7 +117,7 @@ fn refuse_repartition(settings: &Settings) -> Result<(), ServiceError> {
 
 fn open(settings: &Settings) -> Result<Snapshots, ServiceError> {
     let store = &settings.snapshots;
-    Ok(Snapshots::open(&store.url, &settings.kafka.group_id, &counted_topic(settings), usize::from(store.keep))?)
+    Ok(Snapshots::open(&store.url, &settings.kafka.group_id, &settings.kafka.counted_topic(), usize::from(store.keep))?)
 }
 
 fn count(connection: &Connection, log: &str) -> Result<u32, ServiceError> {

@@ -5,15 +5,13 @@ use std::time::Duration;
 use super::keeping::check_kept;
 use super::{History, ServiceError};
 use crate::config::Settings;
-use crate::io::aggregation::election_topic;
+use crate::config::internal_topics::{election_topic, log_topic, model_topic, partials_topic};
 use crate::io::backfill::backfill_group;
 use crate::io::clock::Stopwatch;
-use crate::io::counting::partials_topic;
-use crate::io::forwarding::{forwarding_group, log_topic};
+use crate::io::forwarding::forwarding_group;
 use crate::io::kafka::connection::Connection;
 use crate::io::kafka::probe::{Probe, ProbeError};
 use crate::io::kafka::topics::{Purpose, TopicPlan, Topics};
-use crate::io::refitting::model_topic;
 
 /// How often it is told that brokers are waited for.
 const TELL_WAITING: Duration = Duration::from_secs(5);
@@ -99,7 +97,7 @@ pub(super) async fn prepare(settings: &Settings, history: &History, connection: 
             tracing::warn!(forgotten, %name, "counting goes on from states that were kept, what came after them is counted again");
         }
     }
-    let state = topics.describe(&[&super::counted_topic(settings)]).await?.pop();
+    let state = topics.describe(&[&settings.kafka.counted_topic()]).await?.pop();
     let retention_ms = state.and_then(|state| state.settings.get("retention.ms")?.parse::<u64>().ok());
     Ok(retention_ms.map(Duration::from_millis))
 }

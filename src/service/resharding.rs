@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, mpsc};
 
 use super::preparation::wait_for_brokers;
-use super::{ServiceError, connection, counted_topic, reader, worker_settings};
+use super::{ServiceError, connection, reader, worker_settings};
 use crate::config::Settings;
+use crate::config::internal_topics::partials_topic;
 use crate::engine::resharding::Resharded;
-use crate::io::counting::{EngineProcessors, partials_topic};
+use crate::io::counting::EngineProcessors;
 use crate::io::kafka::connection::{Connection, Isolation};
 use crate::io::kafka::consumer::GroupConsumer;
 use crate::io::kafka::metadata::{CommitMetadata, MetadataError};
@@ -37,7 +38,7 @@ pub fn reshard(settings: &Settings, partitions: Option<u32>, runtime: &tokio::ru
     let connection = connection(settings)?;
     wait_for_brokers(&connection)?;
     let topics = Topics::new(&connection)?;
-    let (log, group_id) = (counted_topic(settings), &settings.kafka.group_id);
+    let (log, group_id) = (settings.kafka.counted_topic(), &settings.kafka.group_id);
     let refused = |reason: String| ServiceError::Refused(reason);
     let missing = || ServiceError::MissingInput { topic: log.clone(), brokers: connection.bootstrap_servers().to_owned() };
     let found = topics.partition_counts()?.get(&log).copied().ok_or_else(missing)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Common, ServiceError, counted_topic};
+use super::{Common, ServiceError};
 use crate::io::clock::Stopwatch;
 use crate::io::http::{Changes, Days, UserAnswer, View};
 use crate::io::kafka::members::{Members, MembersError};
@@ -142,7 +142,7 @@ impl ServiceView {
 
 fn peers(common: &Common, own: url::Url) -> anyhow::Result<Peers> {
     let settings = &common.settings;
-    let members = Members::of(&common.connection, &settings.kafka.group_id, &counted_topic(settings))?;
+    let members = Members::of(&common.connection, &settings.kafka.group_id, &settings.kafka.counted_topic())?;
     Ok(Peers::new(members, own, settings.http.token.clone(), common.runtime.clone())?)
 }
 

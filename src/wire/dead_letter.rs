@@ -1,11 +1,45 @@
-//! Dead letters as a replay writes them: one JSON object a record that was not taken.
+//! Dead letters: what their headers are called, and how a replay writes them, one JSON object a record that was not taken.
 
+use std::fmt::Display;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use crate::model::rejection::Rejection;
 
 /// A longer value is cut to this many bytes where it cannot be kept whole.
 pub const CUT_VALUE_BYTES: usize = 65_536;
+
+/// The header with the class of the mistake.
+pub const REASON: &str = "stickiness.reason";
+/// That with what was found and what is allowed.
+pub const DETAIL: &str = "stickiness.detail";
+/// Those with the place of the original record.
+pub const TOPIC: &str = "stickiness.topic";
+/// Its partition.
+pub const PARTITION: &str = "stickiness.partition";
+/// Its offset.
+pub const OFFSET: &str = "stickiness.offset";
+/// That with the webhook that did not take it.
+pub const WEBHOOK: &str = "stickiness.webhook";
+/// That with the length of a value that is cut.
+pub const LENGTH: &str = "stickiness.length";
+/// That with the SHA-256 of it.
+pub const SHA256: &str = "stickiness.sha256";
+/// That with the length of headers that are left out.
+pub const HEADERS_LENGTH: &str = "stickiness.headers_length";
+
+/// The headers that every dead letter has, of a record at a place.
+pub fn headers(reason: &str, detail: &str, (topic, partition, offset): (&str, i32, impl Display)) -> [(&'static str, Vec<u8>); 5] {
+    [
+        (REASON, reason.as_bytes().to_vec()),
+        (DETAIL, detail.as_bytes().to_vec()),
+        (TOPIC, topic.as_bytes().to_vec()),
+        (PARTITION, partition.to_string().into_bytes()),
+        (OFFSET, offset.to_string().into_bytes()),
+    ]
+}
 
 /// The dead letter of a record of a file: `reason`, `detail`, `source`, `line`, then `value`, or `value_base64` when it is not UTF-8.
 /// `length` is there, in bytes, when `value` is only the beginning of the record.
@@ -18,7 +52,7 @@ pub fn of_file_record(rejection: &Rejection, source: &str, line: u64, value: &[u
     record.insert("line".to_owned(), line.into());
     match std::str::from_utf8(value) {
         Ok(text) => record.insert("value".to_owned(), text.into()),
-        Err(_) => record.insert("value_base64".to_owned(), base64(value).into()),
+        Err(_) => record.insert("value_base64".to_owned(), STANDARD.encode(value).into()),
     };
     if u64::try_from(value.len()) != Ok(length) {
         record.insert("length".to_owned(), length.into());
@@ -26,35 +60,10 @@ pub fn of_file_record(rejection: &Rejection, source: &str, line: u64, value: &[u
     Value::Object(record)
 }
 
-/// Base64 with the standard alphabet and padding (RFC 4648, section 4).
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
-        let group = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for place in 0..4_usize {
-            let sextet = (group >> (18 - 6 * place)) & 0x3f;
-            text.push(if place <= chunk.len() { char::from(ALPHABET[sextet as usize]) } else { '=' });
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::rejection::Reason;
-
-    #[test]
-    fn base64_of_the_standards_examples() {
-        for (bytes, text) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy")]
-        {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
-        assert_eq!(base64(b"\xff\xfe\xfd"), "//79");
-    }
 
     #[test]
     fn values_are_text_where_they_can_be() {

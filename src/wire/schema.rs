@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 pub use asyncapi::{Channels, asyncapi};
 
+use super::dead_letter;
 use super::webhook::UNDELIVERED;
 use crate::engine::ledger::RETENTION_DAYS;
 
@@ -199,7 +200,7 @@ fn record(title: &str, description: &str, fields: &[Field]) -> Value {
 fn dead_letter_headers() -> Value {
     const HEADERS: &[Field] = &[
         (
-            "stickiness.reason",
+            dead_letter::REASON,
             Shape::OneOf(&[
                 "oversized",
                 "malformed",
@@ -213,19 +214,24 @@ fn dead_letter_headers() -> Value {
             ]),
             "the class of the mistake",
         ),
-        ("stickiness.detail", Shape::Text, "what was found and what is allowed"),
-        ("stickiness.topic", Shape::Text, "the topic of the original record"),
-        ("stickiness.partition", Shape::Text, "its partition, in decimal digits"),
-        ("stickiness.offset", Shape::Text, "its offset, in decimal digits"),
+        (dead_letter::DETAIL, Shape::Text, "what was found and what is allowed"),
+        (dead_letter::TOPIC, Shape::Text, "the topic of the original record"),
+        (dead_letter::PARTITION, Shape::Text, "its partition, in decimal digits"),
+        (dead_letter::OFFSET, Shape::Text, "its offset, in decimal digits"),
     ];
     const MORE: &[Field] = &[
-        ("stickiness.webhook", Shape::Text, "the webhook that did not take the record; of `undelivered` alone"),
+        (dead_letter::WEBHOOK, Shape::Text, "the webhook that did not take the record; of `undelivered` alone"),
         (
-            "stickiness.length",
+            dead_letter::LENGTH,
             Shape::Text,
             "the length of the original value in bytes, in decimal digits, when the broker takes it only cut to 64 KiB",
         ),
-        ("stickiness.sha256", Shape::Text, "the SHA-256 of the original value in hex, when it is cut"),
+        (dead_letter::SHA256, Shape::Text, "the SHA-256 of the original value in hex, when it is cut"),
+        (
+            dead_letter::HEADERS_LENGTH,
+            Shape::Text,
+            "the length of the headers of the original record in bytes, in decimal digits, when they are left out for it",
+        ),
     ];
     let description = "Headers of a dead letter, whose key and value are those of the record that was not accepted, byte for byte.";
     let mut schema = record("stickiness.dead-letters headers", description, HEADERS);

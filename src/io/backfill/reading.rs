@@ -170,9 +170,8 @@ impl Judge<'_> {
         }
         // Nothing arrived after the backfill began, whatever it says: the service, which judges again, must not find otherwise.
         let arrival = arrival.map_or(self.began, |arrival| arrival.min(self.began));
-        if event.time > arrival.plus_nanos(self.future_tolerance_ms.saturating_mul(1_000_000)) {
-            let detail = format!("{} is more than {} ms after its arrival", event.time, self.future_tolerance_ms);
-            return self.refuse(origin, &Rejection::new(Reason::Future, detail));
+        if let Some(rejection) = Rejection::of_future(event.time, arrival, self.future_tolerance_ms) {
+            return self.refuse(origin, &rejection);
         }
         let partition = partition_of(event.user_id.as_bytes(), self.tally.partitions());
         self.tally.see_event(self.calendar.day_of(event.time), partition);

@@ -15,8 +15,9 @@ use crate::io::failpoint::{Place, pass};
 use crate::io::kafka::connection::Connection;
 use crate::io::kafka::producer::{ProduceError, Producer};
 use crate::io::publication::Publication;
-use crate::io::worker::{Destination, Outputs, TopicIndex};
+use crate::io::worker::{Destination, Header, Outputs, TopicIndex};
 use crate::model::partition::partition_of;
+use crate::wire::dead_letter;
 use crate::wire::envelope::{Envelope, Forwarded};
 
 const LOG: TopicIndex = TopicIndex(0);
@@ -162,15 +163,10 @@ impl<'s> Writer<'s> {
                     .push(LOG, to, Some(user_id.as_bytes()), |bytes| bytes.extend_from_slice(envelope.as_deref().unwrap_or(value)));
             }
             Entry::Refused { reason, detail, key, value, length } => {
-                let mut headers = vec![
-                    ("stickiness.reason".into(), reason.as_bytes().to_vec()),
-                    ("stickiness.detail".into(), detail.as_bytes().to_vec()),
-                    ("stickiness.topic".into(), source.as_bytes().to_vec()),
-                    ("stickiness.partition".into(), turn.partition.to_string().into_bytes()),
-                    ("stickiness.offset".into(), turn.place.to_string().into_bytes()),
-                ];
+                let own = dead_letter::headers(reason, detail, (source, turn.partition, turn.place));
+                let mut headers: Vec<Header> = own.map(|(name, value)| (name.into(), value)).into();
                 if value.is_some_and(|value| value.len() as u64 != length) {
-                    headers.push(("stickiness.length".into(), length.to_string().into_bytes()));
+                    headers.push((dead_letter::LENGTH.into(), length.to_string().into_bytes()));
                 }
                 batch.outputs.push_verbatim(DEAD_LETTERS, key, value, headers);
             }

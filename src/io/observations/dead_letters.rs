@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
+use crate::wire::dead_letter;
+
 /// Samples kept of each reason; the oldest goes first.
 const KEPT: usize = 8;
 /// Bytes kept of a key, and of a detail.
@@ -37,11 +39,11 @@ impl DeadLetter {
     pub fn new<'h>(header: impl Fn(&str) -> Option<&'h [u8]>, key: Option<&[u8]>, value: Option<&[u8]>) -> Self {
         let told = |name: &str| header(name).map(|bytes| beginning(bytes, SHORT_BYTES)).unwrap_or_default();
         Self {
-            reason: told("stickiness.reason"),
-            detail: told("stickiness.detail"),
-            topic: told("stickiness.topic"),
-            partition: told("stickiness.partition"),
-            offset: told("stickiness.offset"),
+            reason: told(dead_letter::REASON),
+            detail: told(dead_letter::DETAIL),
+            topic: told(dead_letter::TOPIC),
+            partition: told(dead_letter::PARTITION),
+            offset: told(dead_letter::OFFSET),
             key: key.map(|key| beginning(key, SHORT_BYTES)),
             value: value.map(|value| beginning(value, VALUE_BYTES)),
             length: value.map_or(0, <[u8]>::len),

@@ -14,6 +14,7 @@ use crate::io::publication::Publication;
 use crate::io::traces::span_id;
 use crate::model::hexadecimal::hexadecimal;
 use crate::model::partition::partition_of;
+use crate::wire::dead_letter;
 use crate::wire::trace_context::{SpanId, TRACEPARENT, TRACESTATE, TraceContext};
 
 /// What a record that the broker refuses for its size is cut to, in bytes.
@@ -298,7 +299,7 @@ fn drop_headers(headers: &mut Vec<Header>) -> bool {
         return false;
     }
     headers.retain(is_own);
-    headers.push(("stickiness.headers_length".into(), bytes.to_string().into_bytes()));
+    headers.push((dead_letter::HEADERS_LENGTH.into(), bytes.to_string().into_bytes()));
     true
 }
 
