@@ -11,23 +11,23 @@ use crate::model::rejection::Rejection;
 /// A longer value is cut to this many bytes where it cannot be kept whole.
 pub const CUT_VALUE_BYTES: usize = 65_536;
 
-/// The header with the class of the mistake.
+/// The header that says the class of the mistake.
 pub const REASON: &str = "stickiness.reason";
-/// That with what was found and what is allowed.
+/// The header that says what was found and what is allowed.
 pub const DETAIL: &str = "stickiness.detail";
-/// Those with the place of the original record.
+/// The header that says the topic of the original record.
 pub const TOPIC: &str = "stickiness.topic";
-/// Its partition.
+/// The header that says its partition.
 pub const PARTITION: &str = "stickiness.partition";
-/// Its offset.
+/// The header that says its offset.
 pub const OFFSET: &str = "stickiness.offset";
-/// That with the webhook that did not take it.
+/// The header that says which webhook did not take it.
 pub const WEBHOOK: &str = "stickiness.webhook";
-/// That with the length of a value that is cut.
+/// The header that says the length of a value that is cut.
 pub const LENGTH: &str = "stickiness.length";
-/// That with the SHA-256 of it.
+/// The header that says the SHA-256 of such a value.
 pub const SHA256: &str = "stickiness.sha256";
-/// That with the length of headers that are left out.
+/// The header that says the length of headers that are left out.
 pub const HEADERS_LENGTH: &str = "stickiness.headers_length";
 
 /// The headers that every dead letter has, of a record at a place.
