@@ -13,6 +13,7 @@ use stickiness::io::kafka::consumer::GroupConsumer;
 use stickiness::model::event::{Event, EventType, Facts};
 use stickiness::model::time::{Calendar, Day, EventTime};
 
+use crate::echo;
 use crate::events::DAY_MS;
 use crate::process::{status, usage};
 use crate::topics::{PARTITIONS, connection};
@@ -27,6 +28,7 @@ pub(crate) fn run(arguments: &[String]) -> Value {
     match arguments {
         [what, bootstrap, topic] if what == "raw" => drain(bootstrap, topic),
         [what, users, days] if what == "memory" => hold(users.parse().expect("a number"), days.parse().expect("a number")),
+        [what, bootstrap, topic, group] if what == "echo" => echo::run(bootstrap, topic, group),
         _ => panic!("unknown: {arguments:?}"),
     }
 }

@@ -131,7 +131,7 @@ impl Service {
     }
 
     /// Waits until the group has committed the end of the topic, and says how long that took.
-    pub(crate) fn run_to_the_end(mut self) -> Run {
+    pub(crate) fn run_to_the_end(&mut self) -> Run {
         let onlooker =
             GroupConsumer::alone(&connection(&self.bootstrap), &self.group, &self.topic, Isolation::Uncommitted).expect("a reader");
         let partitions: Vec<i32> = (0..self.partitions).collect();
@@ -179,6 +179,12 @@ impl Service {
         Some(answer)
     }
 
+    /// Ends the process; its topics stay. Nothing that it would do in good order is measured.
+    pub(crate) fn kill(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+
     fn assert_runs(&mut self) {
         let ended = self.child.try_wait().expect("asked");
         let log = || fs::read_to_string(&self.log).unwrap_or_default();
@@ -188,9 +194,7 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        // Nothing that it would do in good order is measured.
-        drop(self.child.kill());
-        drop(self.child.wait());
+        self.kill();
         topics::remove(&self.bootstrap, &self.group);
     }
 }

@@ -226,38 +226,6 @@ impl PartitionEngine {
         true
     }
 
-    /// The rare facts of a slot. Those of its user from before any day that can change are folded or forgotten, once a week: all of them have to be looked through.
-    pub(super) fn rare(&mut self, slot: Slot, day: Day) -> &mut Rare {
-        let loyalty_days = self.loyalty_fold_days();
-        let needed = loyalty_days.map_or(day, |days| days.orders_before);
-        let due = self.state.population.habit(slot).rare.as_ref().is_some_and(|rare| rare.is_to_be_pruned(needed));
-        // What the ids of a user have in common is found while all of it is remembered, so nothing is folded before they are put together.
-        if due && self.state.population.is_together(slot) {
-            let remembered_from = self.state.newest_day.unwrap_or(day) - i32::from(self.state.settings.late_horizon_days);
-            let (rule, return_days) = (self.loyalty_rule(), self.count_rule().return_days);
-            self.fold_rules(slot, remembered_from);
-            let loyalty = self.state.settings.loyalty;
-            for member in self.state.population.members(slot) {
-                let Some(rare) = &mut self.state.population.habit_mut(member).rare else { continue };
-                rare.remembered.retain(|event| event.day >= remembered_from);
-                if let Some(days) = loyalty_days {
-                    rare.fold_loyalty(days, &loyalty);
-                }
-                rare.purchases.fold_before(needed, return_days, rule);
-                if let Some(complaints) = rare.complaints.if_there() {
-                    complaints.forget_before(needed);
-                }
-                if let Some(surveys) = rare.surveys.if_there() {
-                    surveys.forget_before(needed);
-                }
-                rare.forget_departures_before(needed);
-                rare.referrals.fold_before(remembered_from);
-                rare.pruned_before = Some(needed);
-            }
-        }
-        self.state.population.habit_mut(slot).rare_mut()
-    }
-
     fn count_order(&mut self, slot: Slot, event: &Event<'_>, facts: &OrderFacts<'_>, day: Day, segments: &[u32]) {
         self.rare(slot, day);
         if facts.order_id.is_empty() && event.event_id.is_empty() {

@@ -287,6 +287,19 @@ impl Rare {
         self.pruned_before.is_none_or(|pruned| week(pruned) < week(day))
     }
 
+    /// Gives back the memory of what was folded or forgotten.
+    pub(super) fn shrink(&mut self) {
+        self.purchases.shrink();
+        self.complaints.drop_empty();
+        self.surveys.drop_empty();
+        self.remembered.shrink_to_fit();
+        self.departures.shrink_to_fit();
+        self.segments.shrink_to_fit();
+        if let Some(loyalty) = &mut self.loyalty {
+            loyalty.shrink();
+        }
+    }
+
     /// Looks at what most events of a user need. The number says nothing.
     pub(super) fn look(&self) -> usize {
         let pruned = usize::from(self.pruned_before.is_some());

@@ -25,6 +25,13 @@ impl<T: Empty + Default> Seldom<T> {
         self.0.as_deref_mut()
     }
 
+    /// Keeps nothing apart where there is nothing.
+    pub fn drop_empty(&mut self) {
+        if self.0.as_deref() == Some(T::EMPTY) {
+            self.0 = None;
+        }
+    }
+
     /// Joins another with what `absorb` does to both, when that is not empty.
     pub fn absorb(&mut self, other: &Self, absorb: impl FnOnce(&mut T, &T)) {
         if let Some(other) = other.0.as_deref() {

@@ -4,6 +4,7 @@ mod keys;
 #[cfg(test)]
 mod tests;
 
+use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Serialize, Serializer};
 
 use self::keys::{Keys, MOST_KEYS, make_room};
@@ -216,6 +217,11 @@ impl Views {
         }
     }
 
+    /// Gives back the memory of what was forgotten.
+    pub fn shrink(&mut self) {
+        self.rows.shrink_to_fit();
+    }
+
     fn later_than(&self, day: Day) -> Self {
         let mut later = Self::default();
         for (view, at) in self.resolved().filter(|(_, at)| at.day > day) {
@@ -257,7 +263,23 @@ impl PartialEq for Views {
 
 impl Serialize for Views {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Stored::of(self).serialize(serializer)
+        if !self.keys.are_in_order() {
+            return Stored::of(self).serialize(serializer);
+        }
+        // As most are: what is stored is what there is.
+        let mut stored = serializer.serialize_struct("Stored", 2)?;
+        stored.serialize_field("keys", &Listed(|| self.keys.in_order()))?;
+        stored.serialize_field("rows", &Listed(|| self.rows.iter().map(|row| (row.day(), row.numbers(), row.time))))?;
+        stored.end()
+    }
+}
+
+/// A sequence that is made as it is written.
+struct Listed<F>(F);
+
+impl<I: IntoIterator<Item: Serialize>, F: Fn() -> I> Serialize for Listed<F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0())
     }
 }
 

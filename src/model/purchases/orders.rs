@@ -444,6 +444,17 @@ impl Purchases {
         self.returns.retain(|returned| !old(returned.day));
         self.breaks.retain(|broken| !old(broken.day));
     }
+
+    /// Gives back the memory of what was folded or forgotten.
+    pub fn shrink(&mut self) {
+        self.orders.shrink_to_fit();
+        self.fallen.shrink_to_fit();
+        self.returns.shrink_to_fit();
+        self.breaks.shrink_to_fit();
+        if self.orders.is_empty() {
+            self.times = OrderTimes::default();
+        }
+    }
 }
 
 impl Order {
