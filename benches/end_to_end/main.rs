@@ -99,8 +99,12 @@ fn take_turns(arguments: &Arguments, broker: &Broker, topic: &str, users: u32, f
     for run in 0..arguments.runs {
         for variant in VARIANTS.into_iter().filter(|variant| wanted(variant.name)) {
             let own = ("", service::own_binary());
-            let builds = [Some(own), arguments.against.as_deref().map(|other| (" against", other))];
-            for (which, binary) in builds.into_iter().flatten() {
+            let against = arguments.against.as_deref().map(|other| (" against", other));
+            let mut builds: Vec<_> = [Some(own), against].into_iter().flatten().collect();
+            // Memory that a process before has freed is cheaper to touch than fresh memory: each is first in its turn.
+            let first = run as usize % builds.len();
+            builds.rotate_left(first);
+            for (which, binary) in builds {
                 let raw = raw_rate(&bootstrap, topic, figures);
                 let name = format!("{}{which}", variant.name);
                 let group = format!("{topic}-{}-{run}", name.replace(' ', "-"));

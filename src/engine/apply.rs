@@ -219,7 +219,7 @@ impl PartitionEngine {
                 self.change_purchases(slot, event, None, |purchases| purchases.break_streak(Break { time: event.time, day }));
             }
             (_, EventType::ReferralConverted) => {
-                self.rare(slot, day).referrals.add(mark);
+                self.rare(slot, day).referrals.make().add(mark);
             }
             _ => return false,
         }
@@ -253,7 +253,7 @@ impl PartitionEngine {
         let before = (self.standing_orders(root).0, self.counted(root, key.as_ref()));
         self.count_loyal(root, -1);
         match order {
-            None => change(&mut self.state.population.habit_mut(slot).rare_mut().purchases),
+            None => change(self.state.population.habit_mut(slot).rare_mut().purchases.make()),
             Some(order) => self.recount_order(slot, order, change),
         }
         self.count_loyal(root, 1);
@@ -285,7 +285,7 @@ impl PartitionEngine {
         }
         let return_days = self.count_rule().return_days;
         let (population, ledgers) = (&mut self.state.population, &mut self.state.ledgers);
-        let purchases = &mut population.habit_mut(slot).rare_mut().purchases;
+        let purchases = population.habit_mut(slot).rare_mut().purchases.make();
         let known = purchases.order(&key);
         let Some(from) = known.map(|known| known.day).into_iter().chain(placed).min() else { return change(purchases) };
         let mut segments: Vec<u32> = known.map_or(&[][..], |known| &known.segments).iter().chain(segments).copied().collect();
@@ -307,15 +307,15 @@ impl PartitionEngine {
     fn recount_order_of_several(&mut self, slot: Slot, key: &OrderKey, placed: Option<Day>, change: impl FnOnce(&mut Purchases)) {
         let known = self.state.population.purchases(slot).order(key).map(|known| known.day);
         let Some(from) = [placed, known].into_iter().flatten().min() else {
-            return change(&mut self.state.population.habit_mut(slot).rare_mut().purchases);
+            return change(self.state.population.habit_mut(slot).rare_mut().purchases.make());
         };
         if !self.state.population.is_united_from(slot, from) {
-            return self.recount(slot, from, |habit| change(&mut habit.rare_mut().purchases));
+            return self.recount(slot, from, |habit| change(habit.rare_mut().purchases.make()));
         }
         let (rule, era) = (self.count_rule(), Era::from(from));
         let (population, ledgers) = (&mut self.state.population, &mut self.state.ledgers);
         count_purchases(ledgers, &population.purchases(slot), era, rule, -1);
-        change(&mut population.habit_mut(slot).rare_mut().purchases);
+        change(population.habit_mut(slot).rare_mut().purchases.make());
         count_purchases(ledgers, &population.purchases(slot), era, rule, 1);
     }
 

@@ -34,15 +34,25 @@ impl PartitionEngine {
         let (needed, loyalty_days) = (self.orders_needed_from(day), self.loyalty_fold_days());
         let remembered_from = self.state.newest_day.unwrap_or(day) - i32::from(self.state.settings.late_horizon_days);
         let (rule, return_days) = (self.loyalty_rule(), self.count_rule().return_days);
-        self.fold_rules(slot, remembered_from);
         let loyalty = self.state.settings.loyalty;
+        if self.state.population.component(slot).is_none() {
+            let Some(rare) = &mut self.state.population.habit_mut(slot).rare else { return };
+            // Of most users, who come on a few days or of late.
+            if !rare.holds_before((needed, remembered_from), loyalty_days, loyalty.decision_days.into()) {
+                rare.pruned_before = Some(needed);
+                return;
+            }
+        }
+        self.fold_rules(slot, remembered_from);
         for member in self.state.population.members(slot) {
             let Some(rare) = &mut self.state.population.habit_mut(member).rare else { continue };
             rare.remembered.retain(|event| event.day >= remembered_from);
             if let Some(days) = loyalty_days {
                 rare.fold_loyalty(days, &loyalty);
             }
-            rare.purchases.fold_before(needed, return_days, rule);
+            if let Some(purchases) = rare.purchases.if_there() {
+                purchases.fold_before(needed, return_days, rule);
+            }
             if let Some(complaints) = rare.complaints.if_there() {
                 complaints.forget_before(needed);
             }
@@ -50,7 +60,9 @@ impl PartitionEngine {
                 surveys.forget_before(needed);
             }
             rare.forget_departures_before(needed);
-            rare.referrals.fold_before(remembered_from);
+            if let Some(referrals) = rare.referrals.if_there() {
+                referrals.fold_before(remembered_from);
+            }
             rare.pruned_before = Some(needed);
         }
     }

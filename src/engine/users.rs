@@ -17,7 +17,6 @@ use smallvec::SmallVec;
 use super::component::Slot;
 use super::habit::{Habit, Rare};
 use super::standing::Standing;
-use crate::model::loyalty::Loyalty;
 
 /// Users of whom what there is is fetched from memory at once.
 pub(super) const LOOKS: usize = 32;
@@ -36,12 +35,11 @@ pub(super) struct User {
 /// Looks at what there is of users who are about to be asked for: at one thing of all of them, then at what it points to, so that memory answers for many at once.
 pub(super) fn look(users: &[&User]) {
     let rare: SmallVec<[&Rare; LOOKS]> = users.iter().filter_map(|user| user.habit.rare.as_deref()).collect();
-    let loyalty: SmallVec<[&Loyalty; LOOKS]> = rare.iter().filter_map(|rare| rare.loyalty.as_deref()).collect();
     let known = users.iter().filter(|user| user.standing.lifecycle.is_some()).count();
-    let (facts, viewed) =
-        (rare.iter().map(|rare| rare.look()).sum::<usize>(), loyalty.iter().filter(|loyalty| loyalty.views.look()).count());
+    let facts: usize = rare.iter().map(|rare| rare.look()).sum();
+    let further: usize = rare.iter().map(|rare| rare.look_further()).sum();
     // The numbers say nothing: they keep the looks from being left out.
-    std::hint::black_box(known + facts + viewed);
+    std::hint::black_box(known + facts + further);
 }
 
 /// All ids of a partition by slot, the empty places of deleted ones among them.

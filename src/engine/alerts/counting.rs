@@ -199,7 +199,7 @@ impl PartitionEngine {
         let closed = self.state.closed_through;
         for segment in segments {
             let Some((property, _)) = self.state.segments.value(*segment) else { continue };
-            self.state.population.habit_mut(slot).rare_mut().values.note((property, event.time, day, *segment), closed);
+            self.state.population.habit_mut(slot).rare_mut().values.make().note((property, event.time, day, *segment), closed);
         }
     }
 

@@ -170,7 +170,7 @@ impl LoyaltyProfile {
     /// Of a user with rare facts.
     pub(in crate::engine) fn of(known: &Known<'_>) -> Self {
         let nothing = Loyalty::default();
-        let loyalty = known.rare.loyalty.as_deref().unwrap_or(&nothing);
+        let loyalty = known.rare.loyalty.as_ref().unwrap_or(&nothing);
         let facts = loyalty.facts.totals();
         let mut profile = Self::for_states(known);
         let of_activity = Self::of_activity(known.activity, known.day);
@@ -192,7 +192,7 @@ impl LoyaltyProfile {
     /// What of it states are decided by: nothing else, for every close of a day asks for some.
     pub(in crate::engine) fn for_states(known: &Known<'_>) -> Self {
         let nothing = Loyalty::default();
-        let loyalty = known.rare.loyalty.as_deref().unwrap_or(&nothing);
+        let loyalty = known.rare.loyalty.as_ref().unwrap_or(&nothing);
         let facts = loyalty.facts.totals();
         let mut profile = Self::default();
         profile.add_decisions(known, loyalty);

@@ -6,8 +6,9 @@ mod tests;
 
 use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Serialize, Serializer};
+use smallvec::SmallVec;
 
-use self::keys::{Keys, MOST_KEYS, make_room};
+use self::keys::{Keys, MOST_KEYS, places_for};
 use super::super::complaints::Moment;
 use super::super::seldom::Empty;
 use super::super::time::{Day, EventTime};
@@ -78,11 +79,11 @@ fn utc_day(time: EventTime) -> i32 {
 #[serde(from = "Stored<Box<str>>")]
 pub struct Views {
     keys: Keys,
-    rows: Vec<Row>,
+    rows: SmallVec<[Row; 1]>,
 }
 
 impl Empty for Views {
-    const EMPTY: &'static Self = &Self { keys: Keys::NONE, rows: Vec::new() };
+    const EMPTY: &'static Self = &Self { keys: Keys::NONE, rows: SmallVec::new_const() };
 }
 
 impl Views {
@@ -103,7 +104,7 @@ impl Views {
             Ok(known) if self.rows[known].time <= row.time => return false,
             Ok(known) => self.rows[known] = row,
             Err(place) => {
-                make_room(&mut self.rows, 1);
+                self.rows.reserve_exact(places_for::<Row>(1, self.rows.len(), self.rows.capacity()));
                 self.rows.insert(place, row);
             }
         }
@@ -210,9 +211,15 @@ impl Views {
         items.chain(categories.into_iter().filter_map(|number| first(Dimension::Category, number))).min()
     }
 
+    /// Whether a view of before `day` is known.
+    #[must_use]
+    pub fn holds_before(&self, day: Day) -> bool {
+        self.rows.first().is_some_and(|row| row.day() < day)
+    }
+
     /// Forgets days of before `day`.
     pub fn forget_before(&mut self, day: Day) {
-        if self.rows.first().is_some_and(|row| row.day() < day) {
+        if self.holds_before(day) {
             *self = self.later_than(day - 1);
         }
     }
@@ -250,7 +257,7 @@ impl Views {
     /// Bytes of memory beside the value itself.
     #[must_use]
     pub fn approximate_bytes(&self) -> usize {
-        self.keys.bytes() + self.rows.capacity() * size_of::<Row>()
+        self.keys.bytes() + if self.rows.spilled() { self.rows.capacity() * size_of::<Row>() } else { 0 }
     }
 }
 

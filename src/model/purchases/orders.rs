@@ -11,6 +11,7 @@ use super::streak::LoyaltyRule;
 use super::totals::{Folded, NOTHING_FOLDED};
 use crate::model::churn::level::Seen;
 use crate::model::money::Money;
+use crate::model::seldom::Empty;
 use crate::model::time::{Day, EventTime};
 
 /// What an order is known by. The three kinds are separate namespaces.
@@ -102,6 +103,18 @@ pub struct Purchases {
     /// The time of each order in `orders`, once there are many.
     #[serde(skip)]
     times: OrderTimes,
+}
+
+impl Empty for Purchases {
+    const EMPTY: &'static Self = &Self {
+        orders: Vec::new(),
+        fallen: Vec::new(),
+        returns: Vec::new(),
+        breaks: Vec::new(),
+        revenue: Money::ZERO,
+        folded: None,
+        times: OrderTimes(None),
+    };
 }
 
 /// An index of orders by key, made when it is first needed and not part of what is known.
@@ -443,6 +456,16 @@ impl Purchases {
         self.fallen.retain(|order| !old(order.day));
         self.returns.retain(|returned| !old(returned.day));
         self.breaks.retain(|broken| !old(broken.day));
+    }
+
+    /// Whether anything is remembered of before `day`.
+    #[must_use]
+    pub fn holds_before(&self, day: Day) -> bool {
+        let orders = self.orders.first().map(|order| order.day).into_iter().chain(self.fallen.iter().map(|order| order.day));
+        orders
+            .chain(self.returns.iter().map(|returned| returned.day))
+            .chain(self.breaks.first().map(|broken| broken.day))
+            .any(|at| at < day)
     }
 
     /// Gives back the memory of what was folded or forgotten.

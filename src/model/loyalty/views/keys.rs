@@ -6,6 +6,9 @@ use smallvec::SmallVec;
 const TEXTS_IN_PLACE: usize = 16;
 const KEYS_IN_PLACE: usize = 4;
 
+/// Bytes that a list grows by at least.
+const LEAST_BYTES: usize = 32;
+
 /// The most texts that are kept, so that three of their numbers and a day fit in 64 bits. A user with more within the days that are looked back at is no person.
 pub(super) const MOST_KEYS: u32 = (1 << 20) - 1;
 
@@ -92,12 +95,7 @@ impl Keys {
     }
 }
 
-/// Grows by a quarter where a vector would double: there are as many of these as users.
-pub(super) fn make_room<T>(list: &mut Vec<T>, more: usize) {
-    list.reserve_exact(places_for::<T>(more, list.len(), list.capacity()));
-}
-
-/// How many places are to be made for `more` in a list; none while it has room.
-fn places_for<T>(more: usize, length: usize, capacity: usize) -> usize {
-    if capacity - length >= more { 0 } else { more.max(length / 4).max(8 / size_of::<T>().max(1)) }
+/// How many places are to be made for `more` in a list; none while it has room. It grows by a quarter where a vector would double: there are as many of these as users.
+pub(super) fn places_for<T>(more: usize, length: usize, capacity: usize) -> usize {
+    if capacity - length >= more { 0 } else { more.max(length / 4).max(LEAST_BYTES / size_of::<T>().max(1)) }
 }
