@@ -101,7 +101,9 @@ pub(crate) fn run(bootstrap: &str, topic: &str, group: &str) -> Value {
                 next[usize::try_from(record.partition).expect("a partition")].1 = record.offset + 1;
             }
         }
-        outputs.iter_mut().for_each(|output| output.produce(&mut producer, done, total));
+        for output in &mut outputs {
+            output.produce(&mut producer, done, total);
+        }
         if since.elapsed() >= COMMIT_INTERVAL || done == total {
             since.restart();
             commit(&producer, &consumer, topic, &next);

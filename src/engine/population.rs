@@ -62,7 +62,7 @@ pub struct PopulationOnce {
 }
 
 /// How many tables the index has. Each grows by itself, so that no event waits until everyone has moved.
-const SHARDS: usize = 256;
+const SHARDS: usize = 512;
 
 /// Ids to slots.
 #[derive(Clone, Debug)]
