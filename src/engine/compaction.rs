@@ -3,10 +3,11 @@
 use super::component::Slot;
 use super::habit::Rare;
 use super::partition::PartitionEngine;
+use crate::model::day_set;
 use crate::model::time::{Day, EventTime};
 
-/// Seconds of event time in which every slot is come by.
-const ROUND_S: i64 = 28 * 86_400;
+/// Seconds of event time in which every slot is come by: 27 days and 7 hours, so that nights without events are not at the same slots again.
+const ROUND_S: i64 = 27 * 86_400 + 7 * 3_600;
 /// Slots that one event looks at, at most: some microseconds of work.
 const MOST_SLOTS: i64 = 16;
 /// Slots that are come by at most: a time in seconds, of 35 bits, times so many is a number of 64.
@@ -27,7 +28,7 @@ impl PartitionEngine {
     }
 
     fn prune(&mut self, slot: Slot, day: Day) {
-        // What the ids of a user have in common is found while all of it is remembered, so nothing is folded before they are put together.
+        // What the ids of a user have in common is found while all of it is remembered: of ids that are one user already, nothing is folded before they are put together.
         if !self.state.population.is_together(slot) {
             return;
         }
@@ -67,15 +68,15 @@ impl PartitionEngine {
         }
     }
 
-    /// Leaves of users who have been silent for longer than anything looks back what profiles need: those of the slots that event time comes by on its way from `before` to `now`.
-    /// Which they are depends on the log alone, so that equal events make equal states.
+    /// Leaves of users of whom nothing came for longer than days are remembered and streaks last what profiles need: of the slots that event time comes by on its way from `before`
+    /// to `now`. Which they are depends on the log alone, so that equal events make equal states.
     pub(super) fn compact_silent(&mut self, before: EventTime, now: EventTime) {
         let Some(newest) = self.state.newest_day else { return };
         let needed = self.orders_needed_from(newest);
+        let silent_since = needed.min(newest - day_set::SPAN.max(i32::from(self.state.settings.lapse_days)));
         for slot in slots_between(before, now, self.state.population.slots()) {
             let habit = self.state.population.habit(slot);
-            let silent = habit.activity.days.newest() < Some(needed);
-            if !silent || !habit.rare.as_ref().is_some_and(|rare| rare.is_to_be_pruned(needed)) {
+            if habit.is_known_after(silent_since) || !habit.rare.as_ref().is_some_and(|rare| rare.is_to_be_pruned(needed)) {
                 continue;
             }
             self.prune(slot, newest);
@@ -112,8 +113,8 @@ mod tests {
     fn a_round_comes_by_every_slot_once() {
         let at = |millis| EventTime::from_millis(5_000 + millis);
         for all in [1, 7, 1_000] {
-            let step = DAY_MS / 4;
-            let seen: Vec<Slot> = (0..28 * 4).flat_map(|number| slots_between(at(number * step), at((number + 1) * step), all)).collect();
+            let (step, steps) = (5 * 3_600_000, 131);
+            let seen: Vec<Slot> = (0..steps).flat_map(|number| slots_between(at(number * step), at((number + 1) * step), all)).collect();
             let distinct: BTreeSet<Slot> = seen.iter().copied().collect();
             assert_eq!((seen.len(), distinct.len()), (all, all));
         }
@@ -127,8 +128,8 @@ mod tests {
         Event { user_id: user_id.to_owned().into(), event_id: "".into(), kind, time, facts, breakdowns: vec![] }
     }
 
-    /// An engine with a user of many days and orders, and another who comes once a day for half a year after that.
-    fn half_a_year_later(silent: &str) -> PartitionEngine {
+    /// An engine with a user of many days and orders, and another who comes once a day after that, until day `until`.
+    fn later(silent: &str, until: i64) -> PartitionEngine {
         let calendar = Arc::new(Calendar::new("UTC").expect("a zone"));
         let mut engine = PartitionEngine::new(EngineSettings::default(), Placement::ALONE, calendar, [0; 16]);
         for day in 0..60 {
@@ -138,7 +139,7 @@ mod tests {
             engine.handle(&event(silent, day, views), None);
             engine.handle(&event(silent, day, order), None);
         }
-        for day in 60..250 {
+        for day in 60..until {
             engine.handle(&event("other", day, Facts::None), None);
         }
         engine
@@ -146,12 +147,14 @@ mod tests {
 
     #[test]
     fn who_is_silent_keeps_totals_alone() {
-        let engine = half_a_year_later("silent");
-        let slot = engine.state.population.find("silent").expect("known");
-        let rare = engine.state.population.habit(slot).rare.as_deref().expect("kept");
-        assert_eq!((rare.purchases.standing().len(), rare.purchases.standing_total().0), (0, 60));
-        assert!(rare.approximate_bytes() < 1_500, "{}", rare.approximate_bytes());
-        let profile = engine.profile("silent").expect("a profile");
-        assert_eq!(profile.purchases.orders, 60);
+        // Days are remembered for 192, and a round is over in 27.
+        for (until, kept) in [(59 + 192, 60), (59 + 192 + 30, 0)] {
+            let engine = later("silent", until);
+            let slot = engine.state.population.find("silent").expect("known");
+            let rare = engine.state.population.habit(slot).rare.as_deref().expect("kept");
+            assert_eq!((rare.purchases.standing().len(), rare.purchases.standing_total().0), (kept, 60));
+            assert_eq!(rare.approximate_bytes() < 1_500, kept == 0, "{}", rare.approximate_bytes());
+            assert_eq!(engine.profile("silent").expect("a profile").purchases.orders, 60);
+        }
     }
 }
