@@ -28,6 +28,7 @@ pub mod predictions;
 pub mod profile;
 pub mod recent;
 pub mod refits;
+pub mod remembered;
 pub mod resharding;
 pub mod risk;
 pub mod rules;

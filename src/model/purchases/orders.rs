@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::details::{DetailTotals, Details};
+use super::order_times::OrderTimes;
 use super::streak::LoyaltyRule;
 use super::totals::{Folded, NOTHING_FOLDED};
 use crate::model::churn::level::Seen;
@@ -115,29 +116,6 @@ impl Empty for Purchases {
         folded: None,
         times: OrderTimes(None),
     };
-}
-
-/// An index of orders by key, made when it is first needed and not part of what is known.
-#[derive(Clone, Debug, Default)]
-struct OrderTimes(Option<Box<hashbrown::HashMap<OrderKey, EventTime, foldhash::fast::RandomState>>>);
-
-impl OrderTimes {
-    fn of(&self, key: &OrderKey) -> Option<EventTime> {
-        self.0.as_ref()?.get(key).copied()
-    }
-
-    /// Forgets an order, if it was noted.
-    fn forget(&mut self, key: &OrderKey) {
-        if let Some(times) = &mut self.0 {
-            times.remove(key);
-        }
-    }
-}
-
-impl PartialEq for OrderTimes {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
 }
 
 /// Orders up to which looking through all is as fast as an index.
