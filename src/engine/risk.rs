@@ -12,7 +12,6 @@ use super::effect::{Cause, Effect, RiskChange};
 use super::habit::{Habit, Rare};
 use super::partial::RiskCounts;
 use super::partition::PartitionEngine;
-use super::slot_set::SlotSet;
 use super::standing::{Said, Standing};
 use crate::model::churn::ProcessKind;
 use crate::model::churn::level::{Circumstances, Departure, Judgement, RiskLevel, Seen};
@@ -213,27 +212,31 @@ fn base(said: Said) -> Option<RiskLevel> {
 pub struct RiskLedger {
     levels: [i64; 4],
     /// Users whose level may be another at the end of an open day, by day. Those whom only time changes are in the calendar of visits instead.
-    open: BTreeMap<Day, SlotSet>,
+    /// Some may come several times, each after other users came.
+    open: BTreeMap<Day, Vec<Slot>>,
 }
 
 impl RiskLedger {
     /// Whether every user that is to be looked at has a slot below `count`.
     pub(super) fn users_are_below(&self, count: usize) -> bool {
-        self.open.values().flat_map(SlotSet::iter).all(|slot| (slot as usize) < count)
+        self.open.values().flatten().all(|slot| (*slot as usize) < count)
     }
 
     /// Takes out who is to be looked at on which open day.
-    pub(super) fn take_open(&mut self) -> BTreeMap<Day, SlotSet> {
+    pub(super) fn take_open(&mut self) -> BTreeMap<Day, Vec<Slot>> {
         std::mem::take(&mut self.open)
     }
 
-    /// Has a user, one of `places` slots, looked at when an open day closes.
-    pub(super) fn look_at(&mut self, day: Day, root: Slot, places: usize) {
-        self.open.entry(day).or_default().insert(root, places);
+    /// Has a user looked at when an open day closes.
+    pub(super) fn look_at(&mut self, day: Day, root: Slot) {
+        let slots = self.open.entry(day).or_default();
+        if slots.last() != Some(&root) {
+            slots.push(root);
+        }
     }
 
     /// Takes the users who were noted for the close of a day.
-    pub(super) fn take_noted(&mut self, day: Day) -> SlotSet {
+    pub(super) fn take_noted(&mut self, day: Day) -> Vec<Slot> {
         self.open.remove(&day).unwrap_or_default()
     }
 
@@ -268,7 +271,7 @@ impl PartitionEngine {
         }
         let mut at = open;
         while at <= day.max(open) {
-            self.state.risk.look_at(at, root, self.state.population.slots());
+            self.state.risk.look_at(at, root);
             at = at + 1;
         }
     }
