@@ -8,18 +8,14 @@ use stickiness::engine::partition::{PartitionEngine, Placement};
 use stickiness::engine::settings::EngineSettings;
 use stickiness::io::clock::Stopwatch;
 use stickiness::io::kafka::Entry;
-use stickiness::io::kafka::connection::Isolation;
-use stickiness::io::kafka::consumer::GroupConsumer;
 use stickiness::model::event::{Event, EventType, Facts};
 use stickiness::model::time::{Calendar, Day, EventTime};
 
-use crate::echo;
+use crate::drain_and_produce;
 use crate::events::DAY_MS;
 use crate::process::{status, usage};
-use crate::topics::{PARTITIONS, connection};
+use crate::topics::{PARTITIONS, connection, reader};
 
-/// How long the brokers may take to answer.
-const ASK: Duration = Duration::from_secs(30);
 /// 2026-01-01.
 const START: Day = Day::from_number(20_454);
 
@@ -28,19 +24,15 @@ pub(crate) fn run(arguments: &[String]) -> Value {
     match arguments {
         [what, bootstrap, topic] if what == "raw" => drain(bootstrap, topic),
         [what, users, days] if what == "memory" => hold(users.parse().expect("a number"), days.parse().expect("a number")),
-        [what, bootstrap, topic, group] if what == "echo" => echo::run(bootstrap, topic, group),
+        [what, bootstrap, topic, group] if what == "drain-and-produce" => drain_and_produce::run(bootstrap, topic, group),
         _ => panic!("unknown: {arguments:?}"),
     }
 }
 
 /// One consumer that takes batches and looks at nothing but lengths: the limit of what reads the topic by one thread.
 fn drain(bootstrap: &str, topic: &str) -> Value {
-    let connection = connection(bootstrap);
-    let mut consumer = GroupConsumer::alone(&connection, "raw", topic, Isolation::Committed).expect("a consumer");
-    let ends: Vec<_> = (0..PARTITIONS).map(|partition| consumer.watermarks(partition, ASK).expect("ends")).collect();
+    let (mut consumer, ends) = reader(&connection(bootstrap), "raw", topic, PARTITIONS);
     let total: i64 = ends.iter().map(|ends| ends.high - ends.low).sum();
-    let starts: Vec<(i32, i64)> = (0..).zip(&ends).map(|(partition, ends)| (partition, ends.low)).collect();
-    consumer.assign(&starts).expect("assigned");
     let (mut count, mut bytes, mut first) = (0_i64, 0, None);
     while count < total {
         consumer.poll().expect("polled");

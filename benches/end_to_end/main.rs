@@ -7,7 +7,7 @@
 mod arguments;
 mod child;
 mod costs;
-mod echo;
+mod drain_and_produce;
 #[path = "../support/events.rs"]
 mod events;
 mod figures;
@@ -36,8 +36,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The topics, with the ids that users are drawn from.
 const TOPICS: [(&str, u32); 2] = [("dense", 100_000), ("sparse", 1_000_000)];
-/// Of whose outputs a program that counts nothing produces the same.
-const ECHOED: &str = "everything-1";
+/// Of whose outputs a program that counts nothing produces as many.
+const PRODUCED_AGAIN: &str = "everything-1";
 /// Events a second while latency is measured, and for how many seconds.
 const LIVE_RATE: u64 = 50_000;
 const LIVE_SECONDS: u64 = 20;
@@ -113,9 +113,9 @@ fn take_turns(arguments: &Arguments, broker: &Broker, topic: &str, users: u32, f
                 let run = service.run_to_the_end();
                 service.kill();
                 figures.add(topic, &name, of_run(&run, arguments.events, Some(raw)));
-                if name == ECHOED {
+                if name == PRODUCED_AGAIN {
                     // What it published is there as long as this is.
-                    figures.add(topic, "drain-and-produce", child(&["echo", &bootstrap, topic, &group]));
+                    figures.add(topic, "drain-and-produce", child(&["drain-and-produce", &bootstrap, topic, &group]));
                 }
             }
         }

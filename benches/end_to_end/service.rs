@@ -14,12 +14,10 @@ use stickiness::io::kafka::consumer::GroupConsumer;
 
 use crate::events::breakdown;
 use crate::process::{Usage, usage};
-use crate::topics::{self, PARTITIONS, connection};
+use crate::topics::{self, ASK, PARTITIONS, connection};
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// How long the brokers may take to answer.
-const ASK: Duration = Duration::from_secs(30);
 /// What is published of transitions where only what the peers publish is.
 const AS_PEERS: &str = "publish.transitions = [\"lifecycle.new\", \"lifecycle.resurrected\", \"loyal\"]\npublish.churn_risk = []\n";
 

@@ -8,7 +8,8 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use stickiness::io::clock::{self, Stopwatch};
 use stickiness::io::kafka::Outgoing;
-use stickiness::io::kafka::connection::Connection;
+use stickiness::io::kafka::connection::{Connection, Isolation};
+use stickiness::io::kafka::consumer::{GroupConsumer, Watermarks};
 use stickiness::io::kafka::producer::Producer;
 use stickiness::model::time::EventTime;
 
@@ -16,6 +17,8 @@ use crate::events::{DAY_MS, DAYS, Drawn, Events, Plan};
 
 /// Partitions of every topic.
 pub(crate) const PARTITIONS: i32 = 4;
+/// How long the brokers may take to answer.
+pub(crate) const ASK: Duration = Duration::from_secs(30);
 /// Records handed to the producer at once.
 const BATCH: usize = 4_096;
 
@@ -47,6 +50,15 @@ pub(crate) fn remove(bootstrap: &str, beginning: &str) {
 
 pub(crate) fn connection(bootstrap: &str) -> Connection {
     Connection::new(bootstrap, std::collections::BTreeMap::new()).expect("no property is refused")
+}
+
+/// A consumer at the start of a topic's partitions, and where each begins and ends now.
+pub(crate) fn reader(connection: &Connection, group: &str, topic: &str, partitions: i32) -> (GroupConsumer, Vec<Watermarks>) {
+    let mut consumer = GroupConsumer::alone(connection, group, topic, Isolation::Committed).expect("a consumer");
+    let ends: Vec<_> = (0..partitions).map(|partition| consumer.watermarks(partition, ASK).expect("ends")).collect();
+    let starts: Vec<(i32, i64)> = (0..).zip(&ends).map(|(partition, ends)| (partition, ends.low)).collect();
+    consumer.assign(&starts).expect("assigned");
+    (consumer, ends)
 }
 
 /// The plan of a topic: 120 days up to the last midnight.

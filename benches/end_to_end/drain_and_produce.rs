@@ -1,5 +1,5 @@
-//! What the service publishes, by a program that counts nothing: it drains the input, and produces as many of the same records by batches, exactly once. As near to the limit as
-//! anything that publishes them can come.
+//! What the service publishes, by a program that counts nothing: it drains the input, and produces as many of the same records by batches, exactly once.
+//! Of each topic the first records come again and again; commits stop it as they stop a worker.
 
 use std::time::Duration;
 
@@ -7,17 +7,15 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use serde_json::{Value, json};
 use stickiness::io::clock::Stopwatch;
-use stickiness::io::kafka::connection::{Connection, Isolation};
+use stickiness::io::kafka::connection::Connection;
 use stickiness::io::kafka::consumer::{CommitOffset, GroupConsumer};
 use stickiness::io::kafka::producer::Producer;
 use stickiness::io::kafka::{Entry, Outgoing};
 use stickiness::model::partition::partition_of;
 
 use crate::process::usage;
-use crate::topics::{PARTITIONS, connection, create};
+use crate::topics::{ASK, PARTITIONS, connection, create, reader};
 
-/// How long the brokers may take to answer.
-const ASK: Duration = Duration::from_secs(30);
 /// What the service commits after.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(200);
 /// Records of a topic that are kept to be produced again and again.
@@ -30,17 +28,15 @@ struct Published {
     /// Where the same is produced to, and its partitions.
     copy: String,
     partitions: u32,
-    records: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Keys and values; without a value, a tombstone.
+    records: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     count: usize,
     produced: usize,
 }
 
 impl Published {
     fn read(connection: &Connection, topic: &str, partitions: i32) -> Self {
-        let mut consumer = GroupConsumer::alone(connection, "echo", topic, Isolation::Committed).expect("a consumer");
-        let ends: Vec<_> = (0..partitions).map(|partition| consumer.watermarks(partition, ASK).expect("ends")).collect();
-        let starts: Vec<(i32, i64)> = (0..).zip(&ends).map(|(partition, ends)| (partition, ends.low)).collect();
-        consumer.assign(&starts).expect("assigned");
+        let (mut consumer, ends) = reader(connection, "published", topic, partitions);
         // Control records of transactions count, too.
         let all: i64 = ends.iter().map(|ends| ends.high).sum();
         let empty: i64 = ends.iter().filter(|ends| ends.high == ends.low).map(|ends| ends.high).sum();
@@ -54,8 +50,7 @@ impl Published {
                 let Entry::Record(record) = entry else { continue };
                 count += 1;
                 if records.len() < SAMPLE {
-                    let bytes = |part: Option<&[u8]>| part.unwrap_or_default().to_vec();
-                    records.push((bytes(record.key), bytes(record.payload)));
+                    records.push((record.key.unwrap_or_default().to_vec(), record.payload.map(<[u8]>::to_vec)));
                 }
             }
         }
@@ -71,7 +66,7 @@ impl Published {
         let outgoing = |number: usize| {
             let (key, value) = &self.records[number % self.records.len()];
             let partition = partition_of(key, self.partitions).cast_signed();
-            Outgoing { partition, key: Some(key), value: Some(value) }
+            Outgoing { partition, key: Some(key), value: value.as_deref() }
         };
         let batch: Vec<Outgoing<'_>> = (self.produced..due).map(outgoing).collect();
         producer.send(&self.copy, &batch).expect("sent");
@@ -83,15 +78,14 @@ impl Published {
 pub(crate) fn run(bootstrap: &str, topic: &str, group: &str) -> Value {
     let connection = connection(bootstrap);
     let mut outputs = published(&connection, bootstrap, group);
-    let mut consumer = GroupConsumer::alone(&connection, &format!("{group}-echo"), topic, Isolation::Committed).expect("a consumer");
-    let ends: Vec<_> = (0..PARTITIONS).map(|partition| consumer.watermarks(partition, ASK).expect("ends")).collect();
-    let total: i64 = ends.iter().map(|ends| ends.high - ends.low).sum();
-    let mut next: Vec<(i32, i64)> = (0..).zip(&ends).map(|(partition, ends)| (partition, ends.low)).collect();
-    let mut producer = Producer::transactional(&connection, &format!("{group}-echo")).expect("a producer");
+    let own = format!("{group}-again");
+    let mut producer = Producer::transactional(&connection, &own).expect("a producer");
     producer.init(ASK).expect("ready");
     producer.begin().expect("begun");
-    consumer.assign(&next).expect("assigned");
     let (before, mut since) = (usage(std::process::id()).cpu_s, Stopwatch::start());
+    let (mut consumer, ends) = reader(&connection, &own, topic, PARTITIONS);
+    let total: i64 = ends.iter().map(|ends| ends.high - ends.low).sum();
+    let mut next: Vec<(i32, i64)> = (0..).zip(&ends).map(|(partition, ends)| (partition, ends.low)).collect();
     let (mut done, mut first) = (0_i64, None);
     while done < total {
         consumer.poll().expect("polled");
