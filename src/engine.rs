@@ -7,6 +7,7 @@ mod calibration;
 mod census;
 mod clock;
 pub mod closing;
+mod compaction;
 pub mod component;
 mod consistency;
 pub mod count;
@@ -27,11 +28,13 @@ pub mod predictions;
 pub mod profile;
 pub mod recent;
 pub mod refits;
+pub mod remembered;
 pub mod resharding;
 pub mod risk;
 pub mod rules;
 pub mod segments;
 pub mod settings;
+pub mod slot_set;
 pub mod standing;
 mod sweep;
 mod switching;
@@ -40,4 +43,4 @@ mod users;
 
 /// The version of the rules by which events are counted: higher by one whenever a log comes to something else than before. What was counted after the newest snapshot
 /// is counted again after a crash, without being published: under other rules, some of it would never be. (It began as the version of snapshots did.)
-pub const RULES: u32 = 10;
+pub const RULES: u32 = 11;

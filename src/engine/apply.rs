@@ -219,43 +219,11 @@ impl PartitionEngine {
                 self.change_purchases(slot, event, None, |purchases| purchases.break_streak(Break { time: event.time, day }));
             }
             (_, EventType::ReferralConverted) => {
-                self.rare(slot, day).referrals.add(mark);
+                self.rare(slot, day).referrals.make().add(mark);
             }
             _ => return false,
         }
         true
-    }
-
-    /// The rare facts of a slot. Those of its user from before any day that can change are folded or forgotten, once a week: all of them have to be looked through.
-    pub(super) fn rare(&mut self, slot: Slot, day: Day) -> &mut Rare {
-        let loyalty_days = self.loyalty_fold_days();
-        let needed = loyalty_days.map_or(day, |days| days.orders_before);
-        let due = self.state.population.habit(slot).rare.as_ref().is_some_and(|rare| rare.is_to_be_pruned(needed));
-        // What the ids of a user have in common is found while all of it is remembered, so nothing is folded before they are put together.
-        if due && self.state.population.is_together(slot) {
-            let remembered_from = self.state.newest_day.unwrap_or(day) - i32::from(self.state.settings.late_horizon_days);
-            let (rule, return_days) = (self.loyalty_rule(), self.count_rule().return_days);
-            self.fold_rules(slot, remembered_from);
-            let loyalty = self.state.settings.loyalty;
-            for member in self.state.population.members(slot) {
-                let Some(rare) = &mut self.state.population.habit_mut(member).rare else { continue };
-                rare.remembered.retain(|event| event.day >= remembered_from);
-                if let Some(days) = loyalty_days {
-                    rare.fold_loyalty(days, &loyalty);
-                }
-                rare.purchases.fold_before(needed, return_days, rule);
-                if let Some(complaints) = rare.complaints.if_there() {
-                    complaints.forget_before(needed);
-                }
-                if let Some(surveys) = rare.surveys.if_there() {
-                    surveys.forget_before(needed);
-                }
-                rare.forget_departures_before(needed);
-                rare.referrals.fold_before(remembered_from);
-                rare.pruned_before = Some(needed);
-            }
-        }
-        self.state.population.habit_mut(slot).rare_mut()
     }
 
     fn count_order(&mut self, slot: Slot, event: &Event<'_>, facts: &OrderFacts<'_>, day: Day, segments: &[u32]) {
@@ -285,7 +253,7 @@ impl PartitionEngine {
         let before = (self.standing_orders(root).0, self.counted(root, key.as_ref()));
         self.count_loyal(root, -1);
         match order {
-            None => change(&mut self.state.population.habit_mut(slot).rare_mut().purchases),
+            None => change(self.state.population.habit_mut(slot).rare_mut().purchases.make()),
             Some(order) => self.recount_order(slot, order, change),
         }
         self.count_loyal(root, 1);
@@ -317,7 +285,7 @@ impl PartitionEngine {
         }
         let return_days = self.count_rule().return_days;
         let (population, ledgers) = (&mut self.state.population, &mut self.state.ledgers);
-        let purchases = &mut population.habit_mut(slot).rare_mut().purchases;
+        let purchases = population.habit_mut(slot).rare_mut().purchases.make();
         let known = purchases.order(&key);
         let Some(from) = known.map(|known| known.day).into_iter().chain(placed).min() else { return change(purchases) };
         let mut segments: Vec<u32> = known.map_or(&[][..], |known| &known.segments).iter().chain(segments).copied().collect();
@@ -339,15 +307,15 @@ impl PartitionEngine {
     fn recount_order_of_several(&mut self, slot: Slot, key: &OrderKey, placed: Option<Day>, change: impl FnOnce(&mut Purchases)) {
         let known = self.state.population.purchases(slot).order(key).map(|known| known.day);
         let Some(from) = [placed, known].into_iter().flatten().min() else {
-            return change(&mut self.state.population.habit_mut(slot).rare_mut().purchases);
+            return change(self.state.population.habit_mut(slot).rare_mut().purchases.make());
         };
         if !self.state.population.is_united_from(slot, from) {
-            return self.recount(slot, from, |habit| change(&mut habit.rare_mut().purchases));
+            return self.recount(slot, from, |habit| change(habit.rare_mut().purchases.make()));
         }
         let (rule, era) = (self.count_rule(), Era::from(from));
         let (population, ledgers) = (&mut self.state.population, &mut self.state.ledgers);
         count_purchases(ledgers, &population.purchases(slot), era, rule, -1);
-        change(&mut population.habit_mut(slot).rare_mut().purchases);
+        change(population.habit_mut(slot).rare_mut().purchases.make());
         count_purchases(ledgers, &population.purchases(slot), era, rule, 1);
     }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::alerts::counting::ClosingDay;
 use super::apply::Occasion;
 use super::component::Slot;
@@ -12,8 +14,15 @@ use super::partial::RiskCounts;
 use super::partition::PartitionEngine;
 use super::population::LOOKS;
 use super::risk::{Judged, Touched};
+use super::slot_set::SlotSet;
 use super::standing::Standing;
 use crate::model::time::{Day, EventTime};
+
+/// The next users whom there is something to look at of; `None` when there are no more.
+fn next_looks(slots: &mut impl Iterator<Item = Slot>) -> Option<SmallVec<[Slot; LOOKS]>> {
+    let next: SmallVec<[Slot; LOOKS]> = slots.take(LOOKS).collect();
+    (!next.is_empty()).then_some(next)
+}
 
 impl PartitionEngine {
     /// Closes every day whose end and grace are over at `now`. A barrier: to be done between records, and again at the same place in a replay. Tells whether a day closed.
@@ -76,47 +85,48 @@ impl PartitionEngine {
     fn close_users(&mut self, switched: Vec<Slot>, closing: &mut ClosingDay) -> RiskCounts {
         let day = closing.day();
         let mut counts = RiskCounts::default();
-        let mut due = self.state.risk.take_noted(day);
-        due.extend(switched);
-        let visited = self.visit_users(&mut due, &mut counts, closing);
-        // Each user once: ids that were noted apart may be one user by now.
-        for slot in &mut due {
-            *slot = self.state.population.root(*slot);
+        let mut due = SlotSet::default();
+        let mut visited = self.visit_users(&mut due, &mut counts, closing);
+        visited.sort();
+        let places = self.state.population.slots();
+        let noted = self.state.risk.take_noted(day).into_ascending();
+        for slot in noted.chain(switched) {
+            // Each user once: ids that were noted apart may be one user by now.
+            due.insert(self.state.population.root(slot), places);
         }
-        due.sort_unstable();
-        due.dedup();
-        for root in due.into_iter().filter(|root| visited.binary_search(root).is_err()) {
-            self.decide_risk(root, None, &mut counts, closing);
+        let mut due = due.into_ascending().filter(|root| !visited.contains(*root));
+        while let Some(roots) = next_looks(&mut due) {
+            self.state.population.look(roots.iter().copied());
+            for root in roots {
+                self.decide_risk(root, None, &mut counts, closing);
+            }
         }
         counts.levels = self.state.risk.levels();
         counts
     }
 
     /// Looks at the users whom the clock changes, ascending, and decides their levels. Adds to `due` whose level is another id's.
-    fn visit_users(&mut self, due: &mut Vec<Slot>, counts: &mut RiskCounts, closing: &mut ClosingDay) -> Vec<Slot> {
-        let day = closing.day();
-        // What is kept of them is moved to the front of the same memory: they may be everyone.
-        let (mut slots, mut visited) = (self.state.population.take_visits(day), 0);
-        for at in 0..slots.len() {
-            if at % LOOKS == 0 {
-                self.state.population.look(slots[at..].iter().take(LOOKS).copied());
+    fn visit_users(&mut self, due: &mut SlotSet, counts: &mut RiskCounts, closing: &mut ClosingDay) -> SlotSet {
+        let (day, places) = (closing.day(), self.state.population.slots());
+        let (mut visits, mut visited) = (self.state.population.take_visits(day), SlotSet::default());
+        while let Some(slots) = next_looks(&mut visits) {
+            self.state.population.look(slots.iter().copied());
+            for slot in slots {
+                if !self.state.population.is_due(slot, day) {
+                    continue;
+                }
+                let judged = self.settle(slot, Touched::NONE, (day, Cause::Clock, None));
+                // At once, while what there is of the user is at hand.
+                let root = self.state.population.root(slot);
+                if root == slot {
+                    self.decide_risk(root, judged, counts, closing);
+                } else {
+                    due.insert(root, places);
+                }
+                visited.insert(slot, places);
             }
-            let slot = slots[at];
-            if !self.state.population.is_due(slot, day) {
-                continue;
-            }
-            let judged = self.settle(slot, Touched::NONE, (day, Cause::Clock, None));
-            // At once, while what there is of the user is at hand.
-            if self.state.population.root(slot) == slot {
-                self.decide_risk(slot, judged, counts, closing);
-            } else {
-                due.push(slot);
-            }
-            slots[visited] = slot;
-            visited += 1;
         }
-        slots.truncate(visited);
-        slots
+        visited
     }
 
     /// Tells the figures of a day that closes, if they were not told yet.

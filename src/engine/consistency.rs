@@ -84,8 +84,8 @@ mod tests {
         assert_eq!(checked(|rare| rare.segments.clear()), Ok(()));
         assert_eq!(checked(|rare| rare.segments[0].0 = 2), SEGMENT_MISSING);
         assert_eq!(checked(|rare| rare.segments[0].0 = 0), SEGMENT_MISSING, "0 is everything, and nobody's own");
-        assert_eq!(checked(|rare| rare.values.renumber_segments(|_| 2)), SEGMENT_MISSING);
-        assert_eq!(checked(|rare| rare.purchases.renumber_segments(|_| 2)), SEGMENT_MISSING);
+        assert_eq!(checked(|rare| rare.values.make().renumber_segments(|_| 2)), SEGMENT_MISSING);
+        assert_eq!(checked(|rare| rare.purchases.make().renumber_segments(|_| 2)), SEGMENT_MISSING);
         let complained = |rare: &mut Rare| rare.complaints.if_there().expect("a complaint").renumber_segments(|_| 2);
         assert_eq!(checked(complained), SEGMENT_MISSING);
     }

@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::last_values::LastValues;
+pub use super::remembered::{Referrals, Remembered};
 use crate::model::churn::level::{Departure, Seen};
 use crate::model::complaints::{Complaints, Moment};
 use crate::model::day_set::DaySet;
 use crate::model::lifecycle::{Lifecycle, LifecycleMasks};
-use crate::model::loyalty::Loyalty;
 use crate::model::loyalty::states::States;
+use crate::model::loyalty::{FoldDays, Loyalty};
 use crate::model::purchases::Purchases;
 use crate::model::rules::facts::RuleFacts;
 use crate::model::seldom::Seldom;
@@ -127,88 +128,29 @@ fn lifecycle_so_far(days: u64, age: i32, day: Day) -> (Lifecycle, Option<Day>) {
     }
 }
 
-/// An event whose repeat would change something, by the first 16 bytes of a SHA-256 of its id and type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Remembered {
-    /// The day of the event.
-    pub day: Day,
-    /// The digest.
-    pub digest: [u8; 16],
-}
-
-impl Remembered {
-    /// Whether the event is told from others.
-    #[must_use]
-    pub fn is_known_again(&self) -> bool {
-        self.digest != [0; 16]
-    }
-}
-
-/// Converted referrals: those of days that can still change by their events, so that they count once across the ids of a user.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Referrals {
-    older: u64,
-    recent: Vec<Remembered>,
-}
-
-impl Referrals {
-    /// Adds one.
-    pub fn add(&mut self, event: Remembered) {
-        let at = self.recent.partition_point(|known| *known < event);
-        self.recent.insert(at, event);
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        self.older + self.recent.len() as u64
-    }
-
-    /// Keeps only the number of those of before `day`.
-    pub fn fold_before(&mut self, day: Day) {
-        let end = self.recent.partition_point(|event| event.day < day);
-        self.older += self.recent.drain(..end).count() as u64;
-    }
-
-    /// The part after a day, as that of a user of its own.
-    #[must_use]
-    pub fn after(&self, day: Day) -> Self {
-        Self { older: 0, recent: self.recent.iter().filter(|event| event.day > day).copied().collect() }
-    }
-
-    fn absorb(&mut self, other: &Self) {
-        self.older += other.older;
-        for event in &other.recent {
-            if event.digest == [0; 16] || self.recent.binary_search(event).is_err() {
-                self.add(*event);
-            }
-        }
-    }
-}
-
 /// Facts that few users have.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rare {
     /// Orders, returns and breaks.
-    pub purchases: Purchases,
+    pub purchases: Seldom<Purchases>,
     /// Complaints.
     pub complaints: Seldom<Complaints>,
     /// Survey answers.
     pub surveys: Seldom<Surveys>,
     /// Converted referrals.
-    pub referrals: Referrals,
+    pub referrals: Seldom<Referrals>,
     /// Events that are recognised when they come again; sorted.
     pub remembered: Vec<Remembered>,
     /// Cancellations and losses, sorted: those of days that can still matter, and the last before them.
-    pub departures: Vec<Departure>,
+    pub departures: Seldom<Vec<Departure>>,
     /// Active days in each breakdown segment, by segment.
     pub segments: Vec<(u32, Activity)>,
     /// Everything that is too old to change, as of this day, is folded or forgotten.
     pub pruned_before: Option<Day>,
     /// The breakdown values that the user belongs to.
-    pub values: LastValues,
-    /// What only the measures of loyalty need; absent for most.
-    pub loyalty: Option<Box<Loyalty>>,
+    pub values: Seldom<LastValues>,
+    /// What only the measures of loyalty need, which is something of everyone who came through a channel.
+    pub loyalty: Option<Loyalty>,
     /// The states of loyalty that were decided last, of the id that the user goes by.
     pub states: Option<Box<States>>,
     /// What the rules of segments remember; absent for whom no rule looked at.
@@ -218,7 +160,7 @@ pub struct Rare {
 impl Rare {
     /// What the measures of loyalty need, made when there is none yet.
     pub fn loyalty_mut(&mut self) -> &mut Loyalty {
-        self.loyalty.get_or_insert_with(Box::default)
+        self.loyalty.get_or_insert_with(Loyalty::default)
     }
 
     /// The active days in a breakdown segment, empty when there were none yet.
@@ -251,8 +193,9 @@ impl Rare {
 
     /// Takes in a cancellation or loss.
     pub fn depart(&mut self, departure: Departure) {
-        if let Err(at) = self.departures.binary_search(&departure) {
-            self.departures.insert(at, departure);
+        let departures = self.departures.make();
+        if let Err(at) = departures.binary_search(&departure) {
+            departures.insert(at, departure);
         }
     }
 
@@ -270,8 +213,9 @@ impl Rare {
 
     /// Forgets departures of before `day` but the last.
     pub fn forget_departures_before(&mut self, day: Day) {
-        let old = self.departures.partition_point(|departure| departure.at.day < day);
-        self.departures.drain(..old.saturating_sub(1));
+        let Some(departures) = self.departures.if_there() else { return };
+        let old = departures.partition_point(|departure| departure.at.day < day);
+        departures.drain(..old.saturating_sub(1));
     }
 
     /// Remembers an event, once.
@@ -287,33 +231,69 @@ impl Rare {
         self.pruned_before.is_none_or(|pruned| week(pruned) < week(day))
     }
 
+    /// Gives back the memory of what was folded or forgotten.
+    pub(super) fn shrink(&mut self) {
+        if let Some(purchases) = self.purchases.if_there() {
+            purchases.shrink();
+        }
+        self.complaints.drop_empty();
+        self.surveys.drop_empty();
+        self.referrals.drop_empty();
+        self.departures.drop_empty();
+        self.remembered.shrink_to_fit();
+        self.segments.shrink_to_fit();
+        if let Some(loyalty) = &mut self.loyalty {
+            loyalty.shrink();
+        }
+    }
+
     /// Looks at what most events of a user need. The number says nothing.
     pub(super) fn look(&self) -> usize {
-        let pruned = usize::from(self.pruned_before.is_some());
-        self.purchases.standing().len() + self.remembered.len() + self.departures.len() + self.segments.len() + pruned
+        let (pruned, known) = (self.pruned_before.is_some(), self.loyalty.is_some());
+        self.remembered.len() + self.segments.len() + usize::from(pruned) + usize::from(known)
+    }
+
+    /// Looks at what that points to.
+    pub(super) fn look_further(&self) -> usize {
+        let viewed = self.loyalty.as_ref().is_some_and(|loyalty| loyalty.views.look());
+        self.purchases.standing().len() + usize::from(viewed)
+    }
+
+    /// Whether something may be folded or forgotten by now, as far as the first of each list tells; of what few have, it may.
+    pub(super) fn holds_before(&self, (needed, remembered_from): (Day, Day), loyalty_days: Option<FoldDays>, decision_days: i32) -> bool {
+        let seldom =
+            self.rules.is_some() || self.complaints.bytes() + self.surveys.bytes() + self.referrals.bytes() + self.departures.bytes() > 0;
+        seldom
+            || self.remembered.first().is_some_and(|event| event.day < remembered_from)
+            || self.purchases.holds_before(needed)
+            || self.loyalty.as_ref().zip(loyalty_days).is_some_and(|(loyalty, days)| loyalty.holds_before(days, decision_days))
     }
 
     /// Bytes of memory that the facts take, without texts.
     #[must_use]
     pub fn approximate_bytes(&self) -> usize {
         size_of::<Self>()
+            + self.purchases.bytes()
             + std::mem::size_of_val(self.purchases.standing())
+            + self.referrals.bytes()
+            + self.departures.bytes()
+            + self.values.bytes()
             + self.complaints.bytes()
             + self.surveys.bytes()
             + self.remembered.capacity() * size_of::<Remembered>()
             + self.segments.capacity() * size_of::<(u32, Activity)>()
-            + self.loyalty.as_ref().map_or(0, |loyalty| loyalty.approximate_bytes())
+            + self.loyalty.as_ref().map_or(0, |loyalty| loyalty.approximate_bytes() - size_of::<Loyalty>())
             + self.states.as_ref().map_or(0, |_| size_of::<States>())
             + self.rules.as_ref().map_or(0, |rules| rules.approximate_bytes())
     }
 
     /// Joins the facts of another id of the same user.
     pub fn absorb(&mut self, other: &Self, return_days: i32) {
-        self.purchases.absorb(&other.purchases, return_days);
+        self.purchases.absorb(&other.purchases, |ours, theirs| ours.absorb(theirs, return_days));
         self.complaints.absorb(&other.complaints, Complaints::absorb);
         self.surveys.absorb(&other.surveys, Surveys::absorb);
-        self.referrals.absorb(&other.referrals);
-        for departure in &other.departures {
+        self.referrals.absorb(&other.referrals, Referrals::absorb);
+        for departure in other.departures.iter() {
             self.depart(*departure);
         }
         for event in &other.remembered {
@@ -322,7 +302,7 @@ impl Rare {
         for (segment, activity) in &other.segments {
             self.segment(*segment).absorb(activity);
         }
-        self.values.absorb(&other.values);
+        self.values.absorb(&other.values, LastValues::absorb);
         if let Some(loyalty) = &other.loyalty {
             self.loyalty_mut().absorb(loyalty);
         }
@@ -388,12 +368,12 @@ impl Rare {
     /// The part after an instant, as that of a user of its own.
     fn after(&self, at: Moment, return_days: i32) -> Self {
         Self {
-            purchases: self.purchases.after(at.time, return_days),
+            purchases: self.purchases.after(at.time, return_days).into(),
             complaints: self.complaints.after(at.time).into(),
             surveys: self.surveys.kept(|time| time > at.time).into(),
-            referrals: self.referrals.after(at.day),
+            referrals: self.referrals.after(at.day).into(),
             remembered: self.remembered.iter().filter(|event| event.day > at.day).copied().collect(),
-            departures: self.departures.iter().filter(|departure| departure.at.time > at.time).copied().collect(),
+            departures: self.departures.iter().filter(|departure| departure.at.time > at.time).copied().collect::<Vec<_>>().into(),
             segments: self
                 .segments
                 .iter()
@@ -401,8 +381,8 @@ impl Rare {
                 .filter(|(_, activity)| activity.count > 0)
                 .collect(),
             pruned_before: self.pruned_before,
-            values: self.values.after(at.time),
-            loyalty: self.loyalty.as_ref().map(|loyalty| Box::new(loyalty.after(at))).filter(|loyalty| !loyalty.is_empty()),
+            values: self.values.after(at.time).into(),
+            loyalty: self.loyalty.as_ref().map(|loyalty| loyalty.after(at)).filter(|loyalty| !loyalty.is_empty()),
             states: None,
             rules: self.rules.as_ref().map(|rules| Box::new(rules.after(at.time))).filter(|rules| !rules.is_empty()),
         }
@@ -411,7 +391,7 @@ impl Rare {
     /// The part up to an instant, as it goes on counting when the user is gone: complaints end.
     fn up_to(&self, at: Moment, return_days: i32) -> Self {
         Self {
-            purchases: self.purchases.up_to(at.time, return_days),
+            purchases: self.purchases.up_to(at.time, return_days).into(),
             complaints: self.complaints.up_to(at).into(),
             surveys: self.surveys.kept(|time| time <= at.time).into(),
             segments: self.segments.iter().map(|(segment, activity)| (*segment, activity.up_to(at.day))).collect(),
@@ -454,6 +434,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn what_everyone_with_a_channel_costs() {
+        // A size class of the allocator; the next is a quarter more.
+        assert!(size_of::<Rare>() <= 256, "{}", size_of::<Rare>());
+    }
 
     proptest! {
         #[test]

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::seldom::Empty;
 use crate::model::time::{Day, EventTime};
 
 /// A value by property, time and day of its event, and the segment that it counts in.
@@ -10,6 +11,10 @@ pub type Value = (u16, EventTime, Day, u32);
 /// The last value of each property on each day that is not closed yet, and the last before those; sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastValues(Vec<Value>);
+
+impl Empty for LastValues {
+    const EMPTY: &'static Self = &Self(Vec::new());
+}
 
 impl LastValues {
     /// Takes in a value; those that it makes worthless when the days through `closed` are closed are forgotten.

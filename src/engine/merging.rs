@@ -270,9 +270,13 @@ pub(super) fn renumber_habit(habit: &mut super::habit::Habit, renumbered: &[(u32
     for (segment, activity) in std::mem::take(&mut rare.segments) {
         rare.segment(here(segment)).absorb(&activity);
     }
-    rare.purchases.renumber_segments(here);
+    if let Some(purchases) = rare.purchases.if_there() {
+        purchases.renumber_segments(here);
+    }
     if let Some(complaints) = rare.complaints.if_there() {
         complaints.renumber_segments(here);
     }
-    rare.values.renumber_segments(here);
+    if let Some(values) = rare.values.if_there() {
+        values.renumber_segments(here);
+    }
 }

@@ -19,7 +19,7 @@ use super::ledger::Ledger;
 use super::loyalty::LoyaltyLedger;
 use super::models::Models;
 use super::partial::Partial;
-use super::population::Population;
+use super::population::{Population, PopulationOnce};
 use super::risk::{RiskLedger, model_ids};
 use super::rules::RuleBook;
 use super::segments::Segments;
@@ -55,7 +55,7 @@ impl Placement {
 
 /// Everything that a snapshot holds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct State {
+pub struct State<P = Population> {
     pub(super) settings: EngineSettings,
     pub(super) placement: Placement,
     pub(super) newest_day: Option<Day>,
@@ -63,7 +63,7 @@ pub struct State {
     pub(super) closed_through: Option<Day>,
     /// Every day up to this one has been told to the aggregator.
     pub(super) told_through: Option<Day>,
-    pub(super) population: Population,
+    pub(super) population: P,
     pub(super) segments: Segments,
     pub(super) ledgers: Vec<Ledger>,
     pub(super) loyal: LoyalCount,
@@ -174,6 +174,16 @@ impl PartitionEngine {
     /// What a snapshot holds, as it is now: kept apart from what comes, at the cost of a copy of what changes while it is kept.
     #[must_use]
     pub fn frozen(&self) -> State {
+        self.frozen_with(self.state.population.frozen())
+    }
+
+    /// The same, to be written once. What is written is given up, and costs no copy any more when it changes.
+    #[must_use]
+    pub fn frozen_once(&self) -> State<PopulationOnce> {
+        self.frozen_with(self.state.population.frozen().written_once())
+    }
+
+    fn frozen_with<P>(&self, population: P) -> State<P> {
         let state = &self.state;
         State {
             settings: state.settings.clone(),
@@ -182,7 +192,7 @@ impl PartitionEngine {
             newest_time: state.newest_time,
             closed_through: state.closed_through,
             told_through: state.told_through,
-            population: state.population.frozen(),
+            population,
             segments: state.segments.clone(),
             ledgers: state.ledgers.clone(),
             loyal: state.loyal.clone(),
@@ -359,7 +369,8 @@ impl PartitionEngine {
             self.state.closed_through = Some(self.last_closed_at(time));
             self.state.told_through = self.state.closed_through;
         }
-        if time > self.state.newest_time {
+        let before = self.state.newest_time;
+        if time > before {
             self.close_days(self.last_closed_at(time));
             self.state.newest_time = time;
             self.run_rule_timers(time);
@@ -370,6 +381,7 @@ impl PartitionEngine {
             self.state.deletions.forget_before(day - i32::from(self.state.settings.late_horizon_days));
         }
         self.advance_ledgers();
+        self.compact_silent(before, self.state.newest_time);
     }
 
     /// The last day that is closed at an instant: its end and the grace are over.

@@ -13,11 +13,12 @@ use smallvec::SmallVec;
 
 use super::component::{Component, Slot};
 use super::count::FOREVER;
-use super::habit::{Habit, Rare};
+use super::habit::Habit;
+use super::slot_set::SlotSet;
 use super::standing::Standing;
-use super::users::{User, Users};
+pub(super) use super::users::LOOKS;
+use super::users::{self, User, Users, UsersOnce};
 use crate::model::churn::level::RiskLevel;
-use crate::model::loyalty::Loyalty;
 use crate::model::loyalty::states::States;
 use crate::model::rules::facts::RuleFacts;
 use crate::model::time::Day;
@@ -42,17 +43,26 @@ pub struct Population {
     #[serde(skip)]
     index: Index,
     #[serde(skip)]
-    visits: BTreeMap<Day, Vec<Slot>>,
+    visits: BTreeMap<Day, SlotSet>,
     /// What the ids of a component come to together, kept from the first that asks until one of them changes. A frozen population has none.
     #[serde(skip)]
     wholes: BTreeMap<u32, OnceLock<Habit>>,
 }
 
-/// Users of whom what there is is fetched from memory at once.
-pub(super) const LOOKS: usize = 32;
+/// What is stored of a [`Population`], in the same order.
+#[derive(Serialize)]
+pub struct PopulationOnce {
+    return_days: i32,
+    users: UsersOnce,
+    free: Vec<Slot>,
+    component_of: BTreeMap<Slot, u32>,
+    components: BTreeMap<u32, Component>,
+    next_component: u32,
+    moved: BTreeMap<Slot, Box<str>>,
+}
 
 /// How many tables the index has. Each grows by itself, so that no event waits until everyone has moved.
-const SHARDS: usize = 256;
+const SHARDS: usize = 512;
 
 /// Ids to slots.
 #[derive(Clone, Debug)]
@@ -116,7 +126,7 @@ impl Population {
             self.index.insert(slot, &self.users);
             let visit = self.users.get(slot).standing.visit;
             if visit < FOREVER {
-                self.visits.entry(visit).or_default().push(slot);
+                self.visits.entry(visit).or_default().insert(slot, self.users.len());
             }
         }
     }
@@ -135,6 +145,19 @@ impl Population {
             index: Index::default(),
             visits: BTreeMap::new(),
             wholes: BTreeMap::new(),
+        }
+    }
+
+    /// The same, to be written once: users are given up as they are written.
+    pub(super) fn written_once(self) -> PopulationOnce {
+        PopulationOnce {
+            return_days: self.return_days,
+            users: UsersOnce::new(self.users),
+            free: self.free,
+            component_of: self.component_of,
+            components: self.components,
+            next_component: self.next_component,
+            moved: self.moved,
         }
     }
 
@@ -207,16 +230,10 @@ impl Population {
         self.look(ids.iter().filter_map(|id| self.index.find(id, &self.users)));
     }
 
-    /// Looks at what there is of users who are about to be counted: at one thing of all of them, then at what it points to, so that memory answers for many at once.
+    /// Looks at what there is of users who are about to be counted.
     pub(super) fn look(&self, slots: impl Iterator<Item = Slot>) {
         let users: SmallVec<[&User; LOOKS]> = slots.map(|slot| self.users.get(slot)).collect();
-        let rare: SmallVec<[&Rare; LOOKS]> = users.iter().filter_map(|user| user.habit.rare.as_deref()).collect();
-        let loyalty: SmallVec<[&Loyalty; LOOKS]> = rare.iter().filter_map(|rare| rare.loyalty.as_deref()).collect();
-        let known = users.iter().filter(|user| user.standing.lifecycle.is_some()).count();
-        let (facts, viewed) =
-            (rare.iter().map(|rare| rare.look()).sum::<usize>(), loyalty.iter().filter(|loyalty| loyalty.views.look()).count());
-        // The numbers say nothing: they keep the looks from being left out.
-        std::hint::black_box(known + facts + viewed);
+        users::look(&users);
     }
 
     /// The slot of an id, made when it is new.
@@ -274,11 +291,12 @@ impl Population {
 
     /// Notes what was said, and when the user is to be looked at again. What was decided stays.
     pub fn set_standing(&mut self, slot: Slot, standing: Standing) {
+        let places = self.users.len();
         let known = &mut self.users.get_mut(slot).standing;
         // An entry for an earlier day stays where it is: the visit finds nothing changed and moves on.
         let visit = if known.visit <= standing.visit { known.visit } else { standing.visit };
         if visit < known.visit {
-            self.visits.entry(visit).or_default().push(slot);
+            self.visits.entry(visit).or_default().insert(slot, places);
         }
         let decided = known.decided;
         *known = standing;
@@ -286,11 +304,8 @@ impl Population {
     }
 
     /// Takes the slots of users whom the close of `day` may change, ascending: each is to be asked for with [`Population::is_due`].
-    pub fn take_visits(&mut self, day: Day) -> Vec<Slot> {
-        let mut slots = self.visits.remove(&day).unwrap_or_default();
-        slots.sort_unstable();
-        slots.dedup();
-        slots
+    pub(super) fn take_visits(&mut self, day: Day) -> impl Iterator<Item = Slot> + use<> {
+        self.visits.remove(&day).unwrap_or_default().into_ascending()
     }
 
     /// Whether the close of `day` changes a user who was noted for it; who does must be given a standing again. Users who were looked at as of a later day since they
@@ -423,7 +438,7 @@ impl Population {
             let id = if user.id.is_heap_allocated() { user.id.capacity() } else { 0 };
             id + user.habit.rare.as_ref().map_or(0, |rare| rare.approximate_bytes())
         });
-        let visits = self.visits.values().map(Vec::capacity).sum::<usize>() * size_of::<Slot>();
+        let visits = self.visits.values().map(SlotSet::approximate_bytes).sum::<usize>();
         let habits = self.users.approximate_bytes() + sampled.sum::<usize>() * step;
         habits + self.index.approximate_bytes() + visits + self.approximate_bytes_of_wholes()
     }

@@ -243,7 +243,7 @@ impl PartitionEngine {
         let mut revenue = self.state.revenue.take_all();
         let mut open: BTreeMap<Slot, Vec<Day>> = BTreeMap::new();
         for (day, slots) in self.state.risk.take_open() {
-            for slot in slots {
+            for slot in slots.into_ascending() {
                 open.entry(self.state.population.root(slot)).or_default().push(day);
             }
         }
@@ -316,7 +316,7 @@ impl PartitionEngine {
         self.state.population.set_standing(root, standing.until(standing.next_change));
         self.mark_loyalty(root, closed + 1, Look::Event);
         for day in open.into_iter().chain(anew.then_some(closed + 1)) {
-            self.state.risk.look_at(day, root);
+            self.state.risk.look_at(day, root, self.state.population.slots());
         }
     }
 

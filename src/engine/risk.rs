@@ -12,6 +12,7 @@ use super::effect::{Cause, Effect, RiskChange};
 use super::habit::{Habit, Rare};
 use super::partial::RiskCounts;
 use super::partition::PartitionEngine;
+use super::slot_set::SlotSet;
 use super::standing::{Said, Standing};
 use crate::model::churn::ProcessKind;
 use crate::model::churn::level::{Circumstances, Departure, Judgement, RiskLevel, Seen};
@@ -212,31 +213,27 @@ fn base(said: Said) -> Option<RiskLevel> {
 pub struct RiskLedger {
     levels: [i64; 4],
     /// Users whose level may be another at the end of an open day, by day. Those whom only time changes are in the calendar of visits instead.
-    /// Some may come several times, each after other users came.
-    open: BTreeMap<Day, Vec<Slot>>,
+    open: BTreeMap<Day, SlotSet>,
 }
 
 impl RiskLedger {
     /// Whether every user that is to be looked at has a slot below `count`.
     pub(super) fn users_are_below(&self, count: usize) -> bool {
-        self.open.values().flatten().all(|slot| (*slot as usize) < count)
+        self.open.values().flat_map(SlotSet::iter).all(|slot| (slot as usize) < count)
     }
 
     /// Takes out who is to be looked at on which open day.
-    pub(super) fn take_open(&mut self) -> BTreeMap<Day, Vec<Slot>> {
+    pub(super) fn take_open(&mut self) -> BTreeMap<Day, SlotSet> {
         std::mem::take(&mut self.open)
     }
 
-    /// Has a user looked at when an open day closes.
-    pub(super) fn look_at(&mut self, day: Day, root: Slot) {
-        let slots = self.open.entry(day).or_default();
-        if slots.last() != Some(&root) {
-            slots.push(root);
-        }
+    /// Has a user, one of `places` slots, looked at when an open day closes.
+    pub(super) fn look_at(&mut self, day: Day, root: Slot, places: usize) {
+        self.open.entry(day).or_default().insert(root, places);
     }
 
     /// Takes the users who were noted for the close of a day.
-    pub(super) fn take_noted(&mut self, day: Day) -> Vec<Slot> {
+    pub(super) fn take_noted(&mut self, day: Day) -> SlotSet {
         self.open.remove(&day).unwrap_or_default()
     }
 
@@ -271,7 +268,7 @@ impl PartitionEngine {
         }
         let mut at = open;
         while at <= day.max(open) {
-            self.state.risk.look_at(at, root);
+            self.state.risk.look_at(at, root, self.state.population.slots());
             at = at + 1;
         }
     }

@@ -3,20 +3,27 @@
 //! Ids come in blocks of [`BLOCK`], so that more of them never mean that those there are move. A clone shares the blocks, and costs next to nothing: whoever changes
 //! a block first makes a copy of that one, so that a state can be written to a snapshot while events go on.
 
+use std::cell::Cell;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use compact_str::CompactString;
 use serde::de::{SeqAccess, Visitor};
-use serde::ser::SerializeSeq;
+use serde::ser::{Error as _, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use smallvec::SmallVec;
 
 use super::component::Slot;
-use super::habit::Habit;
+use super::habit::{Habit, Rare};
 use super::standing::Standing;
 
-/// Ids in a block: few enough that a copy takes microseconds.
-const BLOCK: usize = 256;
+/// Users of whom what there is is fetched from memory at once.
+pub(super) const LOOKS: usize = 32;
+
+/// Ids in a block: few enough that a copy takes microseconds, and as many as fill a size class of the allocator, of 7,168 bytes, nine of which fill its pages of 64 KiB. With 256 of
+/// them, a block takes 8 bytes more for each, and leaves an eighth of its page empty.
+const BLOCK: usize = 68;
 
 /// What there is of one id. Ids of up to 24 bytes are kept in place.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -24,6 +31,16 @@ pub(super) struct User {
     pub(super) id: CompactString,
     pub(super) habit: Habit,
     pub(super) standing: Standing,
+}
+
+/// Looks at what there is of users who are about to be asked for: at one thing of all of them, then at what it points to, so that memory answers for many at once.
+pub(super) fn look(users: &[&User]) {
+    let rare: SmallVec<[&Rare; LOOKS]> = users.iter().filter_map(|user| user.habit.rare.as_deref()).collect();
+    let known = users.iter().filter(|user| user.standing.lifecycle.is_some()).count();
+    let facts: usize = rare.iter().map(|rare| rare.look()).sum();
+    let further: usize = rare.iter().map(|rare| rare.look_further()).sum();
+    // The numbers say nothing: they keep the looks from being left out.
+    std::hint::black_box(known + facts + further);
 }
 
 /// All ids of a partition by slot, the empty places of deleted ones among them.
@@ -76,11 +93,53 @@ impl Users {
 
 impl Serialize for Users {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut sequence = serializer.serialize_seq(Some(self.length))?;
-        for user in self.iter() {
-            sequence.serialize_element(user)?;
+        write_blocks(self.blocks.iter(), self.length, serializer)
+    }
+}
+
+fn write_blocks<S, B>(blocks: impl Iterator<Item = B>, mut length: usize, serializer: S) -> Result<S::Ok, S::Error>
+where
+    S: Serializer,
+    B: Deref<Target = Arc<[User]>>,
+{
+    let mut sequence = serializer.serialize_seq(Some(length))?;
+    for block in blocks {
+        let users = &block[..length.min(BLOCK)];
+        length -= users.len();
+        for next in users.chunks(LOOKS) {
+            look(&next.iter().collect::<SmallVec<[&User; LOOKS]>>());
+            for user in next {
+                sequence.serialize_element(user)?;
+            }
         }
-        sequence.end()
+    }
+    sequence.end()
+}
+
+/// All ids, to be written once: each block is given up when it is written, so that whoever changes it after that need not copy it.
+pub(super) struct UsersOnce(Cell<Option<Users>>);
+
+impl UsersOnce {
+    pub(super) fn new(users: Users) -> Self {
+        Self(Cell::new(Some(users)))
+    }
+}
+
+impl Serialize for UsersOnce {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let users = self.0.take().ok_or_else(|| S::Error::custom("written a second time"))?;
+        write_blocks(users.blocks.into_iter().map(GivenUp), users.length, serializer)
+    }
+}
+
+/// A block that nobody else here holds.
+struct GivenUp(Arc<[User]>);
+
+impl Deref for GivenUp {
+    type Target = Arc<[User]>;
+
+    fn deref(&self) -> &Arc<[User]> {
+        &self.0
     }
 }
 
@@ -114,21 +173,36 @@ mod tests {
     fn what_every_user_costs() {
         // A word more for each user is a tenth more memory: to be decided, not to happen.
         assert_eq!(size_of::<User>(), 104);
+        // Beside them, a block has its two counts.
+        let left = 7_168 - (BLOCK * size_of::<User>() + 2 * size_of::<usize>());
+        assert!(left < size_of::<User>(), "{left}");
     }
 
     #[test]
     fn a_clone_stays_as_it_was() {
-        let mut users = Users::default();
+        let (mut users, slot) = (Users::default(), Slot::try_from(BLOCK + 4).expect("small"));
         for number in 0..3 * BLOCK {
             users.push(User { id: format!("{number}").into(), ..User::default() });
         }
         let kept = users.clone();
-        users.get_mut(300).id = "other".into();
+        users.get_mut(slot).id = "other".into();
         users.push(User::default());
-        assert_eq!(kept.get(300).id, "300");
-        assert_eq!(users.get(300).id, "other");
+        assert_eq!(kept.get(slot).id, format!("{slot}"));
+        assert_eq!(users.get(slot).id, "other");
         assert_eq!((kept.len(), users.len()), (3 * BLOCK, 3 * BLOCK + 1));
         assert!(Arc::ptr_eq(&kept.blocks[0], &users.blocks[0]) && !Arc::ptr_eq(&kept.blocks[1], &users.blocks[1]));
+    }
+
+    #[test]
+    fn what_is_written_once_is_given_up() {
+        let mut users = Users::default();
+        for number in 0..BLOCK + 7 {
+            users.push(User { id: format!("{number}").into(), ..User::default() });
+        }
+        let once = UsersOnce::new(users.clone());
+        assert_eq!(postcard::to_stdvec(&once).expect("written"), postcard::to_stdvec(&users).expect("written"));
+        assert!(users.blocks.iter().all(|block| Arc::strong_count(block) == 1));
+        assert!(postcard::to_stdvec(&once).is_err(), "there is nothing to be written a second time");
     }
 
     #[test]

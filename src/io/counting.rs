@@ -233,7 +233,7 @@ impl Processor for EngineProcessor {
             offset,
             users: self.engine.users() as u64,
         };
-        let state = self.engine.frozen();
+        let state = self.engine.frozen_once();
         Box::new(move || snapshot::encode(&head, &state).map_err(|error| error.to_string()))
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::TryStreamExt as _;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload, RetryConfig, parse_url_opts};
+use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload, PutPayloadMut, RetryConfig, parse_url_opts};
 use url::Url;
 
 use crate::io::kafka::metadata::Lineage;
@@ -140,9 +140,9 @@ impl Snapshots {
     }
 
     /// Stores a snapshot.
-    pub async fn put(&self, partition: i32, lineage: Lineage, name: SnapshotName, state: &[u8]) -> Result<(), SnapshotError> {
+    pub async fn put(&self, partition: i32, lineage: Lineage, name: SnapshotName, state: Vec<u8>) -> Result<(), SnapshotError> {
         let path = self.path(partition, lineage, name);
-        self.store.put(&path, PutPayload::from(framed(state))).await.map_err(|error| self.failed("write", error))?;
+        self.store.put(&path, framed(state)).await.map_err(|error| self.failed("write", error))?;
         Ok(())
     }
 
@@ -189,9 +189,9 @@ impl Snapshots {
     }
 
     /// Keeps a state of a partition under a name, until somebody removes the object.
-    pub async fn keep(&self, name: &KeptName, partition: i32, state: &[u8]) -> Result<(), SnapshotError> {
+    pub async fn keep(&self, name: &KeptName, partition: i32, state: Vec<u8>) -> Result<(), SnapshotError> {
         let path = self.kept(name).join(partition.to_string());
-        self.store.put(&path, PutPayload::from(framed(state))).await.map_err(|error| self.failed("write", error))?;
+        self.store.put(&path, framed(state)).await.map_err(|error| self.failed("write", error))?;
         Ok(())
     }
 
@@ -238,14 +238,16 @@ fn directory(path: &str) -> Result<Url, String> {
     Url::from_directory_path(&absolute).map_err(|()| format!("{} is no directory", absolute.display()))
 }
 
-/// A state with its mark and checksum.
-fn framed(state: &[u8]) -> Vec<u8> {
-    let mut object = Vec::with_capacity(MARK.len() + state.len() + CRC_BYTES);
+/// A state with its mark and checksum; not copied, for it is most of what is sent.
+fn framed(state: Vec<u8>) -> PutPayload {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(MARK);
+    crc.update(&state);
+    let mut object = PutPayloadMut::new();
     object.extend_from_slice(MARK);
-    object.extend_from_slice(state);
-    let crc = crc32fast::hash(&object);
-    object.extend_from_slice(&crc.to_le_bytes());
-    object
+    object.push(state.into());
+    object.extend_from_slice(&crc.finalize().to_le_bytes());
+    object.freeze()
 }
 
 /// The state in an object, if its mark and checksum are right.
@@ -283,10 +285,10 @@ mod tests {
     async fn the_newest_snapshots_are_kept_and_come_back_as_they_were() {
         let dir = tempfile::tempdir().expect("a directory");
         let snapshots = open(dir.path());
-        snapshots.put(3, LINEAGE, name(5, 0), b"nothing yet").await.expect("put");
+        snapshots.put(3, LINEAGE, name(5, 0), b"nothing yet".to_vec()).await.expect("put");
         assert!(!snapshots.any_history(3).await.expect("listed"), "before the first commit there is no history");
         for offset in [5, 50, 500] {
-            snapshots.put(3, LINEAGE, name(offset, 1), format!("state {offset}").as_bytes()).await.expect("put");
+            snapshots.put(3, LINEAGE, name(offset, 1), format!("state {offset}").into_bytes()).await.expect("put");
         }
         snapshots.prune(3, LINEAGE).await.expect("pruned");
         assert!(snapshots.any_history(3).await.expect("listed"));
@@ -300,7 +302,7 @@ mod tests {
     async fn a_damaged_snapshot_is_found_out() {
         let dir = tempfile::tempdir().expect("a directory");
         let snapshots = open(dir.path());
-        snapshots.put(0, LINEAGE, name(1, 1), b"state").await.expect("put");
+        snapshots.put(0, LINEAGE, name(1, 1), b"state".to_vec()).await.expect("put");
         let file = dir.path().join("state/group/events/0").join(LINEAGE.to_string()).join(name(1, 1).to_string());
         let whole = std::fs::read(&file).expect("read");
         let mut flipped = whole.clone();

@@ -62,6 +62,21 @@ impl Loyalty {
         }
     }
 
+    /// Whether something may be folded or forgotten by now, as far as the first of each list tells; of what few have, it may. Views reach back `decision_days` more.
+    #[must_use]
+    pub fn holds_before(&self, days: FoldDays, decision_days: i32) -> bool {
+        let seldom = self.brands.bytes() + self.occasions.bytes() > 0;
+        seldom || self.views.holds_before(days.orders_before - decision_days) || self.facts.holds_before(days.facts_before)
+    }
+
+    /// Gives back the memory of what was folded or forgotten.
+    pub fn shrink(&mut self) {
+        self.views.shrink();
+        self.brands.drop_empty();
+        self.facts.drop_empty();
+        self.occasions.drop_empty();
+    }
+
     /// Takes in a birthday: the one that was told last stays.
     pub fn tell_birthday(&mut self, birthday: Birthday) {
         if self.birthday.as_deref() < Some(&birthday) {
@@ -106,6 +121,8 @@ mod tests {
     use super::occasions::{Occasion, OccasionKind};
     use super::*;
 
+    /// Longer than what is kept in place.
+    const TEXT: &str = "tea of the first flush";
     const AT: Moment = Moment { time: EventTime::from_nanos(5), day: Day::from_number(0) };
 
     #[test]
@@ -128,13 +145,13 @@ mod tests {
             fill(&mut loyalty);
             loyalty.approximate_bytes() - size_of::<Loyalty>()
         };
-        let views = taken(&|loyalty| assert!(loyalty.views.see(["tea", "", ""], AT)));
-        let brands = taken(&|loyalty| assert!(loyalty.brands.make().see(["tea", "", ""], AT)));
+        let views = taken(&|loyalty| assert!(loyalty.views.see([TEXT, "", ""], AT)));
+        let brands = taken(&|loyalty| assert!(loyalty.brands.make().see([TEXT, "", ""], AT)));
         let facts = taken(&|loyalty| loyalty.facts.make().add(Fact { at: AT, event: [0; 16], what: What::ReferralSent }));
         let occasion = Occasion { at: AT, event: [0; 16], kind: OccasionKind::PriceRise };
         let occasions = taken(&|loyalty| loyalty.occasions.make().add(occasion));
         assert_eq!(taken(&|_| {}), 0);
-        assert!(views >= "tea".len() + 16, "{views}");
+        assert!(views >= TEXT.len(), "{views}: the first row is kept in place");
         assert_eq!(brands, views + size_of::<Views>(), "set apart");
         assert!(facts > size_of::<Facts>() && occasions > size_of::<Occasions>(), "{facts} {occasions}");
     }

@@ -1,6 +1,7 @@
 //! A user's orders, what was returned of them, and the streak of consecutive purchases.
 
 mod details;
+mod order_times;
 mod orders;
 mod streak;
 mod totals;

@@ -10,6 +10,10 @@ pub trait Empty: Sized + PartialEq + 'static {
     const EMPTY: &'static Self;
 }
 
+impl<T: PartialEq + 'static> Empty for Vec<T> {
+    const EMPTY: &'static Self = &Self::new();
+}
+
 /// A part that is kept apart: a pointer, where there is nothing. It reads, compares and is stored like an empty one then.
 #[derive(Clone, Debug)]
 pub struct Seldom<T>(Option<Box<T>>);
@@ -23,6 +27,19 @@ impl<T: Empty + Default> Seldom<T> {
     /// The part to be changed, if there is one: for changes that an empty one needs not.
     pub fn if_there(&mut self) -> Option<&mut T> {
         self.0.as_deref_mut()
+    }
+
+    /// The part itself.
+    #[must_use]
+    pub fn into_part(self) -> T {
+        self.0.map_or_else(T::default, |part| *part)
+    }
+
+    /// Keeps nothing apart where there is nothing.
+    pub fn drop_empty(&mut self) {
+        if self.0.as_deref() == Some(T::EMPTY) {
+            self.0 = None;
+        }
     }
 
     /// Joins another with what `absorb` does to both, when that is not empty.
@@ -85,6 +102,7 @@ mod tests {
     use crate::model::complaints::Complaints;
     use crate::model::loyalty::facts::Facts;
     use crate::model::loyalty::occasions::Occasions;
+    use crate::model::purchases::Purchases;
     use crate::model::survey::Surveys;
 
     fn is_stored_alike<T: Empty + Default + Serialize + for<'de> Deserialize<'de> + std::fmt::Debug>() {
@@ -107,5 +125,7 @@ mod tests {
         is_stored_alike::<Complaints>();
         is_stored_alike::<Facts>();
         is_stored_alike::<Occasions>();
+        is_stored_alike::<Purchases>();
+        is_stored_alike::<Vec<u64>>();
     }
 }

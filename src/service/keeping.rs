@@ -46,8 +46,8 @@ pub async fn keep(settings: &Settings, name: &KeptName) -> Result<Vec<Kept>, Ser
     let mut kept = Vec::new();
     for partition in 0..count(&connection, &log)?.cast_signed() {
         let (newest, state) = newest_state(settings, &connection, &snapshots, partition).await?;
-        snapshots.keep(name, partition, &state).await?;
         kept.push(Kept { partition, offset: newest.offset, bytes: state.len() });
+        snapshots.keep(name, partition, state).await?;
     }
     Ok(kept)
 }

@@ -71,6 +71,7 @@ mod tests {
     use super::*;
     use crate::engine::habit::Habit;
     use crate::engine::transfer::{Arrival, NamedEdge};
+    use crate::model::loyalty::Loyalty;
     use crate::model::money::Money;
     use crate::model::time::{Day, EventTime};
 
@@ -98,7 +99,7 @@ mod tests {
     fn bytes_of_this_version() {
         let mut habit = Habit::default();
         let rare = habit.rare_mut();
-        (rare.loyalty, rare.states, rare.rules) = (Some(Box::default()), Some(Box::default()), Some(Box::default()));
+        (rare.loyalty, rare.states, rare.rules) = (Some(Loyalty::default()), Some(Box::default()), Some(Box::default()));
         let (time, day) = (EventTime::from_millis(1), Day::from_number(0));
         let arrival = Arrival {
             into: "b".into(),

@@ -1,10 +1,10 @@
 //! Snapshots as bytes: a readable head, then the engine's state, compressed, with a checksum over everything.
 //!
-//! Layout: the magic `STKSNAP1`, the length of the head (u32, little endian), the head as JSON, the body (zstd of postcard), and a CRC-32 (little endian) over all before it.
+//! Layout: the magic `STKSNAP1`, the length of the head (u32, little endian), the head as JSON, the body (zstd of postcard, in one frame or several), and a CRC-32 (little endian) over all before it.
 
-use std::io::BufWriter;
 use std::sync::Arc;
 
+use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::partition::{PartitionEngine, State};
@@ -16,8 +16,8 @@ const MAGIC: &[u8; 8] = b"STKSNAP1";
 pub const VERSION: u32 = 10;
 /// How hard the body is compressed: speed first.
 const COMPRESSION: i32 = 1;
-/// Bytes that are compressed at a time.
-const BUFFER: usize = 1 << 16;
+/// Bytes that are compressed at a time, each a frame of its own.
+const FRAME: usize = 1 << 20;
 /// How many times its size a body may grow to when it is decompressed: states compress to a third or so, and what grows more than this was
 /// made to exhaust memory.
 const EXPANSION: u64 = 200;
@@ -64,19 +64,68 @@ pub enum SnapshotError {
 }
 
 /// The bytes of a snapshot.
-pub fn encode(head: &Head, state: &State) -> Result<Vec<u8>, SnapshotError> {
+pub fn encode<P: Serialize>(head: &Head, state: &State<P>) -> Result<Vec<u8>, SnapshotError> {
     let undecodable = |error: &dyn std::fmt::Display| SnapshotError::Undecodable(error.to_string());
     let head = serde_json::to_vec(head).map_err(|error| undecodable(&error))?;
     let mut bytes = MAGIC.to_vec();
     bytes.extend(u32::try_from(head.len()).unwrap_or(u32::MAX).to_le_bytes());
     bytes.extend(head);
-    let compressed = zstd::Encoder::new(bytes, COMPRESSION).map_err(|error| undecodable(&error))?;
-    // Field by field, each of a few bytes, the compressor would be called a hundred million times for a million users.
-    let buffered = postcard::to_io(state, BufWriter::with_capacity(BUFFER, compressed)).map_err(|error| undecodable(&error))?;
-    let mut bytes =
-        buffered.into_inner().map_err(|error| undecodable(&error.into_error()))?.finish().map_err(|error| undecodable(&error))?;
+    let compressor = zstd::bulk::Compressor::new(COMPRESSION).map_err(|error| undecodable(&error))?;
+    let body = Body { plain: Vec::with_capacity(FRAME), frame: Vec::new(), compressor, bytes };
+    let mut bytes = postcard::serialize_with_flavor(state, body).map_err(|error| undecodable(&error))?;
     bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
     Ok(bytes)
+}
+
+/// Where a body is written to. Field by field, each of a few bytes, the compressor would be called a hundred million times for a million users, and nearly as many
+/// fields are of one byte.
+struct Body {
+    /// What is to be compressed next.
+    plain: Vec<u8>,
+    frame: Vec<u8>,
+    compressor: zstd::bulk::Compressor<'static>,
+    /// The snapshot as far as it is written.
+    bytes: Vec<u8>,
+}
+
+impl Body {
+    fn make_room(&mut self, more: usize) -> postcard::Result<()> {
+        if self.plain.len() + more > FRAME { self.compress() } else { Ok(()) }
+    }
+
+    #[cold]
+    fn compress(&mut self) -> postcard::Result<()> {
+        self.frame.clear();
+        self.frame.reserve(zstd::zstd_safe::compress_bound(self.plain.len()));
+        self.compressor.compress_to_buffer(&self.plain, &mut self.frame).map_err(|_| postcard::Error::SerializeBufferFull)?;
+        self.bytes.extend_from_slice(&self.frame);
+        self.plain.clear();
+        Ok(())
+    }
+}
+
+impl Flavor for Body {
+    type Output = Vec<u8>;
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.make_room(1)?;
+        self.plain.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        if let [byte] = bytes {
+            return self.try_push(*byte);
+        }
+        self.make_room(bytes.len())?;
+        self.plain.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(mut self) -> postcard::Result<Self::Output> {
+        self.compress()?;
+        Ok(self.bytes)
+    }
 }
 
 /// The head of a snapshot and where its body is, the checksum verified.

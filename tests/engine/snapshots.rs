@@ -8,8 +8,8 @@ use std::sync::Arc;
 use stickiness::config::Settings;
 use stickiness::engine::partition::{PartitionEngine, Placement};
 use stickiness::io::generate::{Generator, GeneratorSettings};
-use stickiness::model::event::Event;
-use stickiness::model::time::Calendar;
+use stickiness::model::event::{Event, EventType, Facts};
+use stickiness::model::time::{Calendar, EventTime};
 use stickiness::wire::records;
 use stickiness::wire::snapshot::{self, Head, SnapshotError, VERSION};
 
@@ -63,6 +63,23 @@ fn a_snapshot_of_this_version_is_read_as_it_was_written() {
         snapshot::decode(&bytes, |zone| Calendar::new(zone).map(Arc::new)).expect("readable: a change of a state type is a new VERSION");
     assert_eq!(read, head());
     assert_eq!(profiles(&engine_read), profiles(&engine()));
+}
+
+/// States are compressed a mebibyte at a time.
+#[test]
+fn a_large_state_is_read_as_it_was_written() {
+    let (mut engine, _) = beginning();
+    let (kind, time, facts) = (EventType::Activity, EventTime::from_millis(0), Facts::None);
+    for number in 0..12_000 {
+        let event =
+            Event { user_id: format!("{number:0200}").into(), event_id: "".into(), kind, time, facts: facts.clone(), breakdowns: vec![] };
+        engine.handle(&event, None);
+    }
+    let plain = postcard::to_stdvec(engine.state()).expect("written");
+    assert!(plain.len() > 2 << 20, "{}", plain.len());
+    let bytes = snapshot::encode(&head(), engine.state()).expect("encoded");
+    let (_, read) = snapshot::decode(&bytes, |zone| Calendar::new(zone).map(Arc::new)).expect("readable");
+    assert!(postcard::to_stdvec(read.state()).expect("written") == plain);
 }
 
 #[test]

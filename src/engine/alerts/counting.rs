@@ -130,7 +130,7 @@ impl PartitionEngine {
     /// The level of a user who belongs to another breakdown value from an open day on is moved there at its close.
     fn note_moves(&mut self, root: Slot, share: &Share) {
         for step in share.steps.iter().filter(|step| step.before.segments != step.after.segments) {
-            self.state.risk.look_at(step.day, root);
+            self.state.risk.look_at(step.day, root, self.state.population.slots());
         }
     }
 
@@ -199,7 +199,7 @@ impl PartitionEngine {
         let closed = self.state.closed_through;
         for segment in segments {
             let Some((property, _)) = self.state.segments.value(*segment) else { continue };
-            self.state.population.habit_mut(slot).rare_mut().values.note((property, event.time, day, *segment), closed);
+            self.state.population.habit_mut(slot).rare_mut().values.make().note((property, event.time, day, *segment), closed);
         }
     }
 

@@ -144,7 +144,7 @@ impl Groups {
         self.count_flows(rare, day);
         self.count_attributes(rare, day);
         self.referrals[2] += rare.referrals.count();
-        let Some(loyalty) = rare.loyalty.as_deref() else { return };
+        let Some(loyalty) = rare.loyalty.as_ref() else { return };
         let totals = loyalty.facts.totals();
         self.referrals[1] += totals.referrals_sent;
         for (known, more) in self.costs.iter_mut().zip(totals.costs) {
@@ -221,7 +221,7 @@ impl Groups {
 
     fn count_spread(&mut self, whole: &Habit, day: Day) {
         let active = whole.activity.days_in(day, SPREAD_DAYS);
-        let loyalty = whole.rare.as_deref().and_then(|rare| rare.loyalty.as_deref());
+        let loyalty = whole.rare.as_deref().and_then(|rare| rare.loyalty.as_ref());
         let facts = || loyalty.iter().flat_map(|loyalty| loyalty.facts.between(day - (SPREAD_DAYS - 1), day));
         let met = facts().filter(|fact| matches!(fact.what, What::Social(_))).count() as u64;
         let sent = facts().filter(|fact| fact.what == What::ReferralSent).count() as u64;

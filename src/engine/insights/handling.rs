@@ -75,7 +75,7 @@ impl Handling {
 
     pub(super) fn count(&mut self, whole: &Habit, day: Day) {
         let Some(rare) = whole.rare.as_deref() else { return };
-        let loyalty = rare.loyalty.as_deref();
+        let loyalty = rare.loyalty.as_ref();
         for complaint in rare.complaints.all().iter().filter(|complaint| is_judged(complaint.opening.at.day, day)) {
             self.count_remedy(complaint, loyalty, stayed(whole, complaint.opening.at.day));
             match first_response(complaint, loyalty) {

@@ -178,7 +178,7 @@ impl Trade {
         self.count_intermediaries(rare, day, return_days);
         self.count_depth(rare, day);
         let nothing = Loyalty::default();
-        let loyalty = rare.loyalty.as_deref().unwrap_or(&nothing);
+        let loyalty = rare.loyalty.as_ref().unwrap_or(&nothing);
         if let Some(seconds) = decision_s_mean(&rare.purchases, loyalty, settings) {
             self.decisions.count(seconds);
         }
@@ -193,7 +193,7 @@ impl Trade {
         if whole.activity.days.count_between(from, through) == 0 {
             return;
         }
-        let loyalty = whole.rare.as_deref().and_then(|rare| rare.loyalty.as_deref());
+        let loyalty = whole.rare.as_deref().and_then(|rare| rare.loyalty.as_ref());
         let mut facts = loyalty.iter().flat_map(|loyalty| loyalty.facts.between(from, through));
         let is_interested = facts.any(|fact| fact.what == What::CompetitorViewed);
         self.interest[usize::from(is_interested)].count(whole.activity.days.count_between(through + 1, day) == 0);

@@ -53,7 +53,7 @@ impl Worth {
 
     pub(super) fn count(&mut self, whole: &Habit, day: Day, return_days: i32) {
         let Some(rare) = whole.rare.as_deref() else { return };
-        let costs = rare.loyalty.as_deref().map_or([Money::ZERO; 3], |loyalty| loyalty.facts.totals().costs);
+        let costs = rare.loyalty.as_ref().map_or([Money::ZERO; 3], |loyalty| loyalty.facts.totals().costs);
         let (orders, revenue) = rare.purchases.standing_total();
         if orders > 0 || costs != [Money::ZERO; 3] {
             let spent = self.spent.entry((orders > 0).then_some(revenue)).or_default();

@@ -89,7 +89,9 @@ impl Rare {
         if let Some(occasions) = loyalty.occasions.if_there() {
             occasions.fold_before(days.changeable_from, self.purchases.standing(), i32::from(settings.response_days));
         }
-        self.purchases.note_decisions(days.orders_before, |order, before| decision_log(loyalty, settings, order, before));
+        if let Some(purchases) = self.purchases.if_there() {
+            purchases.note_decisions(days.orders_before, |order, before| decision_log(loyalty, settings, order, before));
+        }
         // Views of before are never asked for.
         let first = days.orders_before - i32::from(settings.decision_days);
         loyalty.views.forget_before(first);

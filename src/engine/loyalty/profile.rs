@@ -170,11 +170,15 @@ impl LoyaltyProfile {
     /// Of a user with rare facts.
     pub(in crate::engine) fn of(known: &Known<'_>) -> Self {
         let nothing = Loyalty::default();
-        let loyalty = known.rare.loyalty.as_deref().unwrap_or(&nothing);
+        let loyalty = known.rare.loyalty.as_ref().unwrap_or(&nothing);
         let facts = loyalty.facts.totals();
         let mut profile = Self::for_states(known);
         let of_activity = Self::of_activity(known.activity, known.day);
         (profile.cooling, profile.cooling_p) = (of_activity.cooling, of_activity.cooling_p);
+        profile.add_orders(known);
+        profile.add_answers(known, loyalty);
+        profile.add_voice(known, loyalty, &facts);
+        profile.repeated_problems = repeated_problems(known, loyalty);
         profile.add_views(known, loyalty);
         profile.add_shares(known, &facts);
         profile.add_rewards(known, &facts);
@@ -188,19 +192,32 @@ impl LoyaltyProfile {
     /// What of it states are decided by: nothing else, for every close of a day asks for some.
     pub(in crate::engine) fn for_states(known: &Known<'_>) -> Self {
         let nothing = Loyalty::default();
-        let loyalty = known.rare.loyalty.as_deref().unwrap_or(&nothing);
+        let loyalty = known.rare.loyalty.as_ref().unwrap_or(&nothing);
         let facts = loyalty.facts.totals();
         let mut profile = Self::default();
-        profile.add_orders(known, loyalty);
+        profile.add_decisions(known, loyalty);
         profile.add_rivals(known, loyalty);
-        profile.add_answers(known, loyalty, &facts);
-        profile.add_voice(known, loyalty, &facts);
-        profile.add_complaints(known, loyalty);
+        profile.add_feedback(known, &facts);
+        profile.add_signals(known, loyalty);
         profile
     }
 
+    fn add_decisions(&mut self, known: &Known<'_>, loyalty: &Loyalty) {
+        let purchases = &known.rare.purchases;
+        self.gap_variation = known.totals.details.gap_variation();
+        self.decision_s_mean = decision_s_mean(purchases, loyalty, known.settings);
+        self.responses = loyalty.occasions.responses(purchases.standing(), known.day, i32::from(known.settings.response_days));
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-    fn add_orders(&mut self, known: &Known<'_>, loyalty: &Loyalty) {
+    fn add_feedback(&mut self, known: &Known<'_>, facts: &FactTotals) {
+        let weight = facts.sentiments as f64 + known.settings.sentiment_prior;
+        self.sentiment = (facts.sentiments > 0).then(|| facts.sentiment_sum as f64 / 1e6 / weight);
+        self.reviews = facts.reviews;
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    fn add_orders(&mut self, known: &Known<'_>) {
         let (totals, details) = (known.totals, &known.totals.details);
         let share = |part: u64| ratio(part as f64, totals.orders as f64);
         self.assisted_share = share(details.assisted);
@@ -208,16 +225,13 @@ impl LoyaltyProfile {
         self.saving_mean = ratio(details.saved.as_f64(), details.listed as f64);
         self.margin_share = ratio((details.costed_net - details.cost).as_f64(), details.costed_net.as_f64());
         self.category_entropy = entropy(&totals.category_counts);
-        self.gap_variation = details.gap_variation();
         let purchases = &known.rare.purchases;
         let recent = purchases.standing_from(known.day - (MONTH - 1)).iter().filter(|order| order.day <= known.day).count() as u64;
         self.repeat_orders_30d = recent.min(totals.orders.saturating_sub(1));
         self.wait_s_mean = details.wait_s_mean();
         self.expected_less_paid_mean = ratio(details.expected_less_paid.as_f64(), details.expected as f64);
-        self.decision_s_mean = decision_s_mean(purchases, loyalty, known.settings);
         let weights = brand_weights(purchases.standing(), known.day, i32::from(known.settings.brand_half_life_days));
         self.favourite_brand = heaviest(&weights).map(|(brand, _)| brand.to_owned());
-        self.responses = loyalty.occasions.responses(purchases.standing(), known.day, i32::from(known.settings.response_days));
     }
 
     fn add_rivals(&mut self, known: &Known<'_>, loyalty: &Loyalty) {
@@ -263,8 +277,7 @@ impl LoyaltyProfile {
         net.as_f64()
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-    fn add_answers(&mut self, known: &Known<'_>, loyalty: &Loyalty, facts: &FactTotals) {
+    fn add_answers(&mut self, known: &Known<'_>, loyalty: &Loyalty) {
         let (surveys, settings, day) = (&known.rare.surveys, known.settings, known.day);
         let [intention, trust, satisfaction, responsiveness] =
             [Item::RepurchaseIntention, Item::Trust, Item::Satisfaction, Item::Responsiveness].map(|item| surveys.item(item, day));
@@ -280,8 +293,6 @@ impl LoyaltyProfile {
         self.satisfaction_balance = weighed.map(|((benefit, cost), expectation)| benefit - cost - expectation);
         self.delivered_value = delivered_value(surveys, loyalty, day);
         self.relative_attitude = relative_attitude(loyalty.facts.between(day - (FACT_DAYS - 1), day));
-        let weight = facts.sentiments as f64 + settings.sentiment_prior;
-        self.sentiment = (facts.sentiments > 0).then(|| facts.sentiment_sum as f64 / 1e6 / weight);
         self.emotion = mean_known(&[surveys.attitude(day), self.sentiment.map(|sentiment| f64::midpoint(sentiment, 1.0))]);
         let long = known.totals.span.is_some_and(|(first, last)| last.days_since(first) >= i32::from(settings.long_days));
         let bought = long && known.streak >= known.loyal_orders;
@@ -294,7 +305,6 @@ impl LoyaltyProfile {
         self.referrals_sent = facts.referrals_sent;
         self.referral_conversion = ratio(known.rare.referrals.count() as f64, facts.referrals_sent as f64).map(|share| share.min(1.0));
         self.suggestions = facts.suggestions;
-        self.reviews = facts.reviews;
         let social = |fact: &&Fact| matches!(fact.what, What::Social(_));
         self.interactions_30d = loyalty.facts.between(known.day - (MONTH - 1), known.day).filter(social).count() as u64;
         let window = known.day - (i32::from(known.settings.view_days) - 1);
@@ -327,18 +337,9 @@ impl LoyaltyProfile {
         self.last_thanked_day = contacts(FACT_DAYS).filter(|contact| contact.2 == Some(ContactKind::Thanks)).map(|contact| contact.0).max();
     }
 
-    fn add_complaints(&mut self, known: &Known<'_>, loyalty: &Loyalty) {
+    fn add_signals(&mut self, known: &Known<'_>, loyalty: &Loyalty) {
         let (day, settings) = (known.day, known.settings);
         let half_year = || loyalty.facts.between(day - (FACT_DAYS - 1), day);
-        let mut problems: BTreeMap<&str, BTreeSet<(&str, usize)>> = BTreeMap::new();
-        for (number, fact) in half_year().enumerate() {
-            if let What::Complaint { id, category, .. } = &fact.what
-                && !category.is_empty()
-            {
-                problems.entry(category).or_default().insert((id, if id.is_empty() { number } else { 0 }));
-            }
-        }
-        self.repeated_problems = problems.values().filter(|complaints| complaints.len() > 1).count() as u64;
         let failures = loyalty.facts.between(day - (MONTH - 1), day).filter(|fact| fact.what == What::QualityIssue).count();
         let inbound = |fact: &&Fact| matches!(fact.what, What::Contact { direction: Some(Direction::Inbound), .. });
         let burst = loyalty.facts.between(day - (BURST_DAYS - 1), day).filter(inbound).count();
@@ -359,6 +360,19 @@ impl LoyaltyProfile {
         // Trust alone does not tell what leaving would cost someone who never bought.
         self.switching_cost = tenure.and_then(|tenure| mean_known(&[Some(tenure), breadth, locked, trust]));
     }
+}
+
+/// Categories of which there was more than one complaint of late.
+fn repeated_problems(known: &Known<'_>, loyalty: &Loyalty) -> u64 {
+    let mut problems: BTreeMap<&str, BTreeSet<(&str, usize)>> = BTreeMap::new();
+    for (number, fact) in loyalty.facts.between(known.day - (FACT_DAYS - 1), known.day).enumerate() {
+        if let What::Complaint { id, category, .. } = &fact.what
+            && !category.is_empty()
+        {
+            problems.entry(category).or_default().insert((id, if id.is_empty() { number } else { 0 }));
+        }
+    }
+    problems.values().filter(|complaints| complaints.len() > 1).count() as u64
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]

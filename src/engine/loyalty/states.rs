@@ -1,10 +1,11 @@
 //! Types, steps and kinds of users: decided when a day closes, for users whom an event of the day concerned or whose own day of change has come.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::super::component::Slot;
 use super::super::count::FOREVER;
@@ -12,12 +13,14 @@ use super::super::effect::{Cause, Change, LoyaltyState};
 use super::super::habit::{Habit, Rare};
 use super::super::partition::PartitionEngine;
 use super::super::population::LOOKS;
+use super::super::slot_set::SlotSet;
 use super::profile::{BURST_DAYS, Known, LoyaltyProfile, MONTH};
 use crate::model::event::Direction;
 use crate::model::loyalty::facts::{FACT_DAYS, Fact, What};
 use crate::model::loyalty::scores::{brand_weights, mean_known, share_of};
 use crate::model::loyalty::stage::LifeStage;
 use crate::model::loyalty::states::{Evidence, LoyaltyKind, LoyaltyType, States, activity_matters};
+use crate::model::survey::Item;
 use crate::model::time::Day;
 
 /// Days for which a complaint that is a matter of law is a signal.
@@ -43,6 +46,11 @@ pub(in crate::engine) enum Look {
     Merge,
 }
 
+impl Look {
+    /// All, ascending.
+    const ALL: [Self; 3] = [Self::Time, Self::Event, Self::Merge];
+}
+
 /// The states of a user in a profile: those that were published, and the evidence as of the profile's day.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProfileStates {
@@ -63,22 +71,59 @@ pub struct Decided {
     pub(in crate::engine) segments: Vec<String>,
 }
 
+/// Who is to be looked at when a day closes, by the reason.
+#[derive(Clone, Debug, Default)]
+struct Due([SlotSet; Look::ALL.len()]);
+
+impl Due {
+    /// Each slot with each of its reasons.
+    fn looks(&self) -> impl Iterator<Item = (Slot, Look)> {
+        self.0.iter().zip(Look::ALL).flat_map(|(slots, why)| slots.iter().map(move |slot| (slot, why)))
+    }
+}
+
+/// Each slot once, ascending, with the greatest of its reasons.
+fn with_greatest_reason(looks: impl Iterator<Item = (Slot, Look)>) -> Vec<(Slot, Look)> {
+    let mut looks: Vec<(Slot, Look)> = looks.collect();
+    looks.sort_unstable_by_key(|(slot, why)| (*slot, Reverse(*why)));
+    looks.dedup_by_key(|(slot, _)| *slot);
+    looks
+}
+
+/// Written as the greatest reason of each slot, ascending.
+impl Serialize for Due {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(with_greatest_reason(self.looks()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Due {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut due = Self::default();
+        for (slot, why) in BTreeMap::<Slot, Look>::deserialize(deserializer)? {
+            // Becomes bits with what comes next, if there are many.
+            due.0[why as usize].insert(slot, usize::MAX);
+        }
+        Ok(due)
+    }
+}
+
 /// Who is to be looked at when which day closes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct LoyaltyLedger {
     /// A clone shares the days until they change.
-    due: BTreeMap<Day, Arc<BTreeMap<Slot, Look>>>,
+    due: BTreeMap<Day, Arc<Due>>,
 }
 
 impl LoyaltyLedger {
-    fn look_at(&mut self, day: Day, slot: Slot, why: Look) {
-        let known = Arc::make_mut(self.due.entry(day).or_default()).entry(slot).or_insert(why);
-        *known = why.max(*known);
+    /// Has a user, one of `places` slots, looked at when a day closes.
+    fn look_at(&mut self, day: Day, slot: Slot, why: Look, places: usize) {
+        Arc::make_mut(self.due.entry(day).or_default()).0[why as usize].insert(slot, places);
     }
 
     /// Whether every user that is to be looked at has a slot below `count`.
     pub(in crate::engine) fn users_are_below(&self, count: usize) -> bool {
-        self.due.values().flat_map(|slots| slots.keys()).all(|slot| (*slot as usize) < count)
+        self.due.values().flat_map(|due| due.looks()).all(|(slot, _)| (slot as usize) < count)
     }
 
     /// Forgets everyone.
@@ -100,7 +145,7 @@ impl PartitionEngine {
         let any = if population.component(slot).is_none() { known(slot) } else { population.members(slot).into_iter().any(known) };
         if let Some(closed) = self.state.closed_through.filter(|_| any) {
             let root = population.root(slot);
-            self.state.loyalty.look_at(day.max(closed + 1), root, why);
+            self.state.loyalty.look_at(day.max(closed + 1), root, why, population.slots());
         }
     }
 
@@ -120,15 +165,13 @@ impl PartitionEngine {
 
     /// Decides the states of whom the close of `day` concerns.
     pub(in crate::engine) fn close_loyalty(&mut self, day: Day) {
-        let mut due: BTreeMap<Slot, Look> = BTreeMap::new();
+        let mut due: Vec<Arc<Due>> = Vec::new();
         while let Some(first) = self.state.loyalty.due.first_entry().filter(|first| *first.key() <= day) {
-            for (slot, why) in first.remove().iter() {
-                // Ids that were noted apart may be one user by now.
-                let known = due.entry(self.state.population.root(*slot)).or_insert(*why);
-                *known = (*why).max(*known);
-            }
+            due.push(first.remove());
         }
-        let due: Vec<(Slot, Look)> = due.into_iter().collect();
+        let looks = due.iter().flat_map(|due| due.looks());
+        // Ids that were noted apart may be one user by now.
+        let due = with_greatest_reason(looks.map(|(slot, why)| (self.state.population.root(slot), why)));
         for users in due.chunks(LOOKS) {
             self.state.population.look(users.iter().map(|(root, _)| *root));
             self.decide_due(users, day);
@@ -166,7 +209,7 @@ impl PartitionEngine {
         self.say_states(root, &before, &now, (day, why));
         let next = next.unwrap_or(FOREVER);
         if next < FOREVER {
-            self.state.loyalty.look_at(next, root, Look::Time);
+            self.state.loyalty.look_at(next, root, Look::Time, self.state.population.slots());
         }
         let silent = now.say_nothing() && next == FOREVER;
         self.state.population.set_states(root, (!silent).then(|| Box::new(now.until(next))));
@@ -220,7 +263,7 @@ impl PartitionEngine {
             referrals: rare.referrals.count(),
             reviews: profile.reviews,
             recommend: rare.surveys.recent_recommendation(day),
-            satisfaction: profile.answers[2],
+            satisfaction: rare.surveys.item(Item::Satisfaction, day),
             sentiment: profile.sentiment,
             gap_variation: profile.gap_variation,
             bought_during_offer: (profile.responses[1].occasions > 0).then(|| profile.responses[1].after > 0),

@@ -55,11 +55,11 @@ impl Population {
         for habit in component.members.iter().map(|member| self.habit(*member)) {
             seen.activity.absorb(&habit.activity);
             seen.last_active = seen.last_active.max(habit.last_active);
-            let Some(rare) = habit.rare.as_deref().filter(|rare| rare.values != LastValues::default() || !rare.departures.is_empty())
+            let Some(rare) = habit.rare.as_deref().filter(|rare| *rare.values != LastValues::default() || !rare.departures.is_empty())
             else {
                 continue;
             };
-            seen.rare_mut().values.absorb(&rare.values);
+            seen.rare_mut().values.absorb(&rare.values, LastValues::absorb);
             rare.departures.iter().for_each(|departure| seen.rare_mut().depart(*departure));
         }
         Cow::Owned(seen)
@@ -69,8 +69,8 @@ impl Population {
     #[must_use]
     pub fn purchases(&self, slot: Slot) -> Cow<'_, Purchases> {
         match self.whole(slot) {
-            Cow::Borrowed(whole) => whole.rare.as_deref().map_or_else(Cow::default, |rare| Cow::Borrowed(&rare.purchases)),
-            Cow::Owned(whole) => Cow::Owned(whole.rare.map(|rare| rare.purchases).unwrap_or_default()),
+            Cow::Borrowed(whole) => whole.rare.as_deref().map_or_else(Cow::default, |rare| Cow::Borrowed(&*rare.purchases)),
+            Cow::Owned(whole) => Cow::Owned(whole.rare.map(|rare| rare.purchases.into_part()).unwrap_or_default()),
         }
     }
 
@@ -198,11 +198,11 @@ mod tests {
                 population.habit_mut(slot).activity.insert(at(day).0);
             }
             Step::Ordered(slot, key, day) => {
-                population.habit_mut(slot).rare_mut().purchases.place(order(key, day), 30);
+                population.habit_mut(slot).rare_mut().purchases.make().place(order(key, day), 30);
             }
             Step::Cancelled(slot, day) => {
                 let (day, time) = at(day);
-                population.habit_mut(slot).rare_mut().purchases.break_streak(Break { time, day });
+                population.habit_mut(slot).rare_mut().purchases.make().break_streak(Break { time, day });
             }
             Step::Merged(from, into, day) => {
                 let (restates_from, time) = at(day);

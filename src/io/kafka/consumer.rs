@@ -425,6 +425,9 @@ impl GroupConsumer {
 impl Drop for GroupConsumer {
     fn drop(&mut self) {
         self.consumer.context().leaving.store(true, Ordering::Relaxed);
+        // Unsubscribing first is what leaves the group. A close alone does not where no partition is held: the others would wait for the session to
+        // end, and librdkafka 2.12 dies of a heartbeat that is answered meanwhile, https://github.com/confluentinc/librdkafka/issues/5347.
+        self.consumer.unsubscribe();
         // A rebalance that nobody acted on, or not to the end, would hold up the leave for ever.
         while let Some(event) = self.unacknowledged.pop_front().or_else(|| self.consumer.context().next_event()) {
             let done = match event {

@@ -1,6 +1,9 @@
 //! The engines of all partitions of a log, or of those that one thread counts.
 
+use std::borrow::Cow;
 use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use super::batch::{Blocks, Letter, PackedEvent, Place};
 use crate::config::{PublishSettings, Settings};
@@ -11,6 +14,9 @@ use crate::model::event::Event;
 use crate::model::partition::partition_of;
 use crate::model::time::{Calendar, Day, EventTime};
 use crate::wire::records;
+
+/// Events whose users are fetched from memory together, before they are counted.
+const EXPECTED: usize = 32;
 
 /// What engines say of the events of a batch, each with the event's turn in it.
 #[derive(Debug, Default)]
@@ -185,11 +191,25 @@ impl Engines {
     }
 
     fn count_all(&mut self, blocks: &Blocks, events: &mut [PackedEvent], outcome: &mut Outcome) {
-        for packed in events {
-            let (place, partition, arrival) = (packed.place, packed.partition, packed.arrived_at);
-            let event = packed.unpack(blocks);
-            let admission = self.handle_in(partition, place.at, &event, arrival, outcome);
-            outcome.admit(place, admission);
+        for coming in events.chunks_mut(EXPECTED) {
+            self.expect(blocks, coming);
+            for packed in coming {
+                let (place, partition, arrival) = (packed.place, packed.partition, packed.arrived_at);
+                let event = packed.unpack(blocks);
+                let admission = self.handle_in(partition, place.at, &event, arrival, outcome);
+                outcome.admit(place, admission);
+            }
+        }
+    }
+
+    /// Has the engines fetch from memory what there is of the users of events.
+    fn expect(&mut self, blocks: &Blocks, coming: &[PackedEvent]) {
+        let mut ids: SmallVec<[(u32, Cow<'_, str>); EXPECTED]> =
+            coming.iter().map(|packed| (packed.partition, packed.user_id(blocks))).collect();
+        ids.sort_unstable_by_key(|(partition, _)| *partition);
+        for of_one in ids.chunk_by(|(one, _), (other, _)| one == other) {
+            let keys: SmallVec<[&[u8]; EXPECTED]> = of_one.iter().map(|(_, id)| id.as_bytes()).collect();
+            self.engine(of_one[0].0).warm(&keys);
         }
     }
 

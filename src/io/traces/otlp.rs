@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use opentelemetry::trace::{Event, Link, SpanContext, SpanId, SpanKind as Kind, Status, TraceFlags, TraceId, TraceState};
@@ -64,12 +65,13 @@ pub fn start(settings: &TracingSettings, observations: &Arc<Observations>, runti
         give_up: Arc::clone(&give_up),
         failing: None,
     };
-    std::thread::Builder::new().name("traces".to_owned()).spawn(move || {
+    let handle = std::thread::Builder::new().name("traces".to_owned()).spawn(move || {
         exporting.run(&spans);
         // Whoever waited may have had enough.
         _ = ended.send(());
     })?;
-    let queue = Queue { thread: Mutex::new(Some(Thread { spans: sender, end })), waiting, observations: Arc::clone(observations), give_up };
+    let queue =
+        Queue { thread: Mutex::new(Some(Thread { spans: sender, end, handle })), waiting, observations: Arc::clone(observations), give_up };
     Ok(Traces::new(settings.sample_ratio, Arc::new(queue)))
 }
 
@@ -99,8 +101,9 @@ fn resource(settings: &TracingSettings) -> Resource {
 /// The thread, as seen from outside.
 struct Thread {
     spans: Sender<Vec<Span>>,
-    /// Told when it has ended.
+    /// Told when it has nothing more to do.
     end: Receiver<()>,
+    handle: JoinHandle<()>,
 }
 
 /// Spans on their way to the thread.
@@ -132,11 +135,16 @@ impl Sink for Queue {
     }
 
     fn finish(&self) {
-        let Some(Thread { spans, end }) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let Some(Thread { spans, end, handle }) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         drop(spans);
-        if end.recv_timeout(FLUSH).is_err() {
+        let mut ended = end.recv_timeout(FLUSH).is_ok();
+        if !ended {
             self.give_up.notify_one();
-            _ = end.recv_timeout(GATHER);
+            ended = end.recv_timeout(GATHER).is_ok();
+        }
+        // Until it is gone, it gives memory back, which is not to meet the end of the process.
+        if ended {
+            _ = handle.join();
         }
     }
 }

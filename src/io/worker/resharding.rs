@@ -195,7 +195,7 @@ impl<F: Processors> Worker<F> {
             let state = one.processor.freeze(one.next_offset)().map_err(|reason| WorkerError::Partition { partition: *id, reason })?;
             let name = SnapshotName { offset: one.next_offset, sequence: one.metadata.settings_since };
             one.metadata.snapshot = Some(name.to_string());
-            self.runtime.block_on(self.snapshots.put(*id, one.metadata.lineage, name, &state))?;
+            self.runtime.block_on(self.snapshots.put(*id, one.metadata.lineage, name, state))?;
         }
         Ok(())
     }

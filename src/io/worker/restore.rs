@@ -1,6 +1,10 @@
 //! Taking partitions over, and giving them up.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
+use std::thread;
+
+use tokio::runtime::Handle;
 
 use super::partition::{Partition, Phase};
 use super::recovery::{Plan, Refusal, candidates, plan, replayable};
@@ -11,10 +15,50 @@ use crate::io::kafka::connection::Isolation;
 use crate::io::kafka::consumer::{Committed, GroupConsumer, Watermarks};
 use crate::io::kafka::metadata::{CommitMetadata, Lineage};
 use crate::io::kafka::producer::Producer;
-use crate::io::snapshots::{KeptName, SnapshotError, SnapshotName};
+use crate::io::snapshots::{KeptName, SnapshotError, SnapshotName, Snapshots};
 
 /// A partition as it comes back, and the offset to read it from.
 type Restored<P> = (Partition<P>, i64);
+
+/// A state, and the snapshot that it comes from.
+type Loaded<P> = (SnapshotName, P);
+
+/// What states are loaded with.
+struct Loader<'w, F> {
+    snapshots: &'w Snapshots,
+    processors: &'w F,
+    runtime: &'w Handle,
+}
+
+impl<F: Processors> Loader<'_, F> {
+    /// The newest snapshot that is whole.
+    fn load(&self, partition: i32, offset: i64, metadata: &CommitMetadata) -> Result<Loaded<F::Processor>, WorkerError> {
+        let lineage = metadata.lineage;
+        let names = self.runtime.block_on(self.snapshots.list(partition, lineage))?;
+        for name in candidates(&names, offset, metadata) {
+            let state = match self.runtime.block_on(self.snapshots.get(partition, lineage, name)) {
+                Ok(state) => state,
+                Err(error @ SnapshotError::Damaged { .. }) => {
+                    tracing::error!(partition, %name, %error, "a snapshot is damaged, taking the one before it");
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            match self.processors.decode(partition, metadata.partitions, lineage, &state) {
+                Ok(processor) => return Ok((name, processor)),
+                Err(Undecodable::OtherSettings(changed)) => return Err(Refusal::OtherSettings { partition, changed }.into()),
+                Err(Undecodable::OtherVersion { theirs, ours }) => {
+                    return Err(Refusal::OtherVersion { partition, theirs, ours }.into());
+                }
+                Err(Undecodable::Damaged(reason)) => {
+                    tracing::error!(partition, %name, reason, "a snapshot cannot be read, taking the one before it");
+                }
+            }
+        }
+        let newest = metadata.snapshot.clone().unwrap_or_else(|| "none".to_owned());
+        Err(Refusal::NoSnapshot { partition, newest }.into())
+    }
+}
 
 impl<F: Processors> Worker<F> {
     /// Takes over partitions: ends what their last owner left open, loads their states, and reads on where those end.
@@ -29,19 +73,45 @@ impl<F: Processors> Worker<F> {
         self.pulse.wait_for("the brokers and the snapshot store, to take partitions over");
         let mut starts = Vec::with_capacity(partitions.len());
         let committed = if partitions.is_empty() { Vec::new() } else { self.consumer.committed(partitions, FENCE)? };
-        for committed in &committed {
-            let any = self.runtime.block_on(self.snapshots.any_history(committed.partition))?;
-            let (partition, start) = match plan(committed, any, self.settings.beginning != Beginning::Unheard, self.partition_count)? {
-                Plan::Fresh => self.begin_lineage(committed.partition)?,
-                Plan::Resume { committed: offset, metadata } => self.resume(committed, offset, metadata)?,
+        let plan = |committed: &Committed| self.plan(committed).map(|plan| (committed.partition, plan));
+        let plans = committed.iter().map(plan).collect::<Result<Vec<_>, _>>()?;
+        let mut loaded = self.load_all(&plans);
+        for (partition, plan) in plans {
+            let (partition, start) = match plan {
+                Plan::Fresh => self.begin_lineage(partition)?,
+                Plan::Resume { committed, metadata } => {
+                    let missing = || Err(WorkerError::Partition { partition, reason: "its state was not loaded".to_owned() });
+                    let loaded = loaded.remove(&partition).unwrap_or_else(missing)?;
+                    self.resume((partition, committed), metadata, loaded)?
+                }
             };
             pass(Place::Restored);
-            tracing::info!(partition = partition.id, start, committed = ?committed.offset, "state restored, reading on");
+            tracing::info!(partition = partition.id, start, committed = partition.committed, "state restored, reading on");
             starts.push((partition.id, start));
             self.partitions.insert(partition.id, partition);
         }
         self.pulse.beat();
         Ok(self.consumer.assign(&starts)?)
+    }
+
+    fn plan(&self, committed: &Committed) -> Result<Plan, WorkerError> {
+        let any = self.runtime.block_on(self.snapshots.any_history(committed.partition))?;
+        Ok(plan(committed, any, self.settings.beginning != Beginning::Unheard, self.partition_count)?)
+    }
+
+    /// The states of partitions with history; several at once, for they are decoded for longer than they are fetched.
+    fn load_all(&self, plans: &[(i32, Plan)]) -> BTreeMap<i32, Result<Loaded<F::Processor>, WorkerError>> {
+        let loader = Loader { snapshots: &self.snapshots, processors: &*self.processors, runtime: &self.runtime };
+        let threads = thread::available_parallelism().map_or(1, NonZero::get).min(plans.len());
+        let load = |(partition, plan): &(i32, Plan)| match plan {
+            Plan::Fresh => None,
+            Plan::Resume { committed, metadata } => Some((*partition, loader.load(*partition, *committed, metadata))),
+        };
+        thread::scope(|scope| {
+            let share = |first| plans.iter().skip(first).step_by(threads).filter_map(load).collect::<Vec<_>>();
+            let shares: Vec<_> = (0..threads).map(|first| scope.spawn(move || share(first))).collect();
+            shares.into_iter().flat_map(|share| share.join().unwrap_or_default()).collect()
+        })
     }
 
     /// A topic that grew while this worker ran sends users to partitions that do not know them.
@@ -88,7 +158,7 @@ impl<F: Processors> Worker<F> {
         let name = SnapshotName { offset: start, sequence: 0 };
         let state = super::Processor::freeze(&processor, start)()
             .map_err(|reason| WorkerError::Partition { partition, reason: format!("its first state cannot be encoded: {reason}") })?;
-        self.runtime.block_on(self.snapshots.put(partition, lineage, name, &state))?;
+        self.runtime.block_on(self.snapshots.put(partition, lineage, name, state))?;
         tracing::info!(partition, %lineage, start, "a new history begins");
         let metadata = CommitMetadata {
             snapshot: Some(name.to_string()),
@@ -115,9 +185,12 @@ impl<F: Processors> Worker<F> {
     }
 
     /// A partition with history: the newest good snapshot, and a replay up to the commit.
-    fn resume(&mut self, committed: &Committed, offset: i64, metadata: CommitMetadata) -> Result<Restored<F::Processor>, WorkerError> {
-        let partition = committed.partition;
-        let (name, mut processor) = self.load(partition, offset, &metadata)?;
+    fn resume(
+        &mut self,
+        (partition, offset): (i32, i64),
+        metadata: CommitMetadata,
+        (name, mut processor): Loaded<F::Processor>,
+    ) -> Result<Restored<F::Processor>, WorkerError> {
         let low = self.consumer.watermarks(partition, ASK)?.low;
         replayable(partition, name, offset, &metadata, self.processors.version(), low)?;
         // At their days' closes they come about by themselves.
@@ -129,34 +202,6 @@ impl<F: Processors> Worker<F> {
         // Without records between, the state is the committed one already.
         one.replay_barriers(name.offset, &mut self.scratch);
         Ok((one, name.offset))
-    }
-
-    /// The newest snapshot that is whole.
-    fn load(&self, partition: i32, offset: i64, metadata: &CommitMetadata) -> Result<(SnapshotName, F::Processor), WorkerError> {
-        let lineage = metadata.lineage;
-        let names = self.runtime.block_on(self.snapshots.list(partition, lineage))?;
-        for name in candidates(&names, offset, metadata) {
-            let state = match self.runtime.block_on(self.snapshots.get(partition, lineage, name)) {
-                Ok(state) => state,
-                Err(error @ SnapshotError::Damaged { .. }) => {
-                    tracing::error!(partition, %name, %error, "a snapshot is damaged, taking the one before it");
-                    continue;
-                }
-                Err(error) => return Err(error.into()),
-            };
-            match self.processors.decode(partition, metadata.partitions, lineage, &state) {
-                Ok(processor) => return Ok((name, processor)),
-                Err(Undecodable::OtherSettings(changed)) => return Err(Refusal::OtherSettings { partition, changed }.into()),
-                Err(Undecodable::OtherVersion { theirs, ours }) => {
-                    return Err(Refusal::OtherVersion { partition, theirs, ours }.into());
-                }
-                Err(Undecodable::Damaged(reason)) => {
-                    tracing::error!(partition, %name, reason, "a snapshot cannot be read, taking the one before it");
-                }
-            }
-        }
-        let newest = metadata.snapshot.clone().unwrap_or_else(|| "none".to_owned());
-        Err(Refusal::NoSnapshot { partition, newest }.into())
     }
 
     /// Gives partitions up in good order: commit, snapshot, and a commit that says so. Those still replayed change nothing.

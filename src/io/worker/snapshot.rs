@@ -179,10 +179,10 @@ fn encode_and_store(
         Ok(state) => state,
         Err(reason) => return (0, Err(SnapshotError::Unencodable(reason))),
     };
-    (state.len(), runtime.block_on(store(snapshots, partition, lineage, name, &state)))
+    (state.len(), runtime.block_on(store(snapshots, partition, lineage, name, state)))
 }
 
-async fn store(snapshots: &Snapshots, partition: i32, lineage: Lineage, name: SnapshotName, state: &[u8]) -> Result<(), SnapshotError> {
+async fn store(snapshots: &Snapshots, partition: i32, lineage: Lineage, name: SnapshotName, state: Vec<u8>) -> Result<(), SnapshotError> {
     pass(Place::SnapshotBefore);
     snapshots.put(partition, lineage, name, state).await?;
     pass(Place::SnapshotStored);

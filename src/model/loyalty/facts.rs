@@ -254,6 +254,12 @@ impl Facts {
         totals
     }
 
+    /// Whether a fact of before `day` is kept one by one.
+    #[must_use]
+    pub fn holds_before(&self, day: Day) -> bool {
+        self.recent.first().is_some_and(|fact| fact.at.day < day)
+    }
+
     /// Keeps only the totals of facts of before `day`.
     pub fn fold_before(&mut self, day: Day) {
         let end = self.recent.partition_point(|fact| fact.at.day < day);

@@ -4,9 +4,11 @@ mod keys;
 #[cfg(test)]
 mod tests;
 
+use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Serialize, Serializer};
+use smallvec::SmallVec;
 
-use self::keys::{Keys, MOST_KEYS, make_room};
+use self::keys::{Keys, MOST_KEYS, places_for};
 use super::super::complaints::Moment;
 use super::super::seldom::Empty;
 use super::super::time::{Day, EventTime};
@@ -77,11 +79,11 @@ fn utc_day(time: EventTime) -> i32 {
 #[serde(from = "Stored<Box<str>>")]
 pub struct Views {
     keys: Keys,
-    rows: Vec<Row>,
+    rows: SmallVec<[Row; 1]>,
 }
 
 impl Empty for Views {
-    const EMPTY: &'static Self = &Self { keys: Keys::NONE, rows: Vec::new() };
+    const EMPTY: &'static Self = &Self { keys: Keys::NONE, rows: SmallVec::new_const() };
 }
 
 impl Views {
@@ -102,7 +104,7 @@ impl Views {
             Ok(known) if self.rows[known].time <= row.time => return false,
             Ok(known) => self.rows[known] = row,
             Err(place) => {
-                make_room(&mut self.rows, 1);
+                self.rows.reserve_exact(places_for::<Row>(1, self.rows.len(), self.rows.capacity()));
                 self.rows.insert(place, row);
             }
         }
@@ -209,11 +211,22 @@ impl Views {
         items.chain(categories.into_iter().filter_map(|number| first(Dimension::Category, number))).min()
     }
 
+    /// Whether a view of before `day` is known.
+    #[must_use]
+    pub fn holds_before(&self, day: Day) -> bool {
+        self.rows.first().is_some_and(|row| row.day() < day)
+    }
+
     /// Forgets days of before `day`.
     pub fn forget_before(&mut self, day: Day) {
-        if self.rows.first().is_some_and(|row| row.day() < day) {
+        if self.holds_before(day) {
             *self = self.later_than(day - 1);
         }
+    }
+
+    /// Gives back the memory of what was forgotten.
+    pub fn shrink(&mut self) {
+        self.rows.shrink_to_fit();
     }
 
     fn later_than(&self, day: Day) -> Self {
@@ -244,7 +257,7 @@ impl Views {
     /// Bytes of memory beside the value itself.
     #[must_use]
     pub fn approximate_bytes(&self) -> usize {
-        self.keys.bytes() + self.rows.capacity() * size_of::<Row>()
+        self.keys.bytes() + if self.rows.spilled() { self.rows.capacity() * size_of::<Row>() } else { 0 }
     }
 }
 
@@ -257,7 +270,23 @@ impl PartialEq for Views {
 
 impl Serialize for Views {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Stored::of(self).serialize(serializer)
+        if !self.keys.are_in_order() {
+            return Stored::of(self).serialize(serializer);
+        }
+        // As most are: what is stored is what there is.
+        let mut stored = serializer.serialize_struct("Stored", 2)?;
+        stored.serialize_field("keys", &Listed(|| self.keys.in_order()))?;
+        stored.serialize_field("rows", &Listed(|| self.rows.iter().map(|row| (row.day(), row.numbers(), row.time))))?;
+        stored.end()
+    }
+}
+
+/// A sequence that is made as it is written.
+struct Listed<F>(F);
+
+impl<I: IntoIterator<Item: Serialize>, F: Fn() -> I> Serialize for Listed<F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0())
     }
 }
 

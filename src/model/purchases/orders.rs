@@ -7,10 +7,12 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::details::{DetailTotals, Details};
+use super::order_times::OrderTimes;
 use super::streak::LoyaltyRule;
 use super::totals::{Folded, NOTHING_FOLDED};
 use crate::model::churn::level::Seen;
 use crate::model::money::Money;
+use crate::model::seldom::Empty;
 use crate::model::time::{Day, EventTime};
 
 /// What an order is known by. The three kinds are separate namespaces.
@@ -104,27 +106,16 @@ pub struct Purchases {
     times: OrderTimes,
 }
 
-/// An index of orders by key, made when it is first needed and not part of what is known.
-#[derive(Clone, Debug, Default)]
-struct OrderTimes(Option<Box<hashbrown::HashMap<OrderKey, EventTime, foldhash::fast::RandomState>>>);
-
-impl OrderTimes {
-    fn of(&self, key: &OrderKey) -> Option<EventTime> {
-        self.0.as_ref()?.get(key).copied()
-    }
-
-    /// Forgets an order, if it was noted.
-    fn forget(&mut self, key: &OrderKey) {
-        if let Some(times) = &mut self.0 {
-            times.remove(key);
-        }
-    }
-}
-
-impl PartialEq for OrderTimes {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
+impl Empty for Purchases {
+    const EMPTY: &'static Self = &Self {
+        orders: Vec::new(),
+        fallen: Vec::new(),
+        returns: Vec::new(),
+        breaks: Vec::new(),
+        revenue: Money::ZERO,
+        folded: None,
+        times: OrderTimes(None),
+    };
 }
 
 /// Orders up to which looking through all is as fast as an index.
@@ -443,6 +434,27 @@ impl Purchases {
         self.fallen.retain(|order| !old(order.day));
         self.returns.retain(|returned| !old(returned.day));
         self.breaks.retain(|broken| !old(broken.day));
+    }
+
+    /// Whether anything is remembered of before `day`.
+    #[must_use]
+    pub fn holds_before(&self, day: Day) -> bool {
+        let orders = self.orders.first().map(|order| order.day).into_iter().chain(self.fallen.iter().map(|order| order.day));
+        orders
+            .chain(self.returns.iter().map(|returned| returned.day))
+            .chain(self.breaks.first().map(|broken| broken.day))
+            .any(|at| at < day)
+    }
+
+    /// Gives back the memory of what was folded or forgotten.
+    pub fn shrink(&mut self) {
+        self.orders.shrink_to_fit();
+        self.fallen.shrink_to_fit();
+        self.returns.shrink_to_fit();
+        self.breaks.shrink_to_fit();
+        if self.orders.is_empty() {
+            self.times = OrderTimes::default();
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use stickiness::io::clock::Stopwatch;
 use stickiness::io::kafka::Entry;
 use stickiness::io::kafka::connection::{Connection, Isolation};
@@ -143,6 +145,35 @@ fn a_second_member_takes_half_and_gives_it_back_when_it_leaves() {
     }
     assert!(events.0.iter().chain(&events.1).all(|event| !matches!(event, GroupEvent::Lost(_))));
     assert!(next.values().all(|next| *next == 1_000));
+}
+
+/// How many members the broker knows a group to have.
+fn member_count(broker: &Broker, group: &str) -> usize {
+    let client: BaseConsumer = ClientConfig::new().set("bootstrap.servers", broker.bootstrap()).create().expect("a client");
+    let list = client.fetch_group_list(Some(group), PATIENCE).expect("told");
+    list.groups().iter().map(|group| group.members().len()).sum()
+}
+
+#[test]
+fn a_member_without_a_partition_leaves_at_once_too() {
+    let broker = Broker::shared();
+    fill(broker, "consumer-empty", 1, 1);
+    let join = || GroupConsumer::join(&connection(broker), "consumer-empty", "consumer-empty", 1).expect("joined");
+    let (next, stopwatch, mut first) = (BTreeMap::new(), Stopwatch::start(), join());
+    while first.assigned().is_empty() {
+        assert!(stopwatch.elapsed() < PATIENCE);
+        act(&mut first, &next);
+        std::thread::sleep(MOMENT);
+    }
+    let mut second = join();
+    while act(&mut second, &next) != Some(GroupEvent::Assigned(Vec::new())) {
+        assert!(stopwatch.elapsed() < PATIENCE);
+        act(&mut first, &next);
+        std::thread::sleep(MOMENT);
+    }
+    assert_eq!(member_count(broker, "consumer-empty"), 2);
+    drop(second);
+    assert_eq!(member_count(broker, "consumer-empty"), 1, "the others need not wait until its session is over");
 }
 
 #[test]

@@ -1,5 +1,14 @@
 //! The texts that one user's views name, each kept once in one piece of memory and called by a number.
 
+use smallvec::SmallVec;
+
+/// Bytes of texts, and numbers, that take no memory of their own: as much as a pointer and a capacity would. Few users come through more than a channel or two.
+const TEXTS_IN_PLACE: usize = 16;
+const KEYS_IN_PLACE: usize = 4;
+
+/// Bytes that a list grows by at least.
+const LEAST_BYTES: usize = 32;
+
 /// The most texts that are kept, so that three of their numbers and a day fit in 64 bits. A user with more within the days that are looked back at is no person.
 pub(super) const MOST_KEYS: u32 = (1 << 20) - 1;
 
@@ -7,16 +16,16 @@ pub(super) const MOST_KEYS: u32 = (1 << 20) - 1;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Keys {
     /// All texts, one after the other.
-    texts: Vec<u8>,
+    texts: SmallVec<[u8; TEXTS_IN_PLACE]>,
     /// Where each ends.
-    ends: Vec<u32>,
+    ends: SmallVec<[u32; KEYS_IN_PLACE]>,
     /// Their numbers, sorted by text.
-    sorted: Vec<u32>,
+    sorted: SmallVec<[u32; KEYS_IN_PLACE]>,
 }
 
 impl Keys {
     /// Without any.
-    pub(super) const NONE: Self = Self { texts: Vec::new(), ends: Vec::new(), sorted: Vec::new() };
+    pub(super) const NONE: Self = Self { texts: SmallVec::new_const(), ends: SmallVec::new_const(), sorted: SmallVec::new_const() };
 
     /// The text of a number; empty for 0.
     pub(super) fn text(&self, number: u32) -> &str {
@@ -50,11 +59,11 @@ impl Keys {
         if number > MOST_KEYS {
             return 0;
         }
-        make_room(&mut self.texts, text.len());
+        self.texts.reserve_exact(places_for::<u8>(text.len(), self.texts.len(), self.texts.capacity()));
         self.texts.extend_from_slice(text.as_bytes());
-        make_room(&mut self.ends, 1);
+        self.ends.reserve_exact(places_for::<u32>(1, self.ends.len(), self.ends.capacity()));
         self.ends.push(end);
-        make_room(&mut self.sorted, 1);
+        self.sorted.reserve_exact(places_for::<u32>(1, self.sorted.len(), self.sorted.capacity()));
         self.sorted.insert(at, number);
         number
     }
@@ -62,6 +71,11 @@ impl Keys {
     /// The texts, sorted.
     pub(super) fn in_order(&self) -> impl Iterator<Item = &str> {
         self.sorted.iter().map(|number| self.text(*number))
+    }
+
+    /// Whether numbers are places of [`Keys::in_order`], as of texts that came in order.
+    pub(super) fn are_in_order(&self) -> bool {
+        (1..).zip(&self.sorted).all(|(place, number)| place == *number)
     }
 
     /// By number, the place of its text in [`Keys::in_order`], counted from 1; 0 stays 0.
@@ -75,13 +89,13 @@ impl Keys {
 
     /// Bytes of memory.
     pub(super) fn bytes(&self) -> usize {
-        self.texts.capacity() + (self.ends.capacity() + self.sorted.capacity()) * size_of::<u32>()
+        let apart = |numbers: &SmallVec<[u32; KEYS_IN_PLACE]>| if numbers.spilled() { numbers.capacity() * size_of::<u32>() } else { 0 };
+        let texts = if self.texts.spilled() { self.texts.capacity() } else { 0 };
+        texts + apart(&self.ends) + apart(&self.sorted)
     }
 }
 
-/// Grows by a quarter where a vector would double: there are as many of these as users.
-pub(super) fn make_room<T>(list: &mut Vec<T>, more: usize) {
-    if list.capacity() - list.len() < more {
-        list.reserve_exact(more.max(list.len() / 4).max(8 / size_of::<T>().max(1)));
-    }
+/// How many places are to be made for `more` in a list; none while it has room. It grows by a quarter where a vector would double: there are as many of these as users.
+pub(super) fn places_for<T>(more: usize, length: usize, capacity: usize) -> usize {
+    if capacity - length >= more { 0 } else { more.max(length / 4).max(LEAST_BYTES / size_of::<T>().max(1)) }
 }
