@@ -1,28 +1,14 @@
 //! Days close: by the time of events, or by the clock where a partition is idle.
 
-use std::sync::Arc;
-
-use smallvec::SmallVec;
-
-use super::alerts::counting::ClosingDay;
 use super::apply::Occasion;
 use super::component::Slot;
 use super::count::FOREVER;
 use super::effect::Cause;
 use super::partial::Partial;
-use super::partial::RiskCounts;
 use super::partition::PartitionEngine;
-use super::population::LOOKS;
 use super::risk::{Judged, Touched};
-use super::slot_set::SlotSet;
 use super::standing::Standing;
 use crate::model::time::{Day, EventTime};
-
-/// The next users whom there is something to look at of; `None` when there are no more.
-fn next_looks(slots: &mut impl Iterator<Item = Slot>) -> Option<SmallVec<[Slot; LOOKS]>> {
-    let next: SmallVec<[Slot; LOOKS]> = slots.take(LOOKS).collect();
-    (!next.is_empty()).then_some(next)
-}
 
 impl PartitionEngine {
     /// Closes every day whose end and grace are over at `now`. A barrier: to be done between records, and again at the same place in a replay. Tells whether a day closed.
@@ -36,6 +22,7 @@ impl PartitionEngine {
             return true;
         }
         self.close_days(last);
+        self.finish_close();
         before < Some(last)
     }
 
@@ -56,81 +43,17 @@ impl PartitionEngine {
         let Some(closed) = self.state.closed_through else { return };
         let mut day = closed + 1;
         while day <= last {
-            self.close_day(day);
+            self.finish_close();
+            self.begin_close(day);
+            if !self.closes_in_pieces || self.rules.look_at_profiles() {
+                self.finish_close();
+            }
             day = day + 1;
         }
     }
 
-    fn close_day(&mut self, day: Day) {
-        self.run_rule_timers(self.calendar.end_of(day).plus_nanos(-1));
-        self.state.closed_through = Some(day);
-        let churn_before = Arc::clone(&self.churn);
-        let switched = self.switch_models(day);
-        self.state.past_judges.note(day, &self.churn);
-        let mut closing = self.begin_alerts(day, churn_before);
-        let risk = self.close_users(switched, &mut closing);
-        let loyal_buyers = self.state.loyal.close(day);
-        let revenue = self.state.revenue.close(day);
-        self.close_loyalty(day);
-        self.close_rules(day);
-        self.tell_closed(day);
-        self.closed_rows.push(Partial::Close { day, loyal_buyers, revenue, risk });
-        let alerts = self.end_alerts(closing);
-        self.closed_rows.extend(alerts);
-        self.progress_told = false;
-    }
-
-    /// Looks at the users whom the clock changes at the close of a day, and decides levels: theirs, those of `switched`, and those of users whom an event of an open day
-    /// concerned.
-    fn close_users(&mut self, switched: Vec<Slot>, closing: &mut ClosingDay) -> RiskCounts {
-        let day = closing.day();
-        let mut counts = RiskCounts::default();
-        let mut due = SlotSet::default();
-        let mut visited = self.visit_users(&mut due, &mut counts, closing);
-        visited.sort();
-        let places = self.state.population.slots();
-        let noted = self.state.risk.take_noted(day).into_ascending();
-        for slot in noted.chain(switched) {
-            // Each user once: ids that were noted apart may be one user by now.
-            due.insert(self.state.population.root(slot), places);
-        }
-        let mut due = due.into_ascending().filter(|root| !visited.contains(*root));
-        while let Some(roots) = next_looks(&mut due) {
-            self.state.population.look(roots.iter().copied());
-            for root in roots {
-                self.decide_risk(root, None, &mut counts, closing);
-            }
-        }
-        counts.levels = self.state.risk.levels();
-        counts
-    }
-
-    /// Looks at the users whom the clock changes, ascending, and decides their levels. Adds to `due` whose level is another id's.
-    fn visit_users(&mut self, due: &mut SlotSet, counts: &mut RiskCounts, closing: &mut ClosingDay) -> SlotSet {
-        let (day, places) = (closing.day(), self.state.population.slots());
-        let (mut visits, mut visited) = (self.state.population.take_visits(day), SlotSet::default());
-        while let Some(slots) = next_looks(&mut visits) {
-            self.state.population.look(slots.iter().copied());
-            for slot in slots {
-                if !self.state.population.is_due(slot, day) {
-                    continue;
-                }
-                let judged = self.settle(slot, Touched::NONE, (day, Cause::Clock, None));
-                // At once, while what there is of the user is at hand.
-                let root = self.state.population.root(slot);
-                if root == slot {
-                    self.decide_risk(root, judged, counts, closing);
-                } else {
-                    due.insert(root, places);
-                }
-                visited.insert(slot, places);
-            }
-        }
-        visited
-    }
-
     /// Tells the figures of a day that closes, if they were not told yet.
-    fn tell_closed(&mut self, day: Day) {
+    pub(super) fn tell_closed(&mut self, day: Day) {
         if self.state.told_through.is_some_and(|told| told >= day) {
             return;
         }

@@ -79,6 +79,7 @@ impl PartitionEngine {
             if habit.is_known_after(silent_since) || !habit.rare.as_ref().is_some_and(|rare| rare.is_to_be_pruned(needed)) {
                 continue;
             }
+            self.close_first(slot);
             self.prune(slot, newest);
             if let Some(rare) = &mut self.state.population.habit_mut(slot).rare {
                 rare.shrink();

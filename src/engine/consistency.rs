@@ -32,6 +32,11 @@ impl State {
         if !self.loyalty.users_are_below(ids) {
             return Err("a state to be decided of a user who is not there");
         }
+        if let Some(close) = &self.close
+            && (Some(close.day()) != self.closed_through || !close.users_are_below(ids) || !close.segments_are_below(self.segments.count()))
+        {
+            return Err("the close of a day that is not the last, or of users or segments that are not there");
+        }
         if !self.models.are_usable() || !self.past_judges.are_usable() {
             return Err("a model with parameters that are no positive numbers");
         }

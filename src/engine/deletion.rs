@@ -155,6 +155,7 @@ impl PartitionEngine {
     /// Forgets the pointer to a user who was deleted where it lives, and blocks stragglers.
     pub(super) fn forget(&mut self, id: &str, time: EventTime, day: Day) {
         self.state.deletions.block(id, time, day);
+        self.close_id_first(id);
         if let Some(slot) = self.state.population.find(id).filter(|slot| self.state.population.moved_to(*slot).is_some()) {
             self.state.population.remove(slot);
         }

@@ -10,5 +10,5 @@ pub use profile::LoyaltyProfile;
 
 pub(super) use noting::decision_s_mean;
 pub(super) use profile::Known;
-pub(super) use states::Look;
 pub use states::{Decided, LoyaltyLedger, ProfileStates};
+pub(super) use states::{Due, Look};

@@ -147,6 +147,11 @@ impl PartitionEngine {
 
     /// Takes in what another partition sent.
     pub fn receive(&mut self, transfer: Transfer) -> Admission {
+        if let Transfer::Arrive(arrival) = &transfer {
+            let ends = arrival.edges.iter().flat_map(|edge| [&edge.from, &edge.into]);
+            let ids = arrival.members.iter().map(|(id, _)| id).chain(&arrival.path).chain(ends).chain([&arrival.into]);
+            ids.for_each(|id| self.close_id_first(id));
+        }
         match transfer {
             Transfer::Forget { id, time, day } => self.forget(&id, time, day),
             Transfer::Arrive(arrival) => self.arrive(*arrival),

@@ -12,6 +12,7 @@ use super::calibration::PastJudges;
 use super::closing::{LoyalCount, RevenueToDate};
 use super::component::Slot;
 use super::count::CountRule;
+use super::day_close::DayClose;
 use super::deletion::Deletions;
 use super::effect::{Admission, Effect, Wanted};
 use super::habit::Remembered;
@@ -78,6 +79,8 @@ pub struct State<P = Population> {
     pub(super) past_judges: PastJudges,
     /// Days that stages of the life cycle lasted which users have left, by stage.
     pub(super) dwells: [Survival; LifeStage::ALL.len()],
+    /// The close of the last closed day, while users are still to be looked at.
+    pub(super) close: Option<Box<DayClose>>,
 }
 
 impl State {
@@ -109,6 +112,7 @@ pub struct PartitionEngine {
     pub(super) wanted: Wanted,
     pub(super) closed_rows: Vec<Partial>,
     pub(super) progress_told: bool,
+    pub(super) closes_in_pieces: bool,
     pub(super) ahead: Ahead,
     pub(super) rules: RuleBook,
 }
@@ -136,6 +140,7 @@ impl PartitionEngine {
             models: Models::default(),
             past_judges: PastJudges::default(),
             dwells: Default::default(),
+            close: None,
             settings,
         };
         Self::from_state(state, calendar)
@@ -148,6 +153,7 @@ impl PartitionEngine {
         let excluded = excluded_types(&state.settings);
         let churn = Arc::new(state.models.apply(&state.settings.churn));
         let model_ids = model_ids(&churn);
+        state.close.iter_mut().for_each(|close| close.closing_mut().share_churn(&churn));
         let rules = RuleBook::new(&state.settings, &state.population);
         Self {
             state,
@@ -160,6 +166,7 @@ impl PartitionEngine {
             wanted: Wanted::default(),
             closed_rows: Vec::new(),
             progress_told: false,
+            closes_in_pieces: false,
             ahead: Ahead::default(),
             rules,
         }
@@ -205,6 +212,7 @@ impl PartitionEngine {
             models: state.models.clone(),
             past_judges: state.past_judges.clone(),
             dwells: state.dwells.clone(),
+            close: state.close.clone(),
         }
     }
 
@@ -219,6 +227,10 @@ impl PartitionEngine {
     pub fn adopt(&mut self, settings: &EngineSettings) -> Result<(), Vec<&'static str>> {
         let changed = self.state.settings.historical_differences(settings);
         if changed.is_empty() {
+            if !self.state.settings.onward_differences(settings).is_empty() {
+                // By the settings of then.
+                self.finish_close();
+            }
             self.excluded = excluded_types(settings);
             let before = std::mem::replace(&mut self.state.settings, settings.clone());
             self.change_rules(&before);

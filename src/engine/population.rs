@@ -303,9 +303,9 @@ impl Population {
         (known.visit, known.decided) = (visit, decided);
     }
 
-    /// Takes the slots of users whom the close of `day` may change, ascending: each is to be asked for with [`Population::is_due`].
-    pub(super) fn take_visits(&mut self, day: Day) -> impl Iterator<Item = Slot> + use<> {
-        self.visits.remove(&day).unwrap_or_default().into_ascending()
+    /// Takes the slots of users whom the close of `day` may change: each is to be asked for with [`Population::is_due`].
+    pub(super) fn take_visits(&mut self, day: Day) -> SlotSet {
+        self.visits.remove(&day).unwrap_or_default()
     }
 
     /// Whether the close of `day` changes a user who was noted for it; who does must be given a standing again. Users who were looked at as of a later day since they

@@ -55,6 +55,12 @@ pub enum ReshardError {
         /// How many users.
         users: usize,
     },
+    /// A day that was not closed to its end, as closing by the clock does.
+    #[error("the close of {day} is not over: try again")]
+    Unfinished {
+        /// The day.
+        day: Day,
+    },
     /// Engines that stand at different days.
     #[error(
         "partitions have closed days through {first} and through {last}: the clock that closed them has jumped; try again after the next day has closed"
@@ -146,6 +152,9 @@ fn check(engines: &[PartitionEngine], after: u32) -> Result<(), ReshardError> {
     let first = &engines[0].state.settings;
     if engines.iter().any(|engine| engine.state.settings != *first) {
         return Err(ReshardError::OtherSettings);
+    }
+    if let Some(position) = engines.iter().find_map(PartitionEngine::close_position) {
+        return Err(ReshardError::Unfinished { day: position.day });
     }
     let closed: BTreeSet<Day> = engines.iter().filter_map(|engine| engine.state.closed_through).collect();
     if let (Some(first), Some(last), true) = (closed.first(), closed.last(), closed.len() > 1) {

@@ -243,10 +243,15 @@ impl RiskLedger {
     }
 
     fn change(&mut self, from: Option<RiskLevel>, to: Option<RiskLevel>) {
-        for (level, sign) in [(from, -1), (to, 1)] {
-            if let Some(level) = level {
-                self.levels[level as usize] += sign;
-            }
+        change_levels(&mut self.levels, from, to);
+    }
+}
+
+/// Counts a user at another level than before.
+fn change_levels(levels: &mut [i64; RiskLevel::ALL.len()], from: Option<RiskLevel>, to: Option<RiskLevel>) {
+    for (level, sign) in [(from, -1), (to, 1)] {
+        if let Some(level) = level {
+            levels[level as usize] += sign;
         }
     }
 }
@@ -274,7 +279,7 @@ impl PartitionEngine {
     }
 
     /// Decides the level of a user at the end of a day that closes, which `judged` may tell already.
-    pub(super) fn decide_risk(&mut self, root: Slot, judged: Judged, counts: &mut RiskCounts, closing: &mut ClosingDay) {
+    pub(super) fn decide_risk(&mut self, root: Slot, judged: Judged, (counts, closing): (&mut RiskCounts, &mut ClosingDay)) {
         let day = closing.day();
         let kind = self.counted_process().0;
         let whole = self.state.population.whole(root);
@@ -304,6 +309,7 @@ impl PartitionEngine {
         };
         closing.decide([before, entered], &segments[0]);
         self.state.risk.change(before, after);
+        change_levels(&mut counts.levels, before, after);
         self.state.population.set_decided(root, after);
     }
 

@@ -76,6 +76,11 @@ impl RuleBook {
         book
     }
 
+    /// Whether any rule looks at profiles, as everyone's are when a day has closed.
+    pub(super) fn look_at_profiles(&self) -> bool {
+        self.rules.rules.iter().any(|rule| rule.looks_at_profile)
+    }
+
     fn count_users(&mut self, rule: u16, change: i64) {
         if let Some(cost) = self.costs.get_mut(usize::from(rule)) {
             cost.users = cost.users.saturating_add_signed(change);

@@ -1,5 +1,6 @@
 //! Slots that were noted for a day: a list while they are few, a bit for each slot there is once they are many.
 
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::component::Slot;
@@ -10,30 +11,119 @@ const WORD: usize = 64;
 const SLOT_BITS: usize = 32;
 /// No list is shorter than this when it becomes bits.
 const FEW: usize = 1024;
+/// More than a population ever has.
+const MOST_SLOTS: Slot = 1 << 29;
+
+/// A bit for each slot that there is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SlotBits(Vec<u64>);
+
+impl SlotBits {
+    /// None yet of `places`.
+    pub(super) fn none_of(places: usize) -> Self {
+        Self(vec![0; places.div_ceil(WORD)])
+    }
+
+    /// All of `places`.
+    pub(super) fn all_of(places: usize) -> Self {
+        let mut bits = Self(vec![u64::MAX; places.div_ceil(WORD)]);
+        let last = places % WORD;
+        if let Some(word) = bits.0.last_mut().filter(|_| last > 0) {
+            *word = (1 << last) - 1;
+        }
+        bits
+    }
+
+    pub(super) fn insert(&mut self, slot: Slot) {
+        let word = slot as usize / WORD;
+        if self.0.len() <= word {
+            self.0.resize(word + 1, 0);
+        }
+        self.0[word] |= 1 << (slot as usize % WORD);
+    }
+
+    /// Adds all slots of a set.
+    pub(super) fn insert_all(&mut self, set: &SlotSet) {
+        if self.0.len() < set.many.0.len() {
+            self.0.resize(set.many.0.len(), 0);
+        }
+        for (word, more) in self.0.iter_mut().zip(&set.many.0) {
+            *word |= more;
+        }
+        for slot in &set.few {
+            self.insert(*slot);
+        }
+    }
+
+    pub(super) fn remove(&mut self, slot: Slot) {
+        if let Some(word) = self.0.get_mut(slot as usize / WORD) {
+            *word &= !(1 << (slot as usize % WORD));
+        }
+    }
+
+    pub(super) fn contains(&self, slot: Slot) -> bool {
+        self.0.get(slot as usize / WORD).is_some_and(|word| word >> (slot as usize % WORD) & 1 == 1)
+    }
+
+    /// The first of them that is not below `from`.
+    pub(super) fn next_from(&self, from: Slot) -> Option<Slot> {
+        let place = from as usize / WORD;
+        let first = (self.0.get(place)? >> (from as usize % WORD)) << (from as usize % WORD);
+        let rest = self.0.iter().copied().enumerate().skip(place + 1);
+        std::iter::once((place, first)).chain(rest).find(|(_, word)| *word != 0).and_then(|word| slots_of(word).next())
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Slot> + '_ {
+        self.0.iter().copied().enumerate().flat_map(slots_of)
+    }
+}
+
+/// Written as a sorted list.
+impl Serialize for SlotBits {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let slots: Vec<Slot> = self.iter().collect();
+        slots.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for SlotBits {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let slots: Vec<Slot> = Vec::deserialize(deserializer)?;
+        // The bits take as much memory as the last of them says, whoever wrote the bytes.
+        if slots.iter().any(|slot| *slot >= MOST_SLOTS) {
+            return Err(D::Error::custom("a slot that no population has"));
+        }
+        let mut bits = Self::default();
+        for slot in slots {
+            bits.insert(slot);
+        }
+        Ok(bits)
+    }
+}
 
 /// A set of slots. Many of them take an eighth of a byte for each slot there is, and need no sorting.
 #[derive(Clone, Debug, Default)]
 pub struct SlotSet {
     /// In the order of their coming, some several times; empty once there are bits.
     few: Vec<Slot>,
-    many: Vec<u64>,
+    many: SlotBits,
 }
 
 impl SlotSet {
     /// Adds a slot, one of `places` that there are.
     pub fn insert(&mut self, slot: Slot, places: usize) {
-        if !self.many.is_empty() {
-            return set(&mut self.many, slot);
+        if !self.many.0.is_empty() {
+            return self.many.insert(slot);
         }
         if self.few.last() == Some(&slot) {
             return;
         }
         if self.few.len() == self.few.capacity() && self.few.len() >= (places / SLOT_BITS).max(FEW) {
-            self.many = vec![0; places.div_ceil(WORD)];
+            self.many = SlotBits::none_of(places);
             for known in std::mem::take(&mut self.few) {
-                set(&mut self.many, known);
+                self.many.insert(known);
             }
-            return set(&mut self.many, slot);
+            return self.many.insert(slot);
         }
         self.few.push(slot);
     }
@@ -47,34 +137,25 @@ impl SlotSet {
     /// Whether a slot is among them. They must have been sorted since the last came.
     #[must_use]
     pub fn contains(&self, slot: Slot) -> bool {
-        let word = self.many.get(slot as usize / WORD).copied().unwrap_or_default();
-        word >> (slot as usize % WORD) & 1 == 1 || self.few.binary_search(&slot).is_ok()
+        self.many.contains(slot) || self.few.binary_search(&slot).is_ok()
     }
 
     /// All of them in some order, some several times.
     pub fn iter(&self) -> impl Iterator<Item = Slot> + '_ {
-        self.few.iter().copied().chain(self.many.iter().copied().enumerate().flat_map(slots_of))
+        self.few.iter().copied().chain(self.many.iter())
     }
 
     /// Each of them once, ascending.
     pub fn into_ascending(mut self) -> impl Iterator<Item = Slot> {
         self.sort();
-        self.few.into_iter().chain(self.many.into_iter().enumerate().flat_map(slots_of))
+        self.few.into_iter().chain(self.many.0.into_iter().enumerate().flat_map(slots_of))
     }
 
     /// Bytes of memory beside the value itself.
     #[must_use]
     pub fn approximate_bytes(&self) -> usize {
-        self.few.capacity() * size_of::<Slot>() + self.many.capacity() * size_of::<u64>()
+        self.few.capacity() * size_of::<Slot>() + self.many.0.capacity() * size_of::<u64>()
     }
-}
-
-fn set(bits: &mut Vec<u64>, slot: Slot) {
-    let word = slot as usize / WORD;
-    if bits.len() <= word {
-        bits.resize(word + 1, 0);
-    }
-    bits[word] |= 1 << (slot as usize % WORD);
 }
 
 /// The slots of a word of bits, by its place.
@@ -98,7 +179,7 @@ impl Serialize for SlotSet {
 impl<'de> Deserialize<'de> for SlotSet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // Grows into bits with what comes next, if they are many.
-        Ok(Self { few: Vec::deserialize(deserializer)?, many: Vec::new() })
+        Ok(Self { few: Vec::deserialize(deserializer)?, many: SlotBits::default() })
     }
 }
 
@@ -122,6 +203,22 @@ mod tests {
         assert!(set.contains(1_000_070) && set.contains(7) && !set.contains(1_000_069));
     }
 
+    #[test]
+    fn bits_are_found_from_a_slot_on() {
+        let mut bits = SlotBits::all_of(130);
+        assert_eq!((bits.next_from(129), bits.next_from(130), bits.next_from(1_000)), (Some(129), None, None));
+        (1..130).for_each(|slot| bits.remove(slot));
+        bits.insert(200);
+        bits.remove(7_000);
+        assert!(bits.contains(0) && bits.contains(200) && !bits.contains(64) && !bits.contains(7_000));
+        assert_eq!((bits.next_from(0), bits.next_from(1), bits.next_from(201)), (Some(0), Some(200), None));
+        let bytes = postcard::to_stdvec(&bits).expect("written");
+        assert_eq!(bytes, postcard::to_stdvec(&[0_u32, 200][..]).expect("written"));
+        assert_eq!(postcard::from_bytes::<SlotBits>(&bytes).expect("read").next_from(1), Some(200));
+        assert!(postcard::from_bytes::<SlotBits>(&postcard::to_stdvec(&[u32::MAX][..]).expect("written")).is_err());
+        assert_eq!(SlotBits::all_of(64).next_from(63), Some(63));
+    }
+
     proptest! {
         /// However many there are, they are those of a set.
         #[test]
@@ -136,6 +233,9 @@ mod tests {
             prop_assert_eq!(&bytes, &postcard::to_stdvec(&known.iter().collect::<Vec<_>>()).expect("written"));
             let read: SlotSet = postcard::from_bytes(&bytes).expect("read");
             set.sort();
+            let mut bits = SlotBits::none_of(7);
+            bits.insert_all(&set);
+            prop_assert!(bits.iter().eq(known.iter().copied()));
             for slot in 0..5_000 {
                 prop_assert!(set.contains(slot) == known.contains(&slot) && read.contains(slot) == known.contains(&slot));
             }

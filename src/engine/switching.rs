@@ -138,34 +138,30 @@ impl PartitionEngine {
         Some(said)
     }
 
-    /// Puts the models that were scheduled for the close of `day` in force, and says what that changes. The users whose level at the end of the day has to be
-    /// decided for it.
-    pub(super) fn switch_models(&mut self, day: Day) -> Vec<Slot> {
+    /// Puts the models that were scheduled for the close of `day` in force. What was foreseen of whom, if that means that everyone is to be judged anew.
+    pub(super) fn switch_models(&mut self, day: Day) -> Option<Vec<Option<[Said; 2]>>> {
         if self.state.models.next_switch().is_none_or(|next| next > day) {
-            return Vec::new();
+            return None;
         }
         self.state.models = self.state.models.after(day);
         let churn = self.state.models.apply(&self.state.settings.churn);
         let foresight = self.ahead.foresight.take().filter(|foresight| foresight.day == day && foresight.churn == churn);
         if churn == *self.churn {
-            return Vec::new();
+            return None;
         }
-        let before = std::mem::replace(&mut self.churn, Arc::new(churn));
+        self.churn = Arc::new(churn);
         self.model_ids = model_ids(&self.churn);
-        let column = foresight.map(|foresight| foresight.column).unwrap_or_default();
-        let roots: Vec<Slot> = self.state.population.roots().collect();
-        let (counted, mut due) = (self.counted_process().1, Vec::new());
-        for root in roots {
-            let foreseen = column.get(root as usize).copied().flatten();
-            if !foreseen.is_some_and(|foreseen| self.take_over_unchanged(root, foreseen)) {
-                self.take_over(root, day, &before);
-            }
-            let standing = self.state.population.standing(root);
-            if foreseen.is_none() || standing.decided != standing.risks()[counted].level {
-                due.push(root);
-            }
+        Some(foresight.map(|foresight| foresight.column).unwrap_or_default())
+    }
+
+    /// Says what models that took over at the close of `day` change of a user, who was judged like `before` until then. Whether its level at the end of the day is to be decided
+    /// for it.
+    pub(super) fn judge_by_new_models(&mut self, root: Slot, foreseen: Option<[Said; 2]>, (day, before): (Day, &ChurnSettings)) -> bool {
+        if !foreseen.is_some_and(|foreseen| self.take_over_unchanged(root, foreseen)) {
+            self.take_over_changed(root, day, before);
         }
-        due
+        let standing = self.state.population.standing(root);
+        foreseen.is_none() || standing.decided != standing.risks()[self.counted_process().1].level
     }
 
     /// Notes when the new models change a user's levels next, if they leave them as they are now.
@@ -187,7 +183,7 @@ impl PartitionEngine {
     }
 
     /// Judges a user by the new models: as of the day that closes, or as of the newest where something is known of a later day already.
-    fn take_over(&mut self, root: Slot, day: Day, before: &ChurnSettings) {
+    fn take_over_changed(&mut self, root: Slot, day: Day, before: &ChurnSettings) {
         let whole = self.state.population.whole(root);
         let known = PROCESSES.map(|kind| Known::of(kind, &whole, day));
         let as_of = if known.iter().any(|known| known.later.is_some()) { self.as_of() } else { day };

@@ -14,6 +14,7 @@ use super::worker::{Cause, Destination, Frozen, FrozenInsights, Outputs, Process
 use crate::config::Settings;
 use crate::config::internal_topics::partials_topic;
 use crate::engine;
+use crate::engine::day_close::ClosePosition;
 use crate::engine::effect::{Admission, Effect, RiskChange, Transition};
 use crate::engine::models::Switch;
 use crate::engine::partial::{Continuation, Partial};
@@ -215,6 +216,20 @@ impl Processor for EngineProcessor {
         self.publish_effects(&[], None, outputs);
     }
 
+    fn close_on(&mut self, users: usize, outputs: &mut Outputs) {
+        self.engine.close_on(users);
+        self.publish_effects(&[], None, outputs);
+    }
+
+    fn close_position(&self) -> Option<ClosePosition> {
+        self.engine.close_position()
+    }
+
+    fn close_up_to(&mut self, position: Option<ClosePosition>, outputs: &mut Outputs) {
+        self.engine.close_up_to(position);
+        self.publish_effects(&[], None, outputs);
+    }
+
     fn next_clock_close(&self) -> Option<EventTime> {
         self.engine.next_clock_close()
     }
@@ -298,6 +313,7 @@ impl Processor for EngineProcessor {
 impl EngineProcessor {
     fn new(shared: &Arc<Shared>, mut engine: PartitionEngine, partition: i32, partitions: u32, lineage: Lineage) -> Self {
         engine.want(shared.settings.publish.wanted());
+        engine.close_in_pieces();
         engine.read_properties(properties(&shared.settings.engine.segments));
         Self {
             shared: Arc::clone(shared),

@@ -13,7 +13,7 @@ use crate::model::time::Calendar;
 /// The first bytes of a snapshot.
 const MAGIC: &[u8; 8] = b"STKSNAP1";
 /// The version of the body. A body of another version is refused, never guessed at.
-pub const VERSION: u32 = 10;
+pub const VERSION: u32 = 11;
 /// How hard the body is compressed: speed first.
 const COMPRESSION: i32 = 1;
 /// Bytes that are compressed at a time, each a frame of its own.

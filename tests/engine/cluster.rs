@@ -38,6 +38,9 @@ pub(crate) struct Cluster {
     pub(crate) alerts: BTreeMap<(u32, Day), (bool, BTreeMap<String, AlertInputs>)>,
     /// What the partitions told of predictions that were scored.
     pub(crate) predictions: Predictions,
+    /// How many users are looked at after each event, by turns, of a day that closes; closes are over at once without.
+    pieces: Vec<usize>,
+    handled: usize,
 }
 
 impl Cluster {
@@ -59,6 +62,24 @@ impl Cluster {
             told: Vec::new(),
             alerts: BTreeMap::new(),
             predictions: Predictions::new(partitions),
+            pieces: Vec::new(),
+            handled: 0,
+        }
+    }
+
+    /// The same, which closes days in pieces of so many users, by turns.
+    pub(crate) fn in_pieces(settings: &EngineSettings, partitions: u32, pieces: Vec<usize>) -> Self {
+        let mut cluster = Self { pieces, ..Self::new(settings, partitions) };
+        cluster.engines.iter_mut().for_each(PartitionEngine::close_in_pieces);
+        cluster
+    }
+
+    fn close_on(&mut self) {
+        self.handled += 1;
+        let Some(users) = self.pieces.get(self.handled % self.pieces.len().max(1)).copied() else { return };
+        for at in 0..self.engines.len() {
+            self.engines[at].close_on(users);
+            assert_eq!(self.effects(at), None);
         }
     }
 
@@ -93,6 +114,12 @@ impl Cluster {
     }
 
     pub(crate) fn handle(&mut self, event: &Event<'_>) -> Admission {
+        let admission = self.hand_on(event);
+        self.close_on();
+        admission
+    }
+
+    fn hand_on(&mut self, event: &Event<'_>) -> Admission {
         let mut at = self.partition(&event.user_id);
         for hop in 0..20 {
             let engine = &mut self.engines[at];
@@ -158,6 +185,9 @@ impl Cluster {
         let again = snapshot::encode(&head, engine.state()).expect("encodes");
         assert!(bytes == again, "a restored state is the same, byte for byte");
         self.engines[partition] = engine;
+        if !self.pieces.is_empty() {
+            self.engines[partition].close_in_pieces();
+        }
     }
 
     pub(crate) fn close_through(&mut self, day: Day) {

@@ -26,6 +26,7 @@ mod insights;
 mod limits;
 mod loyalty;
 mod naive;
+mod pieces;
 mod properties;
 mod ranks;
 mod refit;

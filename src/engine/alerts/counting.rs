@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::ledger::{AlertLedger, Share, Silence, Standpoint, Step};
 use crate::engine::component::Slot;
 use crate::engine::habit::Habit;
@@ -20,6 +22,7 @@ use crate::model::time::Day;
 const REMEMBERED_DAYS: i32 = 150;
 
 /// What a day that closes brings in each segment, in the making.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::engine) struct ClosingDay {
     day: Day,
     /// How the day was foretold: a model that takes over at its close has no part in what it brought.
@@ -247,6 +250,18 @@ impl ClosingDay {
     /// By what the day was foretold.
     pub(in crate::engine) fn churn(&self) -> &Arc<ChurnSettings> {
         &self.churn
+    }
+
+    /// Shares how risk is judged where it is how the day was foretold, after that was read from a snapshot.
+    pub(in crate::engine) fn share_churn(&mut self, churn: &Arc<ChurnSettings>) {
+        if self.churn == *churn {
+            self.churn = Arc::clone(churn);
+        }
+    }
+
+    /// Whether every segment has a number below `count`.
+    pub(in crate::engine) fn segments_are_below(&self, count: usize) -> bool {
+        self.inputs.keys().all(|segment| (*segment as usize) < count)
     }
 
     /// Notes what was decided about a user's level: what it was, and what it is. `segments` are those of the end of the day before.

@@ -12,7 +12,6 @@ use super::super::count::FOREVER;
 use super::super::effect::{Cause, Change, LoyaltyState};
 use super::super::habit::{Habit, Rare};
 use super::super::partition::PartitionEngine;
-use super::super::population::LOOKS;
 use super::super::slot_set::SlotSet;
 use super::profile::{BURST_DAYS, Known, LoyaltyProfile, MONTH};
 use crate::model::event::Direction;
@@ -73,12 +72,31 @@ pub struct Decided {
 
 /// Who is to be looked at when a day closes, by the reason.
 #[derive(Clone, Debug, Default)]
-struct Due([SlotSet; Look::ALL.len()]);
+pub(in crate::engine) struct Due([SlotSet; Look::ALL.len()]);
 
 impl Due {
     /// Each slot with each of its reasons.
     fn looks(&self) -> impl Iterator<Item = (Slot, Look)> {
         self.0.iter().zip(Look::ALL).flat_map(|(slots, why)| slots.iter().map(move |slot| (slot, why)))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.looks().next().is_none()
+    }
+
+    /// Adds those of another day, who are among `places` slots.
+    fn absorb(&mut self, other: &Self, places: usize) {
+        other.looks().for_each(|(slot, why)| self.0[why as usize].insert(slot, places));
+    }
+
+    /// The slots of each reason.
+    pub(in crate::engine) fn sets(&self) -> impl Iterator<Item = &SlotSet> {
+        self.0.iter()
+    }
+
+    /// The greatest reason to look at a slot.
+    pub(in crate::engine) fn why(&self, slot: Slot) -> Option<Look> {
+        self.0.iter().zip(Look::ALL).rev().find(|(slots, _)| slots.contains(slot)).map(|(_, why)| why)
     }
 }
 
@@ -119,6 +137,21 @@ impl LoyaltyLedger {
     /// Has a user, one of `places` slots, looked at when a day closes.
     fn look_at(&mut self, day: Day, slot: Slot, why: Look, places: usize) {
         Arc::make_mut(self.due.entry(day).or_default()).0[why as usize].insert(slot, places);
+    }
+
+    /// Takes those who are to be looked at when `day` closes, one of `places` slots each.
+    pub(in crate::engine) fn take_due(&mut self, day: Day, places: usize) -> Due {
+        let mut due = Due::default();
+        while let Some(first) = self.due.first_entry().filter(|first| *first.key() <= day) {
+            let first = first.remove();
+            if due.is_empty() {
+                due = Arc::unwrap_or_clone(first);
+            } else {
+                due.absorb(&first, places);
+            }
+        }
+        due.0.iter_mut().for_each(SlotSet::sort);
+        due
     }
 
     /// Whether every user that is to be looked at has a slot below `count`.
@@ -163,28 +196,12 @@ impl PartitionEngine {
         }
     }
 
-    /// Decides the states of whom the close of `day` concerns.
-    pub(in crate::engine) fn close_loyalty(&mut self, day: Day) {
-        let mut due: Vec<Arc<Due>> = Vec::new();
-        while let Some(first) = self.state.loyalty.due.first_entry().filter(|first| *first.key() <= day) {
-            due.push(first.remove());
-        }
-        let looks = due.iter().flat_map(|due| due.looks());
-        // Ids that were noted apart may be one user by now.
-        let due = with_greatest_reason(looks.map(|(slot, why)| (self.state.population.root(slot), why)));
-        for users in due.chunks(LOOKS) {
-            self.state.population.look(users.iter().map(|(root, _)| *root));
-            self.decide_due(users, day);
-        }
-    }
-
-    fn decide_due(&mut self, due: &[(Slot, Look)], day: Day) {
-        for (root, why) in due.iter().copied() {
-            // Whom time alone concerned may have been looked at since, and have a day of its own now.
-            let next = self.states_of(root).next;
-            if self.state.population.is_root(root) && (why > Look::Time || next <= day) {
-                self.decide_states(root, day, why);
-            }
+    /// Decides the states of a user whom the close of `day` concerns.
+    pub(in crate::engine) fn decide_due(&mut self, root: Slot, why: Look, day: Day) {
+        // Whom time alone concerned may have been looked at since, and have a day of its own now.
+        let next = self.states_of(root).next;
+        if self.state.population.is_root(root) && (why > Look::Time || next <= day) {
+            self.decide_states(root, day, why);
         }
     }
 

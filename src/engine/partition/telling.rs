@@ -9,7 +9,7 @@ impl PartitionEngine {
     /// Takes the figures that changed since the last call. Absolute figures: telling them twice is harmless.
     pub fn take_partials(&mut self) -> Vec<Partial> {
         let mut partials = std::mem::take(&mut self.closed_rows);
-        let Some(closed_through) = self.state.closed_through else { return partials };
+        let Some(closed_through) = self.told_closed_through() else { return partials };
         // Users may have moved in where no event ever was: what they count for is told all the same, from the days that are closed on.
         let front = self.as_of();
         let moved = self.state.told_through.is_none_or(|told| told < front);
@@ -67,6 +67,11 @@ impl PartitionEngine {
             ledger.change_all(front);
         }
         self.progress_told = false;
-        Continuation { lineage, figures_before, closed_through: self.state.closed_through }
+        Continuation { lineage, figures_before, closed_through: self.told_closed_through() }
+    }
+
+    /// The last day of which everything is told that its close decides: not that of a close that is not over.
+    fn told_closed_through(&self) -> Option<Day> {
+        self.state.close.as_ref().map(|close| close.day() - 1).or(self.state.closed_through)
     }
 }

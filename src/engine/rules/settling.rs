@@ -62,7 +62,7 @@ impl PartitionEngine {
 
     /// Judges everyone by the rules that look at the profile, as of the end of a day that closes.
     pub(in crate::engine) fn close_rules(&mut self, day: Day) {
-        if !self.rules.rules.rules.iter().any(|rule| rule.looks_at_profile) {
+        if !self.rules.look_at_profiles() {
             return;
         }
         // As events do, by the newest day: one of the day after may have come within the grace.

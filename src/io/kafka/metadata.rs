@@ -10,6 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::switches::NotedSwitch;
+use crate::engine::day_close::ClosePosition;
 use crate::engine::models::Switch;
 use crate::model::time::EventTime;
 
@@ -150,6 +151,8 @@ pub struct CommitMetadata {
     pub switches: Vec<NotedSwitch>,
     /// The newest commit of whose switches some are no longer noted: of an earlier one no snapshot is enough.
     pub switches_since: u64,
+    /// How far a close has come that is not over.
+    pub closing: Option<ClosePosition>,
 }
 
 /// The text's fields. Unknown ones are ignored: a later version may add what an earlier need not know.
@@ -172,6 +175,8 @@ struct Written {
     switches: Vec<NotedSwitch>,
     #[serde(default, skip_serializing_if = "is_zero")]
     switches_since: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    closing: Option<ClosePosition>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
@@ -194,6 +199,7 @@ impl CommitMetadata {
             settings_since: 0,
             switches: Vec::new(),
             switches_since: 0,
+            closing: None,
         }
     }
 
@@ -251,6 +257,7 @@ impl CommitMetadata {
             settings_since: self.settings_since,
             switches: self.switches.clone(),
             switches_since: self.switches_since,
+            closing: self.closing,
         };
         let text = serde_json::to_string(&written).map_err(|error| MetadataError::Unreadable(error.to_string()))?;
         if text.len() > LIMIT_BYTES { Err(MetadataError::TooLong { bytes: text.len() }) } else { Ok(text) }
@@ -271,8 +278,20 @@ impl CommitMetadata {
             return Err(MetadataError::OtherVersion { found });
         }
         let written: Written = serde_json::from_str(text).map_err(unreadable)?;
-        let Written { lineage, owner, snapshot, engine, partitions, sequence, barriers, settings_since, switches, switches_since, .. } =
-            written;
+        let Written {
+            lineage,
+            owner,
+            snapshot,
+            engine,
+            partitions,
+            sequence,
+            barriers,
+            settings_since,
+            switches,
+            switches_since,
+            closing,
+            ..
+        } = written;
         Ok(Self {
             lineage,
             owner,
@@ -284,6 +303,7 @@ impl CommitMetadata {
             settings_since,
             switches,
             switches_since,
+            closing,
         })
     }
 }
@@ -291,6 +311,7 @@ impl CommitMetadata {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::time::Day;
 
     fn metadata() -> CommitMetadata {
         CommitMetadata {
@@ -304,6 +325,7 @@ mod tests {
             settings_since: 3,
             switches: vec![super::super::switches::tests::noted(5)],
             switches_since: 4,
+            closing: Some(ClosePosition { day: Day::from_number(20_500), next: 7 }),
         }
     }
 
@@ -316,6 +338,7 @@ mod tests {
             settings_since: 0,
             switches: Vec::new(),
             switches_since: 0,
+            closing: None,
             ..metadata()
         };
         for one in [metadata(), released] {

@@ -96,6 +96,18 @@ pub(super) struct Partition<P> {
 }
 
 impl<P: Processor> Partition<P> {
+    /// Whether a day is being closed, and is to be gone on with.
+    pub(super) fn is_closing(&self) -> bool {
+        self.is_live() && self.processor.close_position().is_some()
+    }
+
+    /// Goes on with a close that is not over.
+    pub(super) fn close_on(&mut self, users: usize, outputs: &mut Outputs) {
+        outputs.set_source(self.id);
+        self.processor.close_on(users, outputs);
+        self.dirty = true;
+    }
+
     /// Whether its records are published.
     pub(super) fn is_live(&self) -> bool {
         self.phase == Phase::Live
@@ -146,6 +158,7 @@ impl<P: Processor> Partition<P> {
             }
         }
         if offset >= *until {
+            self.processor.close_up_to(self.metadata.closing, scratch);
             // What else the replay wanted to publish is published already; changed partials stay to be written again.
             self.processor.flush(false, scratch);
             self.phase = Phase::Live;
@@ -189,6 +202,7 @@ impl<P: Processor> Partition<P> {
         let mut metadata = self.metadata.clone();
         metadata.owner = owner.map(str::to_owned);
         metadata.sequence += 1;
+        metadata.closing = self.processor.close_position();
         Ok(CommitOffset { partition: self.id, offset: self.next_offset, metadata: metadata.encode()? })
     }
 
@@ -196,6 +210,7 @@ impl<P: Processor> Partition<P> {
     pub(super) fn note_commit(&mut self, engine_version: u32) {
         self.metadata.sequence += 1;
         self.metadata.engine_version = engine_version;
+        self.metadata.closing = self.processor.close_position();
         self.committed = self.next_offset;
         self.dirty = false;
     }

@@ -1,6 +1,7 @@
 //! What a worker runs.
 
 use super::outputs::Outputs;
+use crate::engine::day_close::ClosePosition;
 use crate::engine::insights::Insights;
 use crate::engine::models::Switch;
 use crate::engine::resharding::Resharded;
@@ -32,6 +33,14 @@ pub trait Processor: Send + 'static {
     fn flush(&mut self, partials: bool, outputs: &mut Outputs);
     /// Closes every day whose grace was over at `now`.
     fn close_by_clock(&mut self, now: EventTime, outputs: &mut Outputs);
+    /// Goes on with a close that is not over, by as many users as said.
+    fn close_on(&mut self, _users: usize, _outputs: &mut Outputs) {}
+    /// How far a close has come that is not over: to be committed, because the log does not say it.
+    fn close_position(&self) -> Option<ClosePosition> {
+        None
+    }
+    /// Brings a close to where it was when that was committed; `None` when it was over.
+    fn close_up_to(&mut self, _position: Option<ClosePosition>, _outputs: &mut Outputs) {}
     /// When the wall clock closes the next day; `None` while there is nothing to go by, so that it may at any time.
     fn next_clock_close(&self) -> Option<EventTime>;
     /// The newest event time.

@@ -198,6 +198,7 @@ mod tests {
             settings_since: 1,
             switches: Vec::new(),
             switches_since: 0,
+            closing: None,
         }
     }
 

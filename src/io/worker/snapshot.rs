@@ -84,8 +84,8 @@ impl<F: Processors> Worker<F> {
         let Some(id) = self.partitions.values().filter(waits).find(due).map(|one| one.id) else { return Ok(()) };
         if let Some(one) = self.partitions.get_mut(&id) {
             one.since_barrier = Some(Stopwatch::start());
-            // A commit of its own, so that no snapshot on its way has the same name.
-            one.dirty = true;
+            // A close that is not over is one by the settings of before. And a commit of its own, so that no snapshot on its way has the same name.
+            one.close_on(usize::MAX, &mut self.outputs);
         }
         self.commit(true)?;
         let Some(one) = self.partitions.get_mut(&id).filter(|one| one.is_live() && !one.dirty) else { return Ok(()) };
