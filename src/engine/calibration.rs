@@ -49,15 +49,10 @@ impl PastJudges {
 
     /// Whether the formulas take every parameter.
     pub(super) fn are_usable(&self) -> bool {
-        PROCESSES.into_iter().zip(&self.by_day).all(|(kind, judges)| {
-            let model = |process: &ChurnProcess| FittedModel {
-                process: kind,
-                model: process.model,
-                unit: process.unit,
-                parameters: process.parameters,
-            };
-            judges.iter().all(|(_, process)| model(process).is_usable())
-        })
+        PROCESSES
+            .into_iter()
+            .zip(&self.by_day)
+            .all(|(kind, judges)| judges.iter().all(|(_, process)| FittedModel::of(kind, process).is_usable()))
     }
 }
 

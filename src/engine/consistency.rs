@@ -37,7 +37,7 @@ impl State {
         {
             return Err("the close of a day that is not the last, or of users or segments that are not there");
         }
-        if !self.models.are_usable() || !self.past_judges.are_usable() {
+        if !self.models.are_usable() || !self.past_judges.are_usable() || self.close.as_ref().is_some_and(|close| !close.is_usable()) {
             return Err("a model with parameters that are no positive numbers");
         }
         Ok(())

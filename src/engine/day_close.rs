@@ -3,6 +3,8 @@
 //! What is found of a user does not depend on when it is looked at, as long as nothing comes of it between the day's end and the look: whoever has an event first is looked at
 //! before it. What is counted of all, and does not depend on the look, is taken when the close begins.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
@@ -52,9 +54,11 @@ pub struct DayClose {
     revenue: RevenueBuckets,
     /// Whether a model takes over, so that everyone is judged anew.
     switches: bool,
+    /// As of when a model that takes over judges whom something is known of after the day.
+    as_of: Day,
     /// What was worked out beforehand of whom the model judges. Of no snapshot.
     #[serde(skip)]
-    foreseen: Vec<Option<[Said; 2]>>,
+    foreseen: Arc<Vec<Option<[Said; 2]>>>,
     /// Whom the clock changes.
     visits: SlotSet,
     /// Whose level is to be decided, because of an event of the day.
@@ -80,6 +84,17 @@ impl DayClose {
     /// Whether it counts in segments below `count` alone.
     pub(super) fn segments_are_below(&self, count: usize) -> bool {
         self.closing.segments_are_below(count)
+    }
+
+    /// Bytes of memory that it takes.
+    pub(super) fn approximate_bytes(&self) -> usize {
+        let noted = [&self.visits, &self.noted].into_iter().chain(self.loyalty.sets()).map(SlotSet::approximate_bytes).sum::<usize>();
+        noted + self.pending.approximate_bytes() + self.foreseen.len() * size_of::<Option<[Said; 2]>>()
+    }
+
+    /// Whether a model can have judged by what is in it.
+    pub(super) fn is_usable(&self) -> bool {
+        self.closing.is_usable()
     }
 
     pub(super) fn closing_mut(&mut self) -> &mut ClosingDay {
@@ -130,6 +145,7 @@ impl PartitionEngine {
             if slots.is_empty() {
                 break;
             }
+            close.next = slots.last().map_or(position.next, |last| last + 1);
             self.close_slots(&slots, &mut close);
         }
         close.next = position.next;
@@ -176,7 +192,7 @@ impl PartitionEngine {
     pub(super) fn begin_close(&mut self, day: Day) {
         self.run_rule_timers(self.calendar.end_of(day).plus_nanos(-1));
         self.state.closed_through = Some(day);
-        let churn_before = std::sync::Arc::clone(&self.churn);
+        let churn_before = Arc::clone(&self.churn);
         let foreseen = self.switch_models(day);
         self.state.past_judges.note(day, &self.churn);
         let closing = self.begin_alerts(day, churn_before);
@@ -189,13 +205,18 @@ impl PartitionEngine {
         for slots in [&visits, &noted].into_iter().chain(loyalty.sets()) {
             pending.insert_all(slots);
         }
+        // Of a user who was deleted: whoever is in the slot next was not there when the day ended.
+        for slot in self.state.population.free_slots() {
+            pending.remove(slot);
+        }
         let close = DayClose {
             closing,
             counts: RiskCounts { levels: self.state.risk.levels(), ..RiskCounts::default() },
             loyal_buyers: self.state.loyal.close(day),
             revenue: self.state.revenue.close(day),
             switches: foreseen.is_some(),
-            foreseen: foreseen.unwrap_or_default(),
+            as_of: self.as_of(),
+            foreseen: Arc::new(foreseen.unwrap_or_default()),
             visits,
             noted,
             loyalty,
@@ -261,6 +282,6 @@ impl PartitionEngine {
     /// Has the models that took over judge a user. Whether the level at the end of the day is to be decided for it.
     fn take_over(&mut self, root: Slot, close: &DayClose) -> bool {
         let foreseen = close.foreseen.get(root as usize).copied().flatten();
-        self.state.population.is_root(root) && self.judge_by_new_models(root, foreseen, (close.day(), close.closing.churn()))
+        self.state.population.is_root(root) && self.judge_by_new_models(root, foreseen, (close.day(), close.as_of, close.closing.churn()))
     }
 }

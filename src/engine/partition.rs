@@ -153,7 +153,11 @@ impl PartitionEngine {
         let excluded = excluded_types(&state.settings);
         let churn = Arc::new(state.models.apply(&state.settings.churn));
         let model_ids = model_ids(&churn);
-        state.close.iter_mut().for_each(|close| close.closing_mut().share_churn(&churn));
+        if let Some(close) = &mut state.close {
+            close.closing_mut().share_churn(&churn);
+            // They are noted in the close.
+            state.population.take_visits(close.day());
+        }
         let rules = RuleBook::new(&state.settings, &state.population);
         Self {
             state,
@@ -285,7 +289,8 @@ impl PartitionEngine {
     /// Bytes of memory that the users take, estimated from a sample: exact for what every user has, within some percent for what few have.
     #[must_use]
     pub fn approximate_bytes(&self) -> usize {
-        self.state.population.approximate_bytes() + self.ahead.approximate_bytes()
+        let close = self.state.close.as_ref();
+        self.state.population.approximate_bytes() + self.ahead.approximate_bytes() + close.map_or(0, |close| close.approximate_bytes())
     }
 
     /// Fetches what there is of users from memory, who are about to have an event.

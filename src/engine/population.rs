@@ -443,6 +443,11 @@ impl Population {
         habits + self.index.approximate_bytes() + visits + self.approximate_bytes_of_wholes()
     }
 
+    /// The slots that nobody is in.
+    pub(super) fn free_slots(&self) -> impl Iterator<Item = Slot> + '_ {
+        self.free.iter().copied()
+    }
+
     /// How many slots there are, the empty ones of deleted users among them.
     pub(super) fn slots(&self) -> usize {
         self.users.len()

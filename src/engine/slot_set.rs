@@ -73,6 +73,11 @@ impl SlotBits {
         std::iter::once((place, first)).chain(rest).find(|(_, word)| *word != 0).and_then(|word| slots_of(word).next())
     }
 
+    /// Bytes of memory beside the value itself.
+    pub(super) fn approximate_bytes(&self) -> usize {
+        self.0.capacity() * size_of::<u64>()
+    }
+
     fn iter(&self) -> impl Iterator<Item = Slot> + '_ {
         self.0.iter().copied().enumerate().flat_map(slots_of)
     }
@@ -154,7 +159,7 @@ impl SlotSet {
     /// Bytes of memory beside the value itself.
     #[must_use]
     pub fn approximate_bytes(&self) -> usize {
-        self.few.capacity() * size_of::<Slot>() + self.many.0.capacity() * size_of::<u64>()
+        self.few.capacity() * size_of::<Slot>() + self.many.approximate_bytes()
     }
 }
 

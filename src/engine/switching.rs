@@ -156,9 +156,14 @@ impl PartitionEngine {
 
     /// Says what models that took over at the close of `day` change of a user, who was judged like `before` until then. Whether its level at the end of the day is to be decided
     /// for it.
-    pub(super) fn judge_by_new_models(&mut self, root: Slot, foreseen: Option<[Said; 2]>, (day, before): (Day, &ChurnSettings)) -> bool {
+    pub(super) fn judge_by_new_models(
+        &mut self,
+        root: Slot,
+        foreseen: Option<[Said; 2]>,
+        (day, as_of, before): (Day, Day, &ChurnSettings),
+    ) -> bool {
         if !foreseen.is_some_and(|foreseen| self.take_over_unchanged(root, foreseen)) {
-            self.take_over_changed(root, day, before);
+            self.take_over_changed(root, (day, as_of), before);
         }
         let standing = self.state.population.standing(root);
         foreseen.is_none() || standing.decided != standing.risks()[self.counted_process().1].level
@@ -183,10 +188,10 @@ impl PartitionEngine {
     }
 
     /// Judges a user by the new models: as of the day that closes, or as of the newest where something is known of a later day already.
-    fn take_over_changed(&mut self, root: Slot, day: Day, before: &ChurnSettings) {
+    fn take_over_changed(&mut self, root: Slot, (day, newest): (Day, Day), before: &ChurnSettings) {
         let whole = self.state.population.whole(root);
         let known = PROCESSES.map(|kind| Known::of(kind, &whole, day));
-        let as_of = if known.iter().any(|known| known.later.is_some()) { self.as_of() } else { day };
+        let as_of = if known.iter().any(|known| known.later.is_some()) { newest } else { day };
         let known = if as_of == day { known } else { PROCESSES.map(|kind| Known::of(kind, &whole, as_of)) };
         let standing = self.state.population.standing(root);
         let mut risks = standing.risks();

@@ -34,6 +34,8 @@ pub enum Place {
     ClosingBefore,
     /// The closing is committed, and its snapshot is not taken.
     ClosingAfter,
+    /// A piece of a day's close is done, the close is not over, and the piece is not committed.
+    ClosePiece,
     /// A partition's state is loaded, and its log is not read yet.
     Restored,
     /// A partition's last snapshot is stored, and it is not released.
@@ -62,7 +64,7 @@ pub enum Place {
 
 impl Place {
     /// All places by name.
-    pub const ALL: [(&'static str, Self); 26] = [
+    pub const ALL: [(&'static str, Self); 27] = [
         ("consume", Self::Consume),
         ("produce.before", Self::ProduceBefore),
         ("offsets.before", Self::OffsetsBefore),
@@ -77,6 +79,7 @@ impl Place {
         ("snapshot.named", Self::SnapshotNamed),
         ("closing.before", Self::ClosingBefore),
         ("closing.after", Self::ClosingAfter),
+        ("close.piece", Self::ClosePiece),
         ("restored", Self::Restored),
         ("release.before", Self::ReleaseBefore),
         ("reshard.before", Self::ReshardBefore),

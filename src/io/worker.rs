@@ -56,8 +56,8 @@ use crate::io::traces::Traces;
 const BATCH_WAIT: Duration = Duration::from_millis(20);
 /// Records whose users are looked at ahead of them, all at once: what they need is then at hand, and not yet driven out by what others need.
 const EXPECTED: usize = 32;
-/// Users who are looked at between two batches when a day closes: up to some 10 ms of work.
-pub const CLOSED_AT_ONCE: usize = 8_192;
+/// Users who are looked at between two batches when a day closes: up to some 10 ms of work. Few where tests run, who have few.
+pub const CLOSED_AT_ONCE: usize = if cfg!(debug_assertions) { 16 } else { 8_192 };
 /// How long the brokers may take to answer a question.
 const ASK: Duration = Duration::from_secs(30);
 /// How long another's transaction may hold up the reading of a commit.
@@ -155,6 +155,8 @@ pub struct Worker<F: Processors> {
     since_ends: Stopwatch,
     since_partials: Stopwatch,
     since_housekeeping: Stopwatch,
+    /// The partition whose close was gone on with last.
+    closed_last: i32,
     /// The timestamps of records that are not committed.
     arrivals: Arrivals,
     pulse: Arc<Pulse>,
@@ -248,6 +250,7 @@ impl<F: Processors> Worker<F> {
             since_ends: Stopwatch::start(),
             since_partials: Stopwatch::start(),
             since_housekeeping: Stopwatch::start(),
+            closed_last: 0,
             arrivals: Arrivals::default(),
             pulse,
             membership,
@@ -301,10 +304,17 @@ impl<F: Processors> Worker<F> {
         Ok(())
     }
 
-    /// Goes on with one close that is not over, between batches.
+    /// Goes on with one close that is not over, between batches: that of the next partition after the last that had a turn.
     fn close_on(&mut self) {
-        if let Some(closing) = self.partitions.values_mut().find(|partition| partition.is_closing()) {
+        let closing = |(_, partition): &(&i32, &Partition<F::Processor>)| partition.is_closing();
+        let next = self.partitions.range(self.closed_last + 1..).find(closing).or_else(|| self.partitions.iter().find(closing));
+        let Some(next) = next.map(|(id, _)| *id) else { return };
+        self.closed_last = next;
+        if let Some(closing) = self.partitions.get_mut(&next) {
             closing.close_on(CLOSED_AT_ONCE, &mut self.outputs);
+            if closing.is_closing() {
+                pass(Place::ClosePiece);
+            }
         }
     }
 

@@ -13,6 +13,7 @@ use stickiness::io::failpoint::Place;
 use crate::support::broker::Broker;
 use crate::support::feed::{Feed, MORE, PATIENCE, finish, wait_until_closed, wait_until_counted};
 use crate::support::process::{Group, Process};
+use crate::support::records::committed_metadata;
 use crate::support::recount::{Closing, assert_counts_forwarded, assert_counts_input};
 
 /// The places that a running service comes to; those of models are come by where there are enough users: `refits`.
@@ -34,7 +35,8 @@ fn a_process_killed_at_each_place_publishes_what_its_input_says() {
     let group = Group::new(&bootstrap, "crash-places", &["crash-places"], &format!("kafka.repartition = true\n{MORE}"));
     let (closings, others): (Vec<_>, Vec<_>) = places().partition(|(name, _)| name.starts_with("closing."));
     for (name, place) in others {
-        feed.feed(600);
+        // A day that closes has to be among them.
+        feed.feed(if place == Place::ClosePiece { 2_500 } else { 600 });
         let process = group.start_to_fail(name);
         if place == Place::ReleaseBefore {
             process.wait_for_log("state restored", PATIENCE);
@@ -56,6 +58,30 @@ fn a_process_killed_at_each_place_publishes_what_its_input_says() {
     wait_until_closed(&mut process, &bootstrap, &group);
     process.terminate();
     assert_counts_forwarded(&bootstrap, &group, &["crash-places"], Closing::ByTheClock);
+}
+
+/// Commits come between the pieces of a close, and the process ends between commits.
+#[test]
+fn a_process_killed_in_the_middle_of_closes_publishes_what_its_input_says() {
+    let bootstrap = Broker::shared().bootstrap();
+    let mut feed = Feed::new(&bootstrap, "crash-closes", 2, true, 17);
+    let group = Group::new(&bootstrap, "crash-closes", &["crash-closes"], MORE);
+    let (mut dice, mut unfinished) = (ChaCha8Rng::seed_from_u64(17), 0);
+    for _ in 0..12 {
+        feed.feed(1_500);
+        // Each piece takes longer than the time between two commits.
+        let process = group.start_to_fail("close.piece=wait:80@0,consume=wait:20@0");
+        process.wait_for_log("state restored", PATIENCE);
+        std::thread::sleep(Duration::from_millis(dice.random_range(300..2_500)));
+        process.kill9();
+        let committed = committed_metadata(&bootstrap, &group.name, "crash-closes");
+        unfinished += committed.values().filter(|metadata| metadata.closing.is_some_and(|closing| closing.next > 0)).count();
+    }
+    assert!(unfinished > 0, "closes were committed that were not over");
+    let mut process = group.start_to_fail("close.piece=wait:5@0");
+    wait_until_counted(&mut process, &bootstrap, &group, &["crash-closes"]);
+    finish(process, &bootstrap, &group, &["crash-closes"]);
+    assert_counts_input(&bootstrap, &group, "crash-closes", Closing::ByEvents);
 }
 
 #[test]

@@ -10,9 +10,10 @@ use crate::engine::component::Slot;
 use crate::engine::habit::Habit;
 use crate::engine::partial::{AlertInputs, Partial};
 use crate::engine::partition::PartitionEngine;
-use crate::engine::risk::Known;
+use crate::engine::risk::{Known, PROCESSES};
 use crate::model::churn::ProcessKind;
 use crate::model::churn::level::{RiskLevel, Seen};
+use crate::model::churn::refit::FittedModel;
 use crate::model::churn::returning::rounded;
 use crate::model::churn::settings::ChurnSettings;
 use crate::model::event::{Event, Facts};
@@ -257,6 +258,11 @@ impl ClosingDay {
         if self.churn == *churn {
             self.churn = Arc::clone(churn);
         }
+    }
+
+    /// Whether users can be judged by what the day was foretold by.
+    pub(in crate::engine) fn is_usable(&self) -> bool {
+        PROCESSES.into_iter().all(|kind| FittedModel::of(kind, &self.churn.of(kind).process).is_usable())
     }
 
     /// Whether every segment has a number below `count`.

@@ -55,6 +55,7 @@ impl PartitionEngine {
             self.rules.timers.pop_first();
             let as_of = self.as_of().max(self.calendar.day_of(at));
             if self.state.population.root(slot) == slot {
+                self.close_first(slot);
                 self.settle_rules(slot, at, (as_of, Cause::Clock, None));
             }
         }

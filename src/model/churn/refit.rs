@@ -25,6 +25,12 @@ pub struct FittedModel {
 }
 
 impl FittedModel {
+    /// The model that a process is judged by.
+    #[must_use]
+    pub fn of(process: ProcessKind, settings: &ChurnProcess) -> Self {
+        Self { process, model: settings.model, unit: settings.unit, parameters: settings.parameters }
+    }
+
     /// What names it in records.
     #[must_use]
     pub fn model_id(&self) -> String {
