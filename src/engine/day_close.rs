@@ -18,6 +18,7 @@ use super::population::LOOKS;
 use super::risk::Touched;
 use super::slot_set::{SlotBits, SlotSet};
 use super::standing::Said;
+use crate::model::churn::settings::ChurnSettings;
 use crate::model::event::{Event, Facts};
 use crate::model::revenue_share::RevenueBuckets;
 use crate::model::time::Day;
@@ -77,8 +78,7 @@ impl DayClose {
 
     /// Whether everyone who is to be looked at has a slot below `count`.
     pub(super) fn users_are_below(&self, count: usize) -> bool {
-        let first_after = Slot::try_from(count).unwrap_or(Slot::MAX);
-        self.pending.next_from(first_after).is_none()
+        self.pending.are_below(count)
     }
 
     /// Whether it counts in segments below `count` alone.
@@ -97,8 +97,10 @@ impl DayClose {
         self.closing.is_usable()
     }
 
-    pub(super) fn closing_mut(&mut self) -> &mut ClosingDay {
-        &mut self.closing
+    /// To be called when it was read from a snapshot and found to be consistent.
+    pub(super) fn take_up(&mut self, churn: &Arc<ChurnSettings>) {
+        self.closing.share_churn(churn);
+        self.pending.unpack();
     }
 
     /// The next slots to be looked at, at most `most`.
@@ -138,7 +140,9 @@ impl PartitionEngine {
     /// Brings a replay to where a close was; `None` when none was under way.
     pub fn close_up_to(&mut self, position: Option<ClosePosition>) {
         let Some(position) = position else { return self.finish_close() };
-        let Some(mut close) = self.state.close.take_if(|close| close.day() == position.day) else { return };
+        let close = self.state.close.take_if(|close| close.day() == position.day);
+        debug_assert!(close.is_some(), "a replay comes to the day that was being closed");
+        let Some(mut close) = close else { return };
         loop {
             let mut slots = close.next_slots(LOOKS);
             slots.retain(|slot| *slot < position.next);

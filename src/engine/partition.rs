@@ -154,7 +154,7 @@ impl PartitionEngine {
         let churn = Arc::new(state.models.apply(&state.settings.churn));
         let model_ids = model_ids(&churn);
         if let Some(close) = &mut state.close {
-            close.closing_mut().share_churn(&churn);
+            close.take_up(&churn);
             // They are noted in the close.
             state.population.take_visits(close.day());
         }

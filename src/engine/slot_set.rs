@@ -1,6 +1,5 @@
 //! Slots that were noted for a day: a list while they are few, a bit for each slot there is once they are many.
 
-use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::component::Slot;
@@ -11,24 +10,25 @@ const WORD: usize = 64;
 const SLOT_BITS: usize = 32;
 /// No list is shorter than this when it becomes bits.
 const FEW: usize = 1024;
-/// More than a population ever has.
-const MOST_SLOTS: Slot = 1 << 29;
 
-/// A bit for each slot that there is.
+/// A bit for each slot that there is. Read from bytes, it is a list until [`SlotBits::unpack`]: bits take as much memory as the last slot says, whoever wrote it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct SlotBits(Vec<u64>);
+pub(super) struct SlotBits {
+    words: Vec<u64>,
+    packed: Vec<Slot>,
+}
 
 impl SlotBits {
     /// None yet of `places`.
     pub(super) fn none_of(places: usize) -> Self {
-        Self(vec![0; places.div_ceil(WORD)])
+        Self { words: vec![0; places.div_ceil(WORD)], packed: Vec::new() }
     }
 
     /// All of `places`.
     pub(super) fn all_of(places: usize) -> Self {
-        let mut bits = Self(vec![u64::MAX; places.div_ceil(WORD)]);
+        let mut bits = Self { words: vec![u64::MAX; places.div_ceil(WORD)], packed: Vec::new() };
         let last = places % WORD;
-        if let Some(word) = bits.0.last_mut().filter(|_| last > 0) {
+        if let Some(word) = bits.words.last_mut().filter(|_| last > 0) {
             *word = (1 << last) - 1;
         }
         bits
@@ -36,18 +36,18 @@ impl SlotBits {
 
     pub(super) fn insert(&mut self, slot: Slot) {
         let word = slot as usize / WORD;
-        if self.0.len() <= word {
-            self.0.resize(word + 1, 0);
+        if self.words.len() <= word {
+            self.words.resize(word + 1, 0);
         }
-        self.0[word] |= 1 << (slot as usize % WORD);
+        self.words[word] |= 1 << (slot as usize % WORD);
     }
 
     /// Adds all slots of a set.
     pub(super) fn insert_all(&mut self, set: &SlotSet) {
-        if self.0.len() < set.many.0.len() {
-            self.0.resize(set.many.0.len(), 0);
+        if self.words.len() < set.many.words.len() {
+            self.words.resize(set.many.words.len(), 0);
         }
-        for (word, more) in self.0.iter_mut().zip(&set.many.0) {
+        for (word, more) in self.words.iter_mut().zip(&set.many.words) {
             *word |= more;
         }
         for slot in &set.few {
@@ -56,30 +56,46 @@ impl SlotBits {
     }
 
     pub(super) fn remove(&mut self, slot: Slot) {
-        if let Some(word) = self.0.get_mut(slot as usize / WORD) {
+        if let Some(word) = self.words.get_mut(slot as usize / WORD) {
             *word &= !(1 << (slot as usize % WORD));
         }
     }
 
     pub(super) fn contains(&self, slot: Slot) -> bool {
-        self.0.get(slot as usize / WORD).is_some_and(|word| word >> (slot as usize % WORD) & 1 == 1)
+        self.words.get(slot as usize / WORD).is_some_and(|word| word >> (slot as usize % WORD) & 1 == 1)
     }
 
     /// The first of them that is not below `from`.
     pub(super) fn next_from(&self, from: Slot) -> Option<Slot> {
         let place = from as usize / WORD;
-        let first = (self.0.get(place)? >> (from as usize % WORD)) << (from as usize % WORD);
-        let rest = self.0.iter().copied().enumerate().skip(place + 1);
+        let first = (self.words.get(place)? >> (from as usize % WORD)) << (from as usize % WORD);
+        let rest = self.words.iter().copied().enumerate().skip(place + 1);
         std::iter::once((place, first)).chain(rest).find(|(_, word)| *word != 0).and_then(|word| slots_of(word).next())
     }
 
     /// Bytes of memory beside the value itself.
     pub(super) fn approximate_bytes(&self) -> usize {
-        self.0.capacity() * size_of::<u64>()
+        self.words.capacity() * size_of::<u64>()
+    }
+
+    /// Whether all of them are below `count`.
+    pub(super) fn are_below(&self, count: usize) -> bool {
+        self.iter().all(|slot| (slot as usize) < count)
+    }
+
+    /// Makes bits of what was read, once it is known to be below what there is.
+    pub(super) fn unpack(&mut self) {
+        for slot in std::mem::take(&mut self.packed) {
+            self.insert(slot);
+        }
     }
 
     fn iter(&self) -> impl Iterator<Item = Slot> + '_ {
-        self.0.iter().copied().enumerate().flat_map(slots_of)
+        self.packed.iter().copied().chain(self.bits())
+    }
+
+    fn bits(&self) -> impl Iterator<Item = Slot> + '_ {
+        self.words.iter().copied().enumerate().flat_map(slots_of)
     }
 }
 
@@ -93,16 +109,7 @@ impl Serialize for SlotBits {
 
 impl<'de> Deserialize<'de> for SlotBits {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let slots: Vec<Slot> = Vec::deserialize(deserializer)?;
-        // The bits take as much memory as the last of them says, whoever wrote the bytes.
-        if slots.iter().any(|slot| *slot >= MOST_SLOTS) {
-            return Err(D::Error::custom("a slot that no population has"));
-        }
-        let mut bits = Self::default();
-        for slot in slots {
-            bits.insert(slot);
-        }
-        Ok(bits)
+        Ok(Self { words: Vec::new(), packed: Vec::deserialize(deserializer)? })
     }
 }
 
@@ -117,7 +124,7 @@ pub struct SlotSet {
 impl SlotSet {
     /// Adds a slot, one of `places` that there are.
     pub fn insert(&mut self, slot: Slot, places: usize) {
-        if !self.many.0.is_empty() {
+        if !self.many.words.is_empty() {
             return self.many.insert(slot);
         }
         if self.few.last() == Some(&slot) {
@@ -153,7 +160,7 @@ impl SlotSet {
     /// Each of them once, ascending.
     pub fn into_ascending(mut self) -> impl Iterator<Item = Slot> {
         self.sort();
-        self.few.into_iter().chain(self.many.0.into_iter().enumerate().flat_map(slots_of))
+        self.few.into_iter().chain(self.many.words.into_iter().enumerate().flat_map(slots_of))
     }
 
     /// Bytes of memory beside the value itself.
@@ -219,8 +226,13 @@ mod tests {
         assert_eq!((bits.next_from(0), bits.next_from(1), bits.next_from(201)), (Some(0), Some(200), None));
         let bytes = postcard::to_stdvec(&bits).expect("written");
         assert_eq!(bytes, postcard::to_stdvec(&[0_u32, 200][..]).expect("written"));
-        assert_eq!(postcard::from_bytes::<SlotBits>(&bytes).expect("read").next_from(1), Some(200));
-        assert!(postcard::from_bytes::<SlotBits>(&postcard::to_stdvec(&[u32::MAX][..]).expect("written")).is_err());
+        let mut read: SlotBits = postcard::from_bytes(&bytes).expect("read");
+        assert!(read.are_below(201) && !read.are_below(200));
+        assert_eq!(postcard::to_stdvec(&read).expect("written"), bytes);
+        read.unpack();
+        assert!(read.next_from(1) == Some(200) && read.are_below(201) && !read.are_below(200));
+        let far: SlotBits = postcard::from_bytes(&postcard::to_stdvec(&[u32::MAX][..]).expect("written")).expect("read");
+        assert!(far.approximate_bytes() < 100 && !far.are_below(1 << 29));
         assert_eq!(SlotBits::all_of(64).next_from(63), Some(63));
     }
 

@@ -56,8 +56,8 @@ use crate::io::traces::Traces;
 const BATCH_WAIT: Duration = Duration::from_millis(20);
 /// Records whose users are looked at ahead of them, all at once: what they need is then at hand, and not yet driven out by what others need.
 const EXPECTED: usize = 32;
-/// Users who are looked at between two batches when a day closes: up to some 10 ms of work. Few where tests run, who have few.
-pub const CLOSED_AT_ONCE: usize = if cfg!(debug_assertions) { 16 } else { 8_192 };
+/// Users who are looked at between two batches when a day closes: up to some 10 ms of work. One where tests run, which have few.
+pub const CLOSED_AT_ONCE: usize = if cfg!(debug_assertions) { 1 } else { 8_192 };
 /// How long the brokers may take to answer a question.
 const ASK: Duration = Duration::from_secs(30);
 /// How long another's transaction may hold up the reading of a commit.
@@ -316,6 +316,20 @@ impl<F: Processors> Worker<F> {
                 pass(Place::ClosePiece);
             }
         }
+    }
+
+    /// Ends the closes of partitions that are not over, with commits between as ever.
+    fn end_closes(&mut self, partitions: &[i32]) -> Result<(), WorkerError> {
+        for id in partitions {
+            while let Some(one) = self.partitions.get_mut(id).filter(|one| one.is_closing()) {
+                one.close_on(CLOSED_AT_ONCE, &mut self.outputs);
+                self.pulse.beat();
+                if self.is_commit_due() {
+                    self.commit_due()?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Takes in one batch.

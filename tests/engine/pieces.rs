@@ -132,6 +132,14 @@ fn engine(settings: &EngineSettings) -> PartitionEngine {
     engine
 }
 
+/// Closes the newest day, as if the partition had been idle until then.
+fn close_by_clock(engine: &mut PartitionEngine) {
+    if let Some(newest) = engine.newest_day() {
+        engine.close_through(newest);
+        assert_eq!(engine.close_position(), None);
+    }
+}
+
 /// What a commit names, of what was published.
 fn commit(engine: &mut PartitionEngine) {
     engine.drain_effects();
@@ -143,7 +151,7 @@ fn recovers(
     settings: &EngineSettings,
     events: &[Event<'static>],
     (pieces, offers): (&[usize], &[Offer]),
-    (from, until): (usize, usize),
+    (from, until, barrier): (usize, usize, usize),
 ) -> Result<bool, TestCaseError> {
     let mut switches = Vec::new();
     let mut one = engine(settings);
@@ -155,6 +163,9 @@ fn recovers(
             switches.clear();
         }
         switches.extend(offer(&mut one, offers, index));
+        if index == barrier {
+            close_by_clock(&mut one);
+        }
         one.handle(event, None);
         one.close_on(pieces[index % pieces.len()]);
     }
@@ -169,7 +180,10 @@ fn recovers(
     for switch in switches.into_iter().filter(|_| from < until) {
         other.repeat_switch(switch);
     }
-    for event in &events[from..until] {
+    for (event, index) in events[from..until].iter().zip(from..) {
+        if index == barrier {
+            close_by_clock(&mut other);
+        }
         other.handle(event, None);
     }
     let position = one.close_position();
@@ -185,17 +199,18 @@ fn recovers(
     Ok(position.is_some())
 }
 
-/// What a recovery is of: settings, events, pieces, models, and the shares of the events after which the state is kept and the commit is.
-type Recovery = (EngineSettings, Vec<Sketch>, Vec<usize>, Vec<Offer>, (usize, usize));
+/// What a recovery is of: settings, events, pieces, models, and the shares of the events after which the state is kept, the commit is, and the clock closes a day, if
+/// at all.
+type Recovery = (EngineSettings, Vec<Sketch>, Vec<usize>, Vec<Offer>, (usize, usize, usize));
 
 fn recoveries() -> impl Strategy<Value = Recovery> {
-    (settings(), sketches(60, 120, false), prop::collection::vec(0..3_usize, 1..9), offers(), (0..101_usize, 0..101_usize))
+    (settings(), sketches(60, 120, false), prop::collection::vec(0..3_usize, 1..9), offers(), (0..101_usize, 0..101_usize, 0..200_usize))
 }
 
 fn recovery_agrees((settings, sketches, pieces, offers, shares): &Recovery) -> Result<bool, TestCaseError> {
     let events = with_deletions(arrivals(sketches));
     let after = |share: usize| share * events.len() / 100;
-    recovers(settings, &events, (pieces, offers), (after(shares.0.min(shares.1)), after(shares.0.max(shares.1))))
+    recovers(settings, &events, (pieces, offers), (after(shares.0.min(shares.1)), after(shares.0.max(shares.1)), after(shares.2)))
 }
 
 /// The first `count` of a strategy, the same each time.

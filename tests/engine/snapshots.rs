@@ -29,12 +29,14 @@ pub(crate) fn beginning() -> (PartitionEngine, Vec<Event<'static>>) {
     (engine, all.collect())
 }
 
-/// An engine that has counted some events of all kinds.
+/// An engine that has counted some events of all kinds, and is closing a day.
 fn engine() -> PartitionEngine {
     let (mut engine, events) = beginning();
+    engine.close_in_pieces();
     for event in &events {
         engine.handle(event, None);
     }
+    assert!(engine.close_position().is_some());
     engine
 }
 

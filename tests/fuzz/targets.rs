@@ -173,6 +173,7 @@ fn engines(mut each: impl FnMut(&mut PartitionEngine)) {
         let placement = Placement { partition, partitions: 2, transfers: true };
         let engine_settings: EngineSettings = settings.engine.clone();
         let mut engine = PartitionEngine::new(engine_settings, placement, Arc::clone(&calendar), [7; 16]);
+        engine.close_in_pieces();
         for event in generator(600) {
             if let Ok(event) = settings.decoder().decode_json(event.json().as_bytes()) {
                 engine.handle(&event, None);

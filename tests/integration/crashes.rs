@@ -35,9 +35,14 @@ fn a_process_killed_at_each_place_publishes_what_its_input_says() {
     let group = Group::new(&bootstrap, "crash-places", &["crash-places"], &format!("kafka.repartition = true\n{MORE}"));
     let (closings, others): (Vec<_>, Vec<_>) = places().partition(|(name, _)| name.starts_with("closing."));
     for (name, place) in others {
-        // A day that closes has to be among them.
-        feed.feed(if place == Place::ClosePiece { 2_500 } else { 600 });
-        let process = group.start_to_fail(name);
+        feed.feed(600);
+        let mut process = group.start_to_fail(name);
+        // Days close as long as events come.
+        let stopwatch = Stopwatch::start();
+        while place == Place::ClosePiece && !process.has_ended() && stopwatch.elapsed() < PATIENCE {
+            feed.feed(60);
+            std::thread::sleep(Duration::from_millis(50));
+        }
         if place == Place::ReleaseBefore {
             process.wait_for_log("state restored", PATIENCE);
             process.signal("-TERM");
@@ -60,25 +65,31 @@ fn a_process_killed_at_each_place_publishes_what_its_input_says() {
     assert_counts_forwarded(&bootstrap, &group, &["crash-places"], Closing::ByTheClock);
 }
 
-/// Commits come between the pieces of a close, and the process ends between commits.
+/// Commits come between the pieces of a close, and the process ends when one has.
 #[test]
 fn a_process_killed_in_the_middle_of_closes_publishes_what_its_input_says() {
     let bootstrap = Broker::shared().bootstrap();
     let mut feed = Feed::new(&bootstrap, "crash-closes", 2, true, 17);
     let group = Group::new(&bootstrap, "crash-closes", &["crash-closes"], MORE);
-    let (mut dice, mut unfinished) = (ChaCha8Rng::seed_from_u64(17), 0);
-    for _ in 0..12 {
-        feed.feed(1_500);
-        // Each piece takes longer than the time between two commits.
-        let process = group.start_to_fail("close.piece=wait:80@0,consume=wait:20@0");
-        process.wait_for_log("state restored", PATIENCE);
-        std::thread::sleep(Duration::from_millis(dice.random_range(300..2_500)));
-        process.kill9();
+    let is_closing = || {
         let committed = committed_metadata(&bootstrap, &group.name, "crash-closes");
-        unfinished += committed.values().filter(|metadata| metadata.closing.is_some_and(|closing| closing.next > 0)).count();
+        committed.values().any(|metadata| metadata.closing.is_some_and(|closing| closing.next > 0))
+    };
+    feed.feed(3_000);
+    for _ in 0..8 {
+        // Each piece, of one user, takes about as long as the time between two commits.
+        let mut process = group.start_to_fail("close.piece=wait:40@0");
+        process.wait_for_log("state restored", PATIENCE);
+        let stopwatch = Stopwatch::start();
+        while stopwatch.elapsed() < Duration::from_secs(1) || !is_closing() {
+            process.assert_runs();
+            assert!(stopwatch.elapsed() < PATIENCE, "a close is committed that is not over\n{}", process.log());
+            feed.feed(30);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        process.kill9();
     }
-    assert!(unfinished > 0, "closes were committed that were not over");
-    let mut process = group.start_to_fail("close.piece=wait:5@0");
+    let mut process = group.start();
     wait_until_counted(&mut process, &bootstrap, &group, &["crash-closes"]);
     finish(process, &bootstrap, &group, &["crash-closes"]);
     assert_counts_input(&bootstrap, &group, "crash-closes", Closing::ByEvents);

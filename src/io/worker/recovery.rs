@@ -168,7 +168,8 @@ pub(super) fn replayable(
     ours: u32,
     log_start: i64,
 ) -> Result<(), Refusal> {
-    if from.offset >= committed {
+    // At the same offset nothing is counted again, but what of a close came since.
+    if from.offset >= committed && (metadata.closing.is_none() || metadata.engine_version == ours) {
         return Ok(());
     }
     if metadata.engine_version != ours {

@@ -206,12 +206,8 @@ impl<F: Processors> Worker<F> {
 
     /// Gives partitions up in good order: commit, snapshot, and a commit that says so. Those still replayed change nothing.
     pub(super) fn release(&mut self, partitions: &[i32]) -> Result<(), WorkerError> {
-        // A close that is not over is ended here, which takes less than the snapshot does: a service that was stopped has told all of its days.
-        for id in partitions {
-            if let Some(one) = self.partitions.get_mut(id).filter(|one| one.is_closing()) {
-                one.close_on(usize::MAX, &mut self.outputs);
-            }
-        }
+        // A service that was stopped has told all of its days.
+        self.end_closes(partitions)?;
         self.commit(true)?;
         let live: Vec<i32> = partitions.iter().copied().filter(|id| self.partitions.get(id).is_some_and(Partition::is_live)).collect();
         self.store_snapshots(&live);

@@ -82,10 +82,12 @@ impl<F: Processors> Worker<F> {
         let waits = |one: &&Partition<F::Processor>| one.is_live() && !one.processor.waiting_settings().is_empty();
         let due = |one: &&Partition<F::Processor>| one.since_barrier.as_ref().is_none_or(|since| since.elapsed() >= BARRIER_AGAIN);
         let Some(id) = self.partitions.values().filter(waits).find(due).map(|one| one.id) else { return Ok(()) };
+        // A close that is not over is one by the settings of before.
+        self.end_closes(&[id])?;
         if let Some(one) = self.partitions.get_mut(&id) {
             one.since_barrier = Some(Stopwatch::start());
-            // A close that is not over is one by the settings of before. And a commit of its own, so that no snapshot on its way has the same name.
-            one.close_on(usize::MAX, &mut self.outputs);
+            // A commit of its own, so that no snapshot on its way has the same name.
+            one.dirty = true;
         }
         self.commit(true)?;
         let Some(one) = self.partitions.get_mut(&id).filter(|one| one.is_live() && !one.dirty) else { return Ok(()) };
