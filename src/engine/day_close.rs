@@ -243,12 +243,24 @@ impl PartitionEngine {
 
     fn close_slots(&mut self, slots: &[Slot], close: &mut DayClose) {
         self.state.population.look(slots.iter().copied());
-        for slot in slots {
+        for slot in slots.iter().copied() {
             // The user of an earlier one may have had this one, too.
-            if close.pending.contains(*slot) {
-                self.close_user(*slot, close);
+            if !close.pending.contains(slot) {
+                continue;
+            }
+            if self.is_concerned(slot, close) {
+                self.close_user(slot, close);
+            } else {
+                close.pending.remove(slot);
             }
         }
+    }
+
+    /// Whether there is anything to be looked at because of a slot, and not of another one of its user. A calendar that was made anew after a restore has only those who still
+    /// wait for the day: others must not decide when a user is looked at, or a recovery would not find who was.
+    fn is_concerned(&self, slot: Slot, close: &DayClose) -> bool {
+        let waits = || close.visits.contains(slot) && self.state.population.standing(slot).visit == close.day();
+        close.switches || close.noted.contains(slot) || waits() || close.loyalty.why(slot).is_some()
     }
 
     /// Looks at the user of a slot at the end of the day: publishes what the clock changed, and decides level and states.

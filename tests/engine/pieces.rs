@@ -204,7 +204,7 @@ fn recovers(
 type Recovery = (EngineSettings, Vec<Sketch>, Vec<usize>, Vec<Offer>, (usize, usize, usize));
 
 fn recoveries() -> impl Strategy<Value = Recovery> {
-    (settings(), sketches(60, 120, false), prop::collection::vec(0..3_usize, 1..9), offers(), (0..101_usize, 0..101_usize, 0..200_usize))
+    (settings(), sketches(60, 120, true), prop::collection::vec(0..3_usize, 1..9), offers(), (0..101_usize, 0..101_usize, 0..200_usize))
 }
 
 fn recovery_agrees((settings, sketches, pieces, offers, shares): &Recovery) -> Result<bool, TestCaseError> {
