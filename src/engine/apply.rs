@@ -27,7 +27,6 @@ impl PartitionEngine {
     /// Counts an accepted event. `mark` is its [`mark_of`], and `known` the slot of its user if there was one.
     pub(super) fn apply(&mut self, event: &Event<'_>, mark: Remembered, known: Option<Slot>) {
         let day = mark.day;
-        self.close_users_of(event, known);
         match (&event.facts, event.kind) {
             (_, EventType::UserDeleted) => return self.delete_user(event, day),
             (Facts::MergedInto(into), _) => return self.merge(event, into, day),

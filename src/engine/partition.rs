@@ -306,6 +306,7 @@ impl PartitionEngine {
             Err(refused) => return refused,
         };
         self.move_time(event.time, mark.day);
+        self.close_users_of(event, known);
         self.apply(event, mark, known);
         Admission::Accepted
     }
@@ -319,6 +320,7 @@ impl PartitionEngine {
             Err(refused) => return refused,
         };
         self.begin_time(mark.day - i32::from(self.state.settings.late_horizon_days));
+        self.close_users_of(event, known);
         self.apply(event, mark, known);
         Admission::Accepted
     }
