@@ -278,32 +278,18 @@ impl CommitMetadata {
             return Err(MetadataError::OtherVersion { found });
         }
         let written: Written = serde_json::from_str(text).map_err(unreadable)?;
-        let Written {
-            lineage,
-            owner,
-            snapshot,
-            engine,
-            partitions,
-            sequence,
-            barriers,
-            settings_since,
-            switches,
-            switches_since,
-            closing,
-            ..
-        } = written;
         Ok(Self {
-            lineage,
-            owner,
-            snapshot,
-            engine_version: engine,
-            partitions,
-            sequence,
-            barriers,
-            settings_since,
-            switches,
-            switches_since,
-            closing,
+            lineage: written.lineage,
+            owner: written.owner,
+            snapshot: written.snapshot,
+            engine_version: written.engine,
+            partitions: written.partitions,
+            sequence: written.sequence,
+            barriers: written.barriers,
+            settings_since: written.settings_since,
+            switches: written.switches,
+            switches_since: written.switches_since,
+            closing: written.closing,
         })
     }
 }
