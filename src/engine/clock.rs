@@ -84,8 +84,8 @@ impl PartitionEngine {
         self.say_loyal(root, standing.loyal, loyal, (day, cause, at));
         let (risks, judged) = self.settle_risks(root, &standing, touched, (day, cause));
         let (stage, since) = self.settle_stage(root, &standing, (lifecycle, loyal, &risks), (day, cause, at));
-        let [activity_risk, purchase_risk] = risks.map(|said| Some(said.next));
-        let next_change = [next, lapse, activity_risk, purchase_risk].into_iter().flatten().min().unwrap_or(FOREVER);
+        let [activity_risk, purchase_risk] = &risks;
+        let next_change = next.unwrap_or(FOREVER).min(lapse.unwrap_or(FOREVER)).min(activity_risk.next).min(purchase_risk.next);
         self.state.population.set_standing(root, Standing::new(lifecycle, loyal, risks, next_change).at_stage(stage, since));
         if cause != Cause::Clock {
             self.unforesee(root);

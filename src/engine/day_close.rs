@@ -202,9 +202,11 @@ impl PartitionEngine {
         let closing = self.begin_alerts(day, churn_before);
         let places = self.state.population.slots();
         let (mut visits, mut noted) = (self.state.population.take_visits(day), self.state.risk.take_noted(day));
-        visits.sort();
-        noted.sort();
-        let loyalty = self.state.loyalty.take_due(day, places);
+        let mut loyalty = self.state.loyalty.take_due(day, places);
+        // Everyone is looked up in all of them.
+        for slots in [&mut visits, &mut noted].into_iter().chain(loyalty.sets_mut()) {
+            slots.spread(places);
+        }
         let mut pending = if foreseen.is_some() { SlotBits::all_of(places) } else { SlotBits::none_of(places) };
         for slots in [&visits, &noted].into_iter().chain(loyalty.sets()) {
             pending.insert_all(slots);

@@ -70,7 +70,7 @@ impl Activity {
             days.insert(kept);
         }
         let Some(first) = self.first().filter(|first| *first <= day) else { return Self::default() };
-        Self { days, first, count: self.count - self.after(day).count }
+        Self { days, first, count: self.count - self.days.count_after(day) }
     }
 
     /// The lifecycle over 30 days at the end of `day`, and the next day on which it changes if no active day is added.
@@ -90,11 +90,13 @@ impl Activity {
     #[must_use]
     pub fn seen(&self, day: Day) -> (Option<Seen>, Option<Day>) {
         let Some(newest) = self.days.newest() else { return (None, None) };
+        let first = self.first().filter(|first| *first <= day);
         if newest > day {
-            let later = self.days.days().find(|kept| *kept > day);
-            return (self.up_to(day).seen(day).0, later);
+            let known = first.zip(self.days.last_through(day));
+            let seen = known.map(|(first, last)| Seen { first, last, days: (self.count - self.days.count_after(day)).max(1) });
+            return (seen, self.days.first_after(day));
         }
-        (self.first().map(|first| Seen { first, last: newest, days: self.count.max(1) }), None)
+        (first.map(|first| Seen { first, last: newest, days: self.count.max(1) }), None)
     }
 
     /// Active days in the `length` days ending on `day`.
@@ -455,6 +457,23 @@ mod tests {
             let masks = LifecycleMasks::new(activity.days.window(base), activity.first().expect("a day").days_since(base), 30);
             let next = masks.next_change(60).map(|bit| base + bit.cast_signed());
             prop_assert_eq!(activity.lifecycle(day), (masks.state(60), next));
+        }
+
+        #[test]
+        fn what_is_seen_on_a_day_is_seen_without_the_days_after_it(
+            gaps in prop::collection::vec(prop_oneof![1_i32..4, 1_i32..70, 100_i32..250], 1..20),
+            back in -3_i32..300,
+        ) {
+            let mut activity = Activity::default();
+            let mut day = Day::from_number(0);
+            for gap in gaps {
+                day = day + gap;
+                activity.insert(day);
+            }
+            let cut = day - back;
+            let (seen, next) = activity.seen(cut);
+            prop_assert_eq!(seen, activity.up_to(cut).seen(cut).0);
+            prop_assert_eq!(next, activity.days.days().find(|kept| *kept > cut));
         }
     }
 }

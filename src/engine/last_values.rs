@@ -35,6 +35,9 @@ impl LastValues {
     #[must_use]
     pub fn on(&self, day: Day) -> Vec<u32> {
         let mut segments = Vec::new();
+        if self.0.is_empty() {
+            return segments;
+        }
         for properties in self.0.chunk_by(|one, other| one.0 == other.0) {
             segments.extend(properties.iter().rfind(|value| value.2 <= day).map(|value| value.3));
         }

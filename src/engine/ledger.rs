@@ -295,6 +295,14 @@ impl Rows<'_> {
         self.0[row + quantity.0] += difference;
     }
 
+    /// Adds to the differences of a quantity and its neighbours on the day `offset` days after the first.
+    pub(super) fn add_around(&mut self, offset: i32, quantity: Quantity, differences: [i32; 3]) {
+        let first = usize::try_from(offset).unwrap_or(0) * QUANTITIES + quantity.0 - 1;
+        for (number, difference) in self.0[first..first + 3].iter_mut().zip(differences) {
+            *number += difference;
+        }
+    }
+
     /// Adds `difference` to a quantity on the days `from..end`, by their offset.
     pub(super) fn add_range(&mut self, (from, end): (i32, i32), quantity: Quantity, difference: i32) {
         self.add(from, quantity, difference);

@@ -96,9 +96,8 @@ impl Known {
 
     /// The same, remembered by history.
     fn say_remembered(&self, memory: &mut Memory, churn: &Arc<ChurnSettings>, kind: ProcessKind, day: Day) -> (Option<Judgement>, Said) {
-        let judged = self.seen.map(|seen| memory.judge(churn, kind, seen, self.circumstances, day));
-        let next = judged.as_ref().and_then(|judged| memory.next_change(churn, kind, judged));
-        let said = self.said(judged.as_ref(), next);
+        let (judged, next) = self.seen.map(|seen| memory.judge_ahead(churn, kind, seen, self.circumstances, day)).unzip();
+        let said = self.said(judged.as_ref(), next.flatten());
         (judged, said)
     }
 
@@ -140,24 +139,22 @@ impl PartitionEngine {
     ) -> ([Said; 2], Judged) {
         let mut risks = standing.risks();
         let (counted, mut counted_now) = (self.counted_process().1, None);
-        let mut changes = Vec::new();
         for (index, kind) in PROCESSES.into_iter().enumerate() {
             if !touched.0[index] && risks[index].next > day {
                 continue;
             }
-            let whole = self.state.population.whole(root);
-            let known = Known::of(kind, &whole, day);
+            let known = Known::of(kind, &self.state.population.whole(root), day);
             let (judged, said) = known.say_remembered(&mut self.judgements, &self.churn, kind, day);
             if said.level != risks[index].level && self.wanted.risk(said.level) {
                 let departed = known.circumstances.departed.is_some();
-                changes.push(self.risk_change((root, index), (risks[index], said), judged.as_ref(), (day, cause, departed)));
+                let change = self.risk_change((root, index), (risks[index], said), judged.as_ref(), (day, cause, departed));
+                self.effects.push(Effect::RiskChanged(Box::new(change)));
             }
             risks[index] = said;
             if index == counted {
                 counted_now = Some(said.level);
             }
         }
-        self.effects.extend(changes.into_iter().map(|change| Effect::RiskChanged(Box::new(change))));
         (risks, counted_now)
     }
 

@@ -152,6 +152,16 @@ impl SlotSet {
         self.many.contains(slot) || self.few.binary_search(&slot).is_ok()
     }
 
+    /// Makes bits of them, `places` of which there are, to look up many.
+    pub fn spread(&mut self, places: usize) {
+        if self.many.words.is_empty() && !self.few.is_empty() {
+            self.many = SlotBits::none_of(places);
+        }
+        for slot in std::mem::take(&mut self.few) {
+            self.many.insert(slot);
+        }
+    }
+
     /// All of them in some order, some several times.
     pub fn iter(&self) -> impl Iterator<Item = Slot> + '_ {
         self.few.iter().copied().chain(self.many.iter())
@@ -256,6 +266,8 @@ mod tests {
             for slot in 0..5_000 {
                 prop_assert!(set.contains(slot) == known.contains(&slot) && read.contains(slot) == known.contains(&slot));
             }
+            set.spread(places);
+            prop_assert!((0..5_000).all(|slot| set.contains(slot) == known.contains(&slot)));
             prop_assert!(set.into_ascending().eq(known.into_iter()));
         }
     }

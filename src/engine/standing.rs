@@ -72,8 +72,8 @@ impl Standing {
     #[must_use]
     pub fn risks(&self) -> [Said; 2] {
         let level = |packed: u8| RiskLevel::ALL.get(usize::from(packed & LEVEL).wrapping_sub(1)).copied();
-        let said = |index: usize| (self.risks[index], self.nexts[index]);
-        [0, 1].map(said).map(|(packed, next)| Said { level: level(packed), raised: packed >> RAISED_BIT == 1, next })
+        let said = |packed: u8, next: Day| Said { level: level(packed), raised: packed >> RAISED_BIT == 1, next };
+        [said(self.risks[0], self.nexts[0]), said(self.risks[1], self.nexts[1])]
     }
 
     /// The same with other levels of churn risk.

@@ -6,13 +6,13 @@
 use std::cell::Cell;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
 
 use compact_str::CompactString;
 use serde::de::{SeqAccess, Visitor};
 use serde::ser::{Error as _, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smallvec::SmallVec;
+use triomphe::Arc;
 
 use super::component::Slot;
 use super::habit::{Habit, Rare};
@@ -33,6 +33,16 @@ pub(super) struct User {
     pub(super) standing: Standing,
 }
 
+/// Whether anyone else holds one is asked several times for each event: a count without weak references has the answer without a lock.
+type Block = [User; BLOCK];
+
+/// Makes a copy of a block that a snapshot holds, too. Apart from where that is asked, which is often, because it takes a block's size of stack.
+#[cold]
+#[inline(never)]
+fn keep_apart(block: &mut Arc<Block>) {
+    *block = Arc::new(Block::clone(block));
+}
+
 /// Looks at what there is of users who are about to be asked for: at one thing of all of them, then at what it points to, so that memory answers for many at once.
 pub(super) fn look(users: &[&User]) {
     let rare: SmallVec<[&Rare; LOOKS]> = users.iter().filter_map(|user| user.habit.rare.as_deref()).collect();
@@ -47,7 +57,7 @@ pub(super) fn look(users: &[&User]) {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Users {
     /// All but the last are full; places beyond the last id are as by default.
-    blocks: Vec<Arc<[User]>>,
+    blocks: Vec<Arc<Block>>,
     length: usize,
 }
 
@@ -66,13 +76,18 @@ impl Users {
     /// The same, to change it.
     pub(super) fn get_mut(&mut self, slot: Slot) -> &mut User {
         let slot = slot as usize;
-        &mut Arc::make_mut(&mut self.blocks[slot / BLOCK])[slot % BLOCK]
+        let block = &mut self.blocks[slot / BLOCK];
+        if !block.is_unique() {
+            keep_apart(block);
+        }
+        let Some(users) = Arc::get_mut(block) else { unreachable!("nobody else holds what was just made") };
+        &mut users[slot % BLOCK]
     }
 
     /// Adds one and returns its slot.
     pub(super) fn push(&mut self, user: User) -> Slot {
         if self.length == self.blocks.len() * BLOCK {
-            self.blocks.push(std::iter::repeat_with(User::default).take(BLOCK).collect());
+            self.blocks.push(Arc::new(std::array::from_fn(|_| User::default())));
         }
         let slot = Slot::try_from(self.length).unwrap_or(Slot::MAX);
         self.length += 1;
@@ -87,7 +102,7 @@ impl Users {
 
     /// Bytes of memory that the blocks take, without what users have beside them.
     pub(super) fn approximate_bytes(&self) -> usize {
-        self.blocks.len() * (BLOCK * size_of::<User>() + size_of::<Arc<[User]>>())
+        self.blocks.len() * (size_of::<Block>() + size_of::<Arc<Block>>())
     }
 }
 
@@ -100,7 +115,7 @@ impl Serialize for Users {
 fn write_blocks<S, B>(blocks: impl Iterator<Item = B>, mut length: usize, serializer: S) -> Result<S::Ok, S::Error>
 where
     S: Serializer,
-    B: Deref<Target = Arc<[User]>>,
+    B: Deref<Target = Arc<Block>>,
 {
     let mut sequence = serializer.serialize_seq(Some(length))?;
     for block in blocks {
@@ -133,12 +148,12 @@ impl Serialize for UsersOnce {
 }
 
 /// A block that nobody else here holds.
-struct GivenUp(Arc<[User]>);
+struct GivenUp(Arc<Block>);
 
 impl Deref for GivenUp {
-    type Target = Arc<[User]>;
+    type Target = Arc<Block>;
 
-    fn deref(&self) -> &Arc<[User]> {
+    fn deref(&self) -> &Arc<Block> {
         &self.0
     }
 }
@@ -173,8 +188,8 @@ mod tests {
     fn what_every_user_costs() {
         // A word more for each user is a tenth more memory: to be decided, not to happen.
         assert_eq!(size_of::<User>(), 104);
-        // Beside them, a block has its two counts.
-        let left = 7_168 - (BLOCK * size_of::<User>() + 2 * size_of::<usize>());
+        // Beside them, a block has its count.
+        let left = 7_168 - (size_of::<Block>() + size_of::<usize>());
         assert!(left < size_of::<User>(), "{left}");
     }
 
@@ -201,7 +216,7 @@ mod tests {
         }
         let once = UsersOnce::new(users.clone());
         assert_eq!(postcard::to_stdvec(&once).expect("written"), postcard::to_stdvec(&users).expect("written"));
-        assert!(users.blocks.iter().all(|block| Arc::strong_count(block) == 1));
+        assert!(users.blocks.iter().all(Arc::is_unique));
         assert!(postcard::to_stdvec(&once).is_err(), "there is nothing to be written a second time");
     }
 

@@ -94,11 +94,52 @@ impl DaySet {
     /// The days after `day`.
     #[must_use]
     pub fn after(&self, day: Day) -> Self {
-        let mut later = Self::default();
-        for kept in self.days().filter(|kept| *kept > day) {
-            later.insert(kept);
+        let later = self.later(day);
+        if later == [0; 3] {
+            return Self::default();
         }
-        later
+        let mut set = *self;
+        set.set_wide(later);
+        set
+    }
+
+    /// The bits of the days after `day`, in words of 64.
+    fn later(&self, day: Day) -> [u64; 3] {
+        let passed = day.days_since(self.newest - SPAN).clamp(0, SPAN).unsigned_abs();
+        let [a, b, c] = self.wide();
+        let after = |word: u64, first: u32| word & u64::MAX.checked_shl(passed.saturating_sub(first)).unwrap_or(0);
+        [after(a, 0), after(b, 64), after(c, 128)]
+    }
+
+    /// Number of days after `day`.
+    #[must_use]
+    pub fn count_after(&self, day: Day) -> u32 {
+        self.later(day).into_iter().map(u64::count_ones).sum()
+    }
+
+    /// The first day after `day`.
+    #[must_use]
+    pub fn first_after(&self, day: Day) -> Option<Day> {
+        let bit = match self.later(day) {
+            [0, 0, 0] => return None,
+            [0, 0, word] => 128 + word.trailing_zeros(),
+            [0, word, _] => 64 + word.trailing_zeros(),
+            [word, _, _] => word.trailing_zeros(),
+        };
+        Some(self.newest - (SPAN - 1) + bit.cast_signed())
+    }
+
+    /// The last day up to and including `day`, as far as the set remembers.
+    #[must_use]
+    pub fn last_through(&self, day: Day) -> Option<Day> {
+        let (all, later) = (self.wide(), self.later(day));
+        let silent = match [all[0] & !later[0], all[1] & !later[1], all[2] & !later[2]] {
+            [0, 0, 0] => return None,
+            [word, 0, 0] => 128 + word.leading_zeros(),
+            [_, word, 0] => 64 + word.leading_zeros(),
+            [_, _, word] => word.leading_zeros(),
+        };
+        Some(self.newest - silent.cast_signed())
     }
 
     /// Whether `day` is in the set, as far as it remembers.
@@ -219,6 +260,11 @@ mod tests {
             }
             even.unite(&odd);
             prop_assert_eq!(even, set);
+            let cut = Day::from_number(from);
+            prop_assert_eq!(set.count_after(cut) as usize, tree.range(from + 1..).count());
+            prop_assert_eq!(set.first_after(cut).map(Day::number), tree.range(from + 1..).next().copied());
+            prop_assert_eq!(set.last_through(cut).map(Day::number), tree.range(..=from).next_back().copied());
+            prop_assert_eq!(set.after(cut).days().map(Day::number).collect::<Vec<_>>(), tree.range(from + 1..).copied().collect::<Vec<_>>());
             let counted = set.count_between(Day::from_number(from), Day::from_number(from + 150));
             prop_assert_eq!(counted as usize, tree.range(from..=from + 150).count());
         }

@@ -9,7 +9,7 @@ mod totals;
 pub use details::{DetailTotals, Details};
 pub use orders::{Break, Counted, Order, OrderKey, Purchases, Return};
 pub use streak::LoyaltyRule;
-pub use totals::PurchaseTotals;
+pub use totals::{PurchaseHabits, PurchaseTotals};
 
 #[cfg(test)]
 mod tests;

@@ -65,6 +65,12 @@ struct OpenDay {
     returned: BTreeMap<u32, i64>,
 }
 
+impl OpenDay {
+    fn is_empty(&self) -> bool {
+        !self.has_data && self.silent.is_empty() && self.returned.is_empty()
+    }
+}
+
 /// Users of a partition, as far as alerts are concerned, as of the last closed day.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertLedger {
@@ -161,7 +167,7 @@ impl AlertLedger {
         if step.returned {
             with_all(&step.before.segments).for_each(|segment| add(&mut open.returned, segment, sign));
         }
-        if *open == OpenDay::default() {
+        if open.is_empty() {
             self.open.remove(&step.day);
         }
     }

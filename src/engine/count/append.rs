@@ -70,15 +70,16 @@ fn append_histogram(rows: &mut Rows<'_>, mut days: u128) {
     if count > 0 {
         rows.add(0, Quantity::active_days(count), -1);
     }
-    while days != 0 {
+    while count > 1 {
         let leaves = days.trailing_zeros().cast_signed() + 1;
         days &= days - 1;
-        rows.add(leaves, Quantity::active_days(count + 1), -1);
-        rows.add(leaves, Quantity::active_days(count), 2);
-        if count > 1 {
-            rows.add(leaves, Quantity::active_days(count - 1), -1);
-        }
+        rows.add_around(leaves, Quantity::active_days(count), [-1, 2, -1]);
         count -= 1;
+    }
+    if count == 1 {
+        let leaves = days.trailing_zeros().cast_signed() + 1;
+        rows.add(leaves, Quantity::active_days(2), -1);
+        rows.add(leaves, Quantity::active_days(1), 2);
     }
     rows.add(HISTOGRAM, Quantity::active_days(1), -1);
 }

@@ -6,7 +6,7 @@ use super::super::habit::{Activity, Rare};
 use super::noting::decision_s_mean;
 use crate::model::event::{ContactKind, Direction};
 use crate::model::loyalty::Loyalty;
-use crate::model::loyalty::facts::{FACT_DAYS, Fact, FactTotals, What};
+use crate::model::loyalty::facts::{FACT_DAYS, Fact, FactTotals, Facts, What};
 use crate::model::loyalty::occasions::Response;
 use crate::model::loyalty::scores::{brand_weights, cooling, entropy, heaviest, lengthening, mean_known, ratio, share_of};
 use crate::model::loyalty::settings::LoyaltySettings;
@@ -172,7 +172,8 @@ impl LoyaltyProfile {
         let nothing = Loyalty::default();
         let loyalty = known.rare.loyalty.as_ref().unwrap_or(&nothing);
         let facts = loyalty.facts.totals();
-        let mut profile = Self::for_states(known);
+        let gap_variation = known.totals.details.gap_variation();
+        let mut profile = Self::with(StateMeasures::of(known.rare, gap_variation, known.settings, known.day));
         let of_activity = Self::of_activity(known.activity, known.day);
         (profile.cooling, profile.cooling_p) = (of_activity.cooling, of_activity.cooling_p);
         profile.add_orders(known);
@@ -189,31 +190,18 @@ impl LoyaltyProfile {
         profile
     }
 
-    /// What of it states are decided by: nothing else, for every close of a day asks for some.
-    pub(in crate::engine) fn for_states(known: &Known<'_>) -> Self {
-        let nothing = Loyalty::default();
-        let loyalty = known.rare.loyalty.as_ref().unwrap_or(&nothing);
-        let facts = loyalty.facts.totals();
-        let mut profile = Self::default();
-        profile.add_decisions(known, loyalty);
-        profile.add_rivals(known, loyalty);
-        profile.add_feedback(known, &facts);
-        profile.add_signals(known, loyalty);
-        profile
-    }
-
-    fn add_decisions(&mut self, known: &Known<'_>, loyalty: &Loyalty) {
-        let purchases = &known.rare.purchases;
-        self.gap_variation = known.totals.details.gap_variation();
-        self.decision_s_mean = decision_s_mean(purchases, loyalty, known.settings);
-        self.responses = loyalty.occasions.responses(purchases.standing(), known.day, i32::from(known.settings.response_days));
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-    fn add_feedback(&mut self, known: &Known<'_>, facts: &FactTotals) {
-        let weight = facts.sentiments as f64 + known.settings.sentiment_prior;
-        self.sentiment = (facts.sentiments > 0).then(|| facts.sentiment_sum as f64 / 1e6 / weight);
-        self.reviews = facts.reviews;
+    /// What of it states are decided by, and nothing else yet.
+    fn with(measures: StateMeasures) -> Self {
+        Self {
+            gap_variation: measures.gap_variation,
+            decision_s_mean: measures.decision_s_mean,
+            responses: measures.responses,
+            competitor_views: measures.competitor_views,
+            sentiment: measures.sentiment,
+            reviews: measures.reviews,
+            complaint_signals: measures.complaint_signals,
+            ..Self::default()
+        }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
@@ -232,11 +220,6 @@ impl LoyaltyProfile {
         self.expected_less_paid_mean = ratio(details.expected_less_paid.as_f64(), details.expected as f64);
         let weights = brand_weights(purchases.standing(), known.day, i32::from(known.settings.brand_half_life_days));
         self.favourite_brand = heaviest(&weights).map(|(brand, _)| brand.to_owned());
-    }
-
-    fn add_rivals(&mut self, known: &Known<'_>, loyalty: &Loyalty) {
-        let (from, day) = (known.day - (i32::from(known.settings.view_days) - 1), known.day);
-        self.competitor_views = loyalty.facts.between(from, day).filter(|fact| fact.what == What::CompetitorViewed).count() as u64;
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
@@ -337,20 +320,6 @@ impl LoyaltyProfile {
         self.last_thanked_day = contacts(FACT_DAYS).filter(|contact| contact.2 == Some(ContactKind::Thanks)).map(|contact| contact.0).max();
     }
 
-    fn add_signals(&mut self, known: &Known<'_>, loyalty: &Loyalty) {
-        let (day, settings) = (known.day, known.settings);
-        let half_year = || loyalty.facts.between(day - (FACT_DAYS - 1), day);
-        let failures = loyalty.facts.between(day - (MONTH - 1), day).filter(|fact| fact.what == What::QualityIssue).count();
-        let inbound = |fact: &&Fact| matches!(fact.what, What::Contact { direction: Some(Direction::Inbound), .. });
-        let burst = loyalty.facts.between(day - (BURST_DAYS - 1), day).filter(inbound).count();
-        let scores = half_year().filter_map(|fact| if let What::Satisfaction(score) = fact.what { Some(score) } else { None });
-        let scores: Vec<i64> = scores.collect();
-        #[expect(clippy::cast_precision_loss, reason = "scores are small")]
-        let dropped = scores.last_chunk::<2>().is_some_and(|[before, now]| (before - now) as f64 / 1e6 >= settings.satisfaction_drop);
-        let signals = [failures >= usize::from(settings.failures), burst >= usize::from(settings.inbound_contacts), dropped];
-        self.complaint_signals = signals.into_iter().map(u64::from).sum();
-    }
-
     fn add_switching(&mut self, known: &Known<'_>) {
         let settings = known.settings;
         let tenure = known.totals.span.map(|(first, _)| share_of(known.day.days_since(first).max(0).unsigned_abs().into(), 365));
@@ -360,6 +329,56 @@ impl LoyaltyProfile {
         // Trust alone does not tell what leaving would cost someone who never bought.
         self.switching_cost = tenure.and_then(|tenure| mean_known(&[Some(tenure), breadth, locked, trust]));
     }
+}
+
+/// What of a profile states are decided by. Made apart from it, for every close of a day asks for many; meanings and units are those of [`LoyaltyProfile`].
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct StateMeasures {
+    pub(super) gap_variation: Option<f64>,
+    pub(super) decision_s_mean: Option<f64>,
+    pub(super) responses: [Response; 3],
+    pub(super) competitor_views: u64,
+    pub(super) sentiment: Option<f64>,
+    pub(super) reviews: u64,
+    pub(super) complaint_signals: u64,
+}
+
+impl StateMeasures {
+    /// Of a user with rare facts at the end of a day.
+    pub(super) fn of(rare: &Rare, gap_variation: Option<f64>, settings: &LoyaltySettings, day: Day) -> Self {
+        let nothing = Loyalty::default();
+        let loyalty = rare.loyalty.as_ref().unwrap_or(&nothing);
+        let mut measures = Self { gap_variation, ..Self::default() };
+        measures.decision_s_mean = decision_s_mean(&rare.purchases, loyalty, settings);
+        measures.responses = loyalty.occasions.responses(rare.purchases.standing(), day, i32::from(settings.response_days));
+        measures.add_facts(&loyalty.facts, settings, day);
+        measures
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    fn add_facts(&mut self, facts: &Facts, settings: &LoyaltySettings, day: Day) {
+        let totals = facts.totals();
+        let weight = totals.sentiments as f64 + settings.sentiment_prior;
+        self.sentiment = (totals.sentiments > 0).then(|| totals.sentiment_sum as f64 / 1e6 / weight);
+        self.reviews = totals.reviews;
+        let views = facts.between(day - (i32::from(settings.view_days) - 1), day);
+        self.competitor_views = views.filter(|fact| fact.what == What::CompetitorViewed).count() as u64;
+        self.complaint_signals = complaint_signals(facts, settings, day);
+    }
+}
+
+/// Signals that come before a complaint.
+fn complaint_signals(facts: &Facts, settings: &LoyaltySettings, day: Day) -> u64 {
+    let failures = facts.between(day - (MONTH - 1), day).filter(|fact| fact.what == What::QualityIssue).count();
+    let inbound = |fact: &&Fact| matches!(fact.what, What::Contact { direction: Some(Direction::Inbound), .. });
+    let burst = facts.between(day - (BURST_DAYS - 1), day).filter(inbound).count();
+    let half_year = facts.between(day - (FACT_DAYS - 1), day);
+    let scores: Vec<i64> =
+        half_year.filter_map(|fact| if let What::Satisfaction(score) = fact.what { Some(score) } else { None }).collect();
+    #[expect(clippy::cast_precision_loss, reason = "scores are small")]
+    let dropped = scores.last_chunk::<2>().is_some_and(|[before, now]| (before - now) as f64 / 1e6 >= settings.satisfaction_drop);
+    let signals = [failures >= usize::from(settings.failures), burst >= usize::from(settings.inbound_contacts), dropped];
+    signals.into_iter().map(u64::from).sum()
 }
 
 /// Categories of which there was more than one complaint of late.

@@ -13,12 +13,12 @@ use super::super::effect::{Cause, Change, LoyaltyState};
 use super::super::habit::{Habit, Rare};
 use super::super::partition::PartitionEngine;
 use super::super::slot_set::SlotSet;
-use super::profile::{BURST_DAYS, Known, LoyaltyProfile, MONTH};
+use super::profile::{BURST_DAYS, MONTH, StateMeasures};
 use crate::model::event::Direction;
 use crate::model::loyalty::facts::{FACT_DAYS, Fact, What};
 use crate::model::loyalty::scores::{brand_weights, mean_known, share_of};
 use crate::model::loyalty::stage::LifeStage;
-use crate::model::loyalty::states::{Evidence, LoyaltyKind, LoyaltyType, States, activity_matters};
+use crate::model::loyalty::states::{Evidence, LoyaltyKind, LoyaltyType, States, activity_is_high, activity_matters};
 use crate::model::survey::Item;
 use crate::model::time::Day;
 
@@ -94,6 +94,11 @@ impl Due {
         self.0.iter()
     }
 
+    /// The same, to be changed.
+    pub(in crate::engine) fn sets_mut(&mut self) -> impl Iterator<Item = &mut SlotSet> {
+        self.0.iter_mut()
+    }
+
     /// The greatest reason to look at a slot.
     pub(in crate::engine) fn why(&self, slot: Slot) -> Option<Look> {
         self.0.iter().zip(Look::ALL).rev().find(|(slots, _)| slots.contains(slot)).map(|(_, why)| why)
@@ -150,7 +155,6 @@ impl LoyaltyLedger {
                 due.absorb(&first, places);
             }
         }
-        due.0.iter_mut().for_each(SlotSet::sort);
         due
     }
 
@@ -182,14 +186,16 @@ impl PartitionEngine {
         }
     }
 
-    /// The same after an event that made its user active, and told nothing else: few are there so often that one more day decides anything.
+    /// The same after an event that made its user active, and told nothing else: one more day decides something of whose behaviour was not high and is by the days of a month, and
+    /// of nobody else. What time takes away again, [`States::next`] knows.
     pub(in crate::engine) fn mark_active(&mut self, slot: Slot, day: Day) {
         let activity = self.state.population.activity(slot, None);
         let mut at = self.state.closed_through.map_or(day, |closed| day.max(closed + 1));
         // A day that comes late counts on the open days after it, too.
         let newest = activity.days.newest().map_or(at, |newest| newest.max(at));
         while at <= newest {
-            if activity_matters(activity.days_in(at, MONTH), &self.state.settings.loyalty) {
+            let is_high = activity_is_high(activity.days_in(at, MONTH), &self.state.settings.loyalty);
+            if is_high && !self.last_states(self.state.population.root(slot)).is_some_and(States::behaves) {
                 self.mark_loyalty(slot, at, Look::Event);
             }
             at = at + 1;
@@ -199,7 +205,7 @@ impl PartitionEngine {
     /// Decides the states of a user whom the close of `day` concerns.
     pub(in crate::engine) fn decide_due(&mut self, root: Slot, why: Look, day: Day) {
         // Whom time alone concerned may have been looked at since, and have a day of its own now.
-        let next = self.states_of(root).next;
+        let next = self.last_states(root).map_or(FOREVER, |states| states.next);
         if self.state.population.is_root(root) && (why > Look::Time || next <= day) {
             self.decide_states(root, day, why);
         }
@@ -215,9 +221,13 @@ impl PartitionEngine {
         Decided { states: self.states_of(root), stage: self.state.population.standing(root).stage, segments: self.segments_held(root) }
     }
 
+    /// The states that were decided last, where they say anything.
+    fn last_states(&self, root: Slot) -> Option<&States> {
+        self.state.population.habit(root).rare.as_deref()?.states.as_deref()
+    }
+
     fn states_of(&self, root: Slot) -> States {
-        let rare = self.state.population.habit(root).rare.as_deref();
-        rare.and_then(|rare| rare.states.as_deref()).cloned().unwrap_or_default()
+        self.last_states(root).cloned().unwrap_or_default()
     }
 
     fn decide_states(&mut self, root: Slot, day: Day, why: Look) {
@@ -248,45 +258,35 @@ impl PartitionEngine {
     /// What the states of a user at the end of `day` are decided by.
     pub(in crate::engine) fn evidence(&self, whole: &Habit, rare: &Rare, day: Day) -> Evidence {
         let (rule, settings) = (self.loyalty_rule(), &self.state.settings.loyalty);
-        let totals = rare.purchases.totals(self.count_rule().return_days);
+        let habits = rare.purchases.habits();
         let streak = rule.streak(&rare.purchases, day);
-        let profile = LoyaltyProfile::for_states(&Known {
-            activity: &whole.activity,
-            rare,
-            totals: &totals,
-            return_days: self.count_rule().return_days,
-            streak,
-            loyal_orders: rule.loyal_orders,
-            settings,
-            calendar: &self.calendar,
-            day,
-        });
+        let measures = StateMeasures::of(rare, habits.gap_variation, settings, day);
         let attitude = rare.surveys.attitude(day);
         let window = i32::from(settings.view_days);
         let facts = |days: i32| rare.loyalty.iter().flat_map(move |loyalty| loyalty.facts.between(day - (days - 1), day));
         let rival = |fact: &Fact| matches!(fact.what, What::CompetitorViewed | What::CompetitorPurchase { .. });
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-        let share = |part: u64| (totals.orders > 0).then(|| part as f64 / totals.orders as f64);
+        let share = |part: u64| (habits.orders > 0).then(|| part as f64 / habits.orders as f64);
         let weights = brand_weights(rare.purchases.standing(), day, i32::from(settings.brand_half_life_days));
         Evidence {
             attitude,
             high: settings.high,
             activity: f64::from(whole.activity.days_in(day, MONTH)) / f64::from(MONTH),
             buying: share_of(streak, 2 * rule.loyal_orders),
-            orders: totals.orders,
+            orders: habits.orders,
             streak,
             loyal_orders: rule.loyal_orders,
-            reward_share: share(totals.rewarded),
+            reward_share: share(habits.rewarded),
             referrals: rare.referrals.count(),
-            reviews: profile.reviews,
+            reviews: measures.reviews,
             recommend: rare.surveys.recent_recommendation(day),
             satisfaction: rare.surveys.item(Item::Satisfaction, day),
-            sentiment: profile.sentiment,
-            gap_variation: profile.gap_variation,
-            bought_during_offer: (profile.responses[1].occasions > 0).then(|| profile.responses[1].after > 0),
-            one_brand: totals.brand.is_some_and(|(most, with)| most == with) && !facts(window).any(rival),
-            kinds: kinds(&profile, share(totals.discounted), attitude, share_of(totals.categories, settings.full_breadth.into())),
-            signals: profile.complaint_signals,
+            sentiment: measures.sentiment,
+            gap_variation: measures.gap_variation,
+            bought_during_offer: (measures.responses[1].occasions > 0).then(|| measures.responses[1].after > 0),
+            one_brand: habits.brand.is_some_and(|(most, with)| most == with) && !facts(window).any(rival),
+            kinds: kinds(&measures, share(habits.discounted), attitude, share_of(habits.categories, settings.full_breadth.into())),
+            signals: measures.complaint_signals,
             legal: facts(LEGAL_DAYS).any(|fact| matches!(fact.what, What::Complaint { legal: true, .. })),
             brands: weights.into_iter().map(|(brand, weight)| (brand.into(), weight)).collect(),
         }
@@ -386,14 +386,14 @@ fn days_of(what: &What, view_days: i32) -> i32 {
 }
 
 /// How much each kind of loyalty has for it: impulsive, emotional, cognitive, behavioural.
-fn kinds(profile: &LoyaltyProfile, discount_share: Option<f64>, attitude: Option<f64>, breadth: f64) -> [Option<f64>; 4] {
-    let quick = profile.decision_s_mean.map(|seconds| HALF_QUICK_S / (HALF_QUICK_S + seconds));
-    let compares = share_of(profile.competitor_views, FULL_COMPARING);
+fn kinds(measures: &StateMeasures, discount_share: Option<f64>, attitude: Option<f64>, breadth: f64) -> [Option<f64>; 4] {
+    let quick = measures.decision_s_mean.map(|seconds| HALF_QUICK_S / (HALF_QUICK_S + seconds));
+    let compares = share_of(measures.competitor_views, FULL_COMPARING);
     [
         mean_known(&[discount_share, quick]),
         attitude.and_then(|attitude| mean_known(&[Some(attitude), Some(breadth)])),
         quick.and_then(|quick| mean_known(&[Some(1.0 - quick), Some(compares)])),
-        profile.gap_variation.map(|variation| (1.0 - variation).max(0.0)),
+        measures.gap_variation.map(|variation| (1.0 - variation).max(0.0)),
     ]
 }
 

@@ -45,12 +45,19 @@ impl Memory {
         churn.judgement(kind, likelihood, (seen, circumstances), day)
     }
 
-    /// As [`ChurnSettings::next_change`].
-    pub fn next_change(&mut self, churn: &Arc<ChurnSettings>, kind: ProcessKind, judged: &Judgement) -> Option<Day> {
-        churn.next_change_after(kind, judged, || {
-            let answer = self.answer(churn, kind, judged.history);
-            *answer.next.get_or_insert_with(|| churn.silence_of_next(kind, judged))
-        })
+    /// The same, and [`ChurnSettings::next_change`] of it.
+    pub fn judge_ahead(
+        &mut self,
+        churn: &Arc<ChurnSettings>,
+        kind: ProcessKind,
+        seen: Seen,
+        circumstances: Circumstances,
+        day: Day,
+    ) -> (Judgement, Option<Day>) {
+        let answer = self.answer(churn, kind, seen.history(day));
+        let judged = churn.judgement(kind, answer.likelihood, (seen, circumstances), day);
+        let next = churn.next_change_after(kind, &judged, || *answer.next.get_or_insert_with(|| churn.silence_of_next(kind, &judged)));
+        (judged, next)
     }
 
     fn answer(&mut self, churn: &Arc<ChurnSettings>, kind: ProcessKind, history: History) -> &mut Answer {
@@ -104,7 +111,9 @@ mod tests {
                 let day = last + number % 37;
                 let judged = memory.judge(&churn, kind, seen, Circumstances::default(), day);
                 assert_eq!(judged, churn.judge(kind, seen, Circumstances::default(), day), "round {round}, {number}");
-                assert_eq!(memory.next_change(&churn, kind, &judged), churn.next_change(kind, &judged), "round {round}, {number}");
+                let ahead = memory.judge_ahead(&churn, kind, seen, Circumstances::default(), day);
+                let next = churn.next_change(kind, &judged);
+                assert_eq!(ahead, (judged, next), "round {round}, {number}");
             }
         }
     }

@@ -184,7 +184,13 @@ impl Default for States {
     }
 }
 
-/// Whether so many active days in 30 are enough to make behaviour high, or to keep it so.
+/// Whether so many active days in 30 are enough to make behaviour high.
+#[must_use]
+pub fn activity_is_high(active_days: u32, settings: &LoyaltySettings) -> bool {
+    f64::from(active_days) / 30.0 >= settings.high
+}
+
+/// Whether so many active days in 30 are enough to keep behaviour high.
 #[must_use]
 pub fn activity_matters(active_days: u32, settings: &LoyaltySettings) -> bool {
     f64::from(active_days) / 30.0 >= settings.high - settings.margin

@@ -89,12 +89,12 @@ impl Empty for Views {
 impl Views {
     /// Notes what an event says; tells whether that is news.
     pub fn see(&mut self, view: View<'_>, at: Moment) -> bool {
-        let numbers = view.map(|text| self.keys.number(text));
+        let numbers = self.numbers(view);
         if numbers == [0; 3] {
             return false;
         }
         let row = Row::new(numbers, at);
-        let place = row.place();
+        let place = (at.day, numbers);
         // Mostly events come in order.
         let found = match self.rows.last() {
             Some(last) if last.place() < place => Err(self.rows.len()),
@@ -109,6 +109,13 @@ impl Views {
             }
         }
         true
+    }
+
+    /// The numbers of texts, which are kept from now on. Mostly they are those of the last row.
+    fn numbers(&mut self, view: View<'_>) -> [u32; 3] {
+        let last = self.rows.last().map(|last| last.numbers());
+        let is_same = |numbers: &[u32; 3]| numbers.iter().zip(view).all(|(number, text)| self.keys.is(*number, text));
+        last.filter(is_same).unwrap_or_else(|| view.map(|text| self.keys.number(text)))
     }
 
     /// Looks at what the next event is placed by. The answer says nothing.

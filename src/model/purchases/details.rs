@@ -150,9 +150,9 @@ impl DetailTotals {
     }
 
     pub(super) fn add_gap(&mut self, days: i32) {
-        self.gaps += 1;
-        self.gap_days += i64::from(days);
-        self.gap_squares += i64::from(days) * i64::from(days);
+        let mut rhythm = self.rhythm();
+        rhythm.add_gap(days);
+        Rhythm { gaps: self.gaps, days: self.gap_days, squares: self.gap_squares } = rhythm;
     }
 
     /// Joins the totals of another id of the same user.
@@ -188,14 +188,39 @@ impl DetailTotals {
     /// Coefficient of variation of the gaps between order days: standard deviation over mean, 0 of a rhythm without any deviation, 1 of orders at random;
     /// `None` with fewer than two gaps. Gaps of 2, 4 and 6 days: sqrt(3 x 56 - 12²) / 12 = 0.408.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "days are far below 2^53")]
     pub fn gap_variation(&self) -> Option<f64> {
-        if self.gaps < 2 || self.gap_days == 0 {
+        self.rhythm().variation()
+    }
+
+    /// The gaps alone.
+    pub(super) fn rhythm(&self) -> Rhythm {
+        Rhythm { gaps: self.gaps, days: self.gap_days, squares: self.gap_squares }
+    }
+}
+
+/// The gaps between order days.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rhythm {
+    gaps: u64,
+    days: i64,
+    squares: i64,
+}
+
+impl Rhythm {
+    pub(super) fn add_gap(&mut self, days: i32) {
+        self.gaps += 1;
+        self.days += i64::from(days);
+        self.squares += i64::from(days) * i64::from(days);
+    }
+
+    /// See [`DetailTotals::gap_variation`].
+    #[expect(clippy::cast_precision_loss, reason = "days are far below 2^53")]
+    pub(super) fn variation(self) -> Option<f64> {
+        if self.gaps < 2 || self.days == 0 {
             return None;
         }
-        let count = i128::from(self.gaps);
-        let spread = count * i128::from(self.gap_squares) - i128::from(self.gap_days) * i128::from(self.gap_days);
-        Some((spread as f64).sqrt() / self.gap_days as f64)
+        let spread = i128::from(self.gaps) * i128::from(self.squares) - i128::from(self.days) * i128::from(self.days);
+        Some((spread as f64).sqrt() / self.days as f64)
     }
 }
 

@@ -54,7 +54,8 @@ impl LoyaltyRule {
     /// Whether the user is loyal at the end of `day`.
     #[must_use]
     pub fn is_loyal(self, purchases: &Purchases, day: Day) -> bool {
-        self.streak(purchases, day) >= self.loyal_orders
+        // Most have too few orders for any streak to do.
+        purchases.standing_total().0 >= self.loyal_orders && self.streak(purchases, day) >= self.loyal_orders
     }
 
     /// The first day after `day` on which the streak has lapsed, when the user is loyal on `day` and nothing more happens.

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{Break, LoyaltyRule, Order, OrderKey, Purchases, Return};
+use super::{Break, LoyaltyRule, Order, OrderKey, PurchaseHabits, Purchases, Return};
 use crate::model::money::Money;
 use crate::model::time::{Day, EventTime};
 
@@ -128,6 +128,38 @@ fn order_days_are_seen_once_each_whatever_is_folded() {
         }
     }
     assert!(purchases.seen(Day::from_number(-1)).is_none(), "before the first order");
+}
+
+#[test]
+fn what_states_are_decided_by_are_the_totals() {
+    let mut purchases = Purchases::default();
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).into()).collect::<Vec<Box<str>>>();
+    let orders: [(i32, &[&str], &[&str]); 6] =
+        [(0, &[], &[]), (3, &["a"], &[]), (3, &[], &["x"]), (9, &["a", "b"], &["x", "y"]), (20, &["b"], &[]), (21, &["b"], &["z"])];
+    for (number, (day, brands, categories)) in orders.into_iter().enumerate() {
+        let told = Order {
+            brands: texts(brands),
+            categories: texts(categories),
+            discounted: number % 2 == 0,
+            rewarded: number > 3,
+            ..order(&number.to_string(), day, 0, 5)
+        };
+        purchases.place(told, RETURN_DAYS);
+        for fold in [0, 3, 4, 15, 21] {
+            let mut folded = purchases.clone();
+            folded.fold_before(Day::from_number(fold), RETURN_DAYS, RULE);
+            let (habits, totals) = (folded.habits(), folded.totals(RETURN_DAYS));
+            let of_totals = PurchaseHabits {
+                orders: totals.orders,
+                discounted: totals.discounted,
+                rewarded: totals.rewarded,
+                brand: totals.brand,
+                categories: totals.categories,
+                gap_variation: totals.details.gap_variation(),
+            };
+            assert_eq!(habits, of_totals, "{number}, fold before {fold}");
+        }
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A user's purchases in numbers: totals over orders, and those that are too old to change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -153,7 +153,57 @@ pub struct PurchaseTotals {
     pub details: DetailTotals,
 }
 
+/// What of [`PurchaseTotals`] states of loyalty are decided by, with the same meanings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PurchaseHabits {
+    /// Orders that stand.
+    pub orders: u64,
+    /// Orders bought at a discount.
+    pub discounted: u64,
+    /// Orders bought with a reward.
+    pub rewarded: u64,
+    /// Orders of the commonest brand, and orders with any brand.
+    pub brand: Option<(u64, u64)>,
+    /// Distinct categories.
+    pub categories: u64,
+    /// Coefficient of variation of the gaps between order days.
+    pub gap_variation: Option<f64>,
+}
+
 impl Purchases {
+    /// What states of loyalty are decided by, which closes of days ask for of many users.
+    #[must_use]
+    pub fn habits(&self) -> PurchaseHabits {
+        let (folded, standing) = (self.folded(), self.standing());
+        let (mut rhythm, mut last) = (folded.details.rhythm(), folded.last_day);
+        let (mut discounted, mut rewarded, mut tells) = (folded.discounted, folded.rewarded, false);
+        for order in standing {
+            if let Some(before) = last.replace(order.day).filter(|before| *before != order.day) {
+                rhythm.add_gap(order.day.days_since(before));
+            }
+            discounted += u64::from(order.discounted);
+            rewarded += u64::from(order.rewarded);
+            tells |= !order.brands.is_empty() || !order.categories.is_empty();
+        }
+        let tells = tells || !folded.brands.is_empty() || !folded.categories.is_empty();
+        let (brand, categories) = if tells { self.brands_and_categories() } else { (None, 0) };
+        let orders = folded.orders + standing.len() as u64;
+        PurchaseHabits { orders, discounted, rewarded, brand, categories, gap_variation: rhythm.variation() }
+    }
+
+    /// Orders of the commonest brand with orders of any, and how many categories there are.
+    fn brands_and_categories(&self) -> (Option<(u64, u64)>, u64) {
+        let folded = self.folded();
+        let mut brands: BTreeMap<&str, u64> = folded.brands.iter().map(|(brand, count)| (&**brand, *count)).collect();
+        let mut categories: BTreeSet<&str> = folded.categories.keys().map(|category| &**category).collect();
+        for order in self.standing() {
+            order.brands.iter().for_each(|brand| *brands.entry(brand).or_default() += 1);
+            categories.extend(order.categories.iter().map(|category| &**category));
+        }
+        let with_brand = folded.with_brand + self.standing().iter().filter(|order| !order.brands.is_empty()).count() as u64;
+        (brands.values().max().map(|most| (*most, with_brand)), categories.len() as u64)
+    }
+
     /// The totals over every order that stands.
     #[must_use]
     pub fn totals(&self, return_days: i32) -> PurchaseTotals {

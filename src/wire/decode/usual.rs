@@ -32,7 +32,8 @@ pub(super) struct Usual {
     quoted: Vec<Box<[u8]>>,
 }
 
-/// A record's fields in the order of [`Usual::quoted`], and its properties.
+/// A record's fields in the order of [`Usual::quoted`], and its properties. Filled where it is: it is as large as twenty records' ids.
+#[derive(Default)]
 struct Fields<'a> {
     fields: [Flat<'a>; FIELDS],
     properties: Members<'a>,
@@ -59,9 +60,8 @@ impl Usual {
         all.then_some(Self { quoted })
     }
 
-    fn read<'a>(&self, payload: &'a [u8]) -> Option<Fields<'a>> {
+    fn read<'a>(&self, payload: &'a [u8], read: &mut Fields<'a>) -> Option<()> {
         let mut reader = FlatReader::new(payload)?;
-        let mut read = Fields { fields: [Flat::Absent; FIELDS], properties: Members::default() };
         let mut others = Members::default();
         let mut expected = 0;
         loop {
@@ -83,8 +83,7 @@ impl Usual {
                 break;
             }
         }
-        reader.end()?;
-        Some(read)
+        reader.end()
     }
 
     /// The field whose key is next, or the key when it is no field's.
@@ -102,8 +101,10 @@ impl Usual {
 impl Decoder {
     /// The event of a record that is as most are.
     pub(super) fn decode_usual<'a>(&self, payload: &'a [u8]) -> Option<Decoded<'a>> {
-        let Fields { fields, properties } = self.usual.as_ref()?.read(payload)?;
-        let [event_id, user_id, kind, time, object, arrived_at] = fields;
+        let mut read = Fields::default();
+        self.usual.as_ref()?.read(payload, &mut read)?;
+        let Fields { fields, properties } = &read;
+        let [event_id, user_id, kind, time, object, arrived_at] = *fields;
         let Flat::Text(name) = kind else { return None };
         let kind = self.mapping.event_type(name).filter(|_| !name.is_empty())?;
         let (user_id, event_id) = (usual_user_id(user_id)?, usual_event_id(event_id)?);
@@ -122,10 +123,10 @@ impl Decoder {
             // That it must name somebody is left to the general way.
             EventType::UserMerged => return None,
             EventType::Activity => {
-                let breakdowns = self.usual_breakdowns(kind, &properties)?;
-                (self.usual_activity(&properties), breakdowns)
+                let breakdowns = self.usual_breakdowns(kind, properties)?;
+                (self.usual_activity(properties), breakdowns)
             }
-            _ if facts::is_bare(kind) => (Facts::None, self.usual_breakdowns(kind, &properties)?),
+            _ if facts::is_bare(kind) => (Facts::None, self.usual_breakdowns(kind, properties)?),
             _ => self.usual_facts(kind, object)?,
         };
         let (user_id, event_id) = (Cow::Borrowed(user_id), Cow::Borrowed(event_id));

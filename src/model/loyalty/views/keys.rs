@@ -29,9 +29,19 @@ impl Keys {
 
     /// The text of a number; empty for 0.
     pub(super) fn text(&self, number: u32) -> &str {
-        let Some(index) = (number as usize).checked_sub(1) else { return "" };
+        std::str::from_utf8(self.bytes_of(number)).unwrap_or_default()
+    }
+
+    fn bytes_of(&self, number: u32) -> &[u8] {
+        let Some(index) = (number as usize).checked_sub(1) else { return &[] };
         let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
-        std::str::from_utf8(&self.texts[start as usize..self.ends[index] as usize]).unwrap_or_default()
+        &self.texts[start as usize..self.ends[index] as usize]
+    }
+
+    /// Whether a number stands for a text.
+    pub(super) fn is(&self, number: u32, text: &str) -> bool {
+        // Two empty texts must not be compared byte by byte: with a pointer to nothing, that takes the processor a hundred times as long as with one to something.
+        if number == 0 { text.is_empty() } else { self.bytes_of(number) == text.as_bytes() }
     }
 
     /// The number of a text; `None` when it is not known, or empty.
@@ -51,7 +61,8 @@ impl Keys {
     }
 
     fn place(&self, text: &str) -> Result<usize, usize> {
-        self.sorted.binary_search_by(|number| self.text(*number).cmp(text))
+        // Texts and their bytes have the same order.
+        self.sorted.binary_search_by(|number| self.bytes_of(*number).cmp(text.as_bytes()))
     }
 
     fn insert(&mut self, at: usize, text: &str) -> u32 {
