@@ -17,8 +17,11 @@ impl PartitionEngine {
     /// The rare facts of a slot. Those of its user from before any day that can change are folded or forgotten, once a week: all of them have to be looked through.
     pub(super) fn rare(&mut self, slot: Slot, day: Day) -> &mut Rare {
         let needed = self.orders_needed_from(day);
-        if self.state.population.habit(slot).rare.as_ref().is_some_and(|rare| rare.is_to_be_pruned(needed)) {
-            self.prune(slot, day);
+        match &self.state.population.habit(slot).rare {
+            Some(rare) if rare.is_to_be_pruned(needed) => self.prune(slot, day),
+            Some(_) => {}
+            // Nothing of it is old: a repeat of the event that it is made for must not be the first to look.
+            None => self.state.population.habit_mut(slot).rare_mut().pruned_before = Some(needed),
         }
         self.state.population.habit_mut(slot).rare_mut()
     }

@@ -261,6 +261,12 @@ impl Rare {
         self.purchases.standing().len() + usize::from(viewed)
     }
 
+    /// Looks at the last of lists that judgements go through.
+    pub(super) fn look_at_last(&self) -> usize {
+        let ordered = self.purchases.standing().last().is_some_and(|order| order.day > Day::default());
+        self.complaints.look() + usize::from(ordered)
+    }
+
     /// Whether something may be folded or forgotten by now, as far as the first of each list tells; of what few have, it may.
     pub(super) fn holds_before(&self, (needed, remembered_from): (Day, Day), loyalty_days: Option<FoldDays>, decision_days: i32) -> bool {
         let seldom =

@@ -61,6 +61,7 @@ impl PartitionEngine {
         let component = Component { members: Vec::new(), edges: Vec::new(), root: 0 };
         let mut apart = Apart { from, component, settled: Vec::new(), revenue: Money::ZERO, users };
         for user in &apart.users {
+            self.fold_rules_alone(*user);
             self.state.population.count(&mut self.state.ledgers, *user, from, rule, -1);
             self.count_loyal(*user, -1);
             apart.revenue += self.standing_orders(*user).1;
@@ -110,6 +111,7 @@ impl PartitionEngine {
     fn send_away(&mut self, slot: Slot, to: &str, edge: NamedEdge) {
         let root = self.state.population.root(slot);
         let rule = self.count_rule();
+        self.fold_rules_alone(root);
         self.state.population.count(&mut self.state.ledgers, root, edge.restates_from, rule, -1);
         self.count_loyal(root, -1);
         self.leave_alerts(root);

@@ -17,7 +17,7 @@ use super::habit::Habit;
 use super::slot_set::SlotSet;
 use super::standing::Standing;
 pub(super) use super::users::LOOKS;
-use super::users::{self, User, Users, UsersOnce};
+use super::users::{self, MOST_LOOKS, User, Users, UsersOnce};
 use crate::model::churn::level::RiskLevel;
 use crate::model::loyalty::states::States;
 use crate::model::rules::facts::RuleFacts;
@@ -88,6 +88,12 @@ impl Index {
     fn find(&self, id: &[u8], users: &Users) -> Option<Slot> {
         let (hash, shard) = self.hash(id);
         self.shards[shard].find(hash, |slot| users.get(*slot).id.as_bytes() == id).copied()
+    }
+
+    /// The slots that an id can have by what the table itself knows of its hash: its own, and one in ten times another, too.
+    fn likely(&self, id: &[u8]) -> impl Iterator<Item = Slot> + '_ {
+        let (hash, shard) = self.hash(id);
+        self.shards[shard].iter_hash(hash).copied()
     }
 
     fn insert(&mut self, slot: Slot, users: &Users) {
@@ -227,12 +233,13 @@ impl Population {
 
     /// Looks at what there is of ids, as far as they are known.
     pub fn warm(&self, ids: &[&[u8]]) {
-        self.look(ids.iter().filter_map(|id| self.index.find(id, &self.users)));
+        // Which user an id has is not looked at before memory was asked for all of them.
+        self.look(ids.iter().flat_map(|id| self.index.likely(id)));
     }
 
     /// Looks at what there is of users who are about to be counted.
     pub(super) fn look(&self, slots: impl Iterator<Item = Slot>) {
-        let users: SmallVec<[&User; LOOKS]> = slots.map(|slot| self.users.get(slot)).collect();
+        let users: SmallVec<[&User; MOST_LOOKS]> = slots.map(|slot| self.users.get(slot)).collect();
         users::look(&users);
     }
 

@@ -159,6 +159,14 @@ impl PartitionEngine {
         }
     }
 
+    /// The same for a user who is about to be another's, too: an event brings nothing to the other's anchors that is older than any that can still come, whether
+    /// anything was folded since, as a repeat may have seen to, or not.
+    pub(super) fn fold_rules_alone(&mut self, slot: Slot) {
+        if let Some(newest) = self.state.newest_day.filter(|_| self.state.population.is_together(slot)) {
+            self.fold_rules(slot, newest - i32::from(self.state.settings.late_horizon_days));
+        }
+    }
+
     /// Whether a mark is known under any id of the user of a slot.
     fn is_noted(&self, slot: Slot, number: u16, mark: &Mark) -> bool {
         let population = &self.state.population;

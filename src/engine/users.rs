@@ -20,6 +20,8 @@ use super::standing::Standing;
 
 /// Users of whom what there is is fetched from memory at once.
 pub(super) const LOOKS: usize = 32;
+/// The same with those who are there for another one's sake; of more, a list would be made.
+pub(super) const MOST_LOOKS: usize = 2 * LOOKS;
 
 /// Ids in a block: few enough that a copy takes microseconds, and as many as fill a size class of the allocator, of 7,168 bytes, nine of which fill its pages of 64 KiB. With 256 of
 /// them, a block takes 8 bytes more for each, and leaves an eighth of its page empty.
@@ -45,12 +47,13 @@ fn keep_apart(block: &mut Arc<Block>) {
 
 /// Looks at what there is of users who are about to be asked for: at one thing of all of them, then at what it points to, so that memory answers for many at once.
 pub(super) fn look(users: &[&User]) {
-    let rare: SmallVec<[&Rare; LOOKS]> = users.iter().filter_map(|user| user.habit.rare.as_deref()).collect();
+    let rare: SmallVec<[&Rare; MOST_LOOKS]> = users.iter().filter_map(|user| user.habit.rare.as_deref()).collect();
     let known = users.iter().filter(|user| user.standing.lifecycle.is_some()).count();
     let facts: usize = rare.iter().map(|rare| rare.look()).sum();
     let further: usize = rare.iter().map(|rare| rare.look_further()).sum();
+    let last: usize = rare.iter().map(|rare| rare.look_at_last()).sum();
     // The numbers say nothing: they keep the looks from being left out.
-    std::hint::black_box(known + facts + further);
+    std::hint::black_box(known + facts + further + last);
 }
 
 /// All ids of a partition by slot, the empty places of deleted ones among them.

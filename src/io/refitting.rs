@@ -22,6 +22,9 @@ use crate::model::churn::refit::{Accepted, FittedModel, Kept, refit};
 use crate::model::churn::settings::ChurnSettings;
 use crate::wire::model::PublishedModel;
 
+/// Fits take a fortieth of a processor at most: while a log is caught up with, each day of it could have one.
+const FIT_SHARE: u32 = 40;
+
 /// The newest published model of each process.
 #[derive(Debug, Default)]
 pub struct ModelBoard(RwLock<BTreeMap<ProcessKind, PublishedModel>>);
@@ -106,7 +109,7 @@ impl Refitting {
         for (process, model) in &published {
             refits.note_fitted(*process, model.judged_through);
         }
-        Self { churn: churn.clone(), refits, published, running: None, rest: Rest::none() }
+        Self { churn: churn.clone(), refits, published, running: None, rest: Rest::none(FIT_SHARE) }
     }
 
     /// Takes in what a partition told, if it is of histories.

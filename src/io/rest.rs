@@ -4,20 +4,18 @@ use std::time::Duration;
 
 use super::clock::Stopwatch;
 
-/// How long the rest is, as a multiple of the time that it took: a twentieth of a processor is the most that such work takes.
-const MULTIPLE: u32 = 19;
-
 /// The time between two pieces of work of one kind.
 #[derive(Debug)]
 pub(super) struct Rest {
+    share: u32,
     since: Stopwatch,
     length: Duration,
 }
 
 impl Rest {
-    /// None before the first.
-    pub(super) fn none() -> Self {
-        Self { since: Stopwatch::start(), length: Duration::ZERO }
+    /// None before the first. The most that the work takes is one `share`-th of a processor.
+    pub(super) fn none(share: u32) -> Self {
+        Self { share, since: Stopwatch::start(), length: Duration::ZERO }
     }
 
     /// Whether the next piece may begin.
@@ -28,7 +26,7 @@ impl Rest {
     /// Begins after a piece of work that has just ended.
     pub(super) fn begin_after(&mut self, took: Duration) {
         self.since.restart();
-        self.length = took * MULTIPLE;
+        self.length = took * (self.share - 1);
     }
 }
 
@@ -38,7 +36,7 @@ mod tests {
 
     #[test]
     fn who_worked_long_rests_many_times_as_long() {
-        let mut rest = Rest::none();
+        let mut rest = Rest::none(20);
         assert!(rest.is_over());
         rest.begin_after(Duration::from_secs(3600));
         assert!(!rest.is_over());

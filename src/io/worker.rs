@@ -52,6 +52,8 @@ use crate::io::rest::Rest;
 use crate::io::snapshots::{KeptName, Snapshots};
 use crate::io::traces::Traces;
 
+/// What is done beforehand takes a twentieth of a processor at most.
+const AHEAD_SHARE: u32 = 20;
 /// How long a batch is waited for.
 const BATCH_WAIT: Duration = Duration::from_millis(20);
 /// Records whose users are looked at ahead of them, all at once: what they need is then at hand, and not yet driven out by what others need.
@@ -246,7 +248,7 @@ impl<F: Processors> Worker<F> {
             partition_count,
             stored: std::sync::mpsc::channel(),
             since_commit: Stopwatch::start(),
-            ahead: Rest::none(),
+            ahead: Rest::none(AHEAD_SHARE),
             since_ends: Stopwatch::start(),
             since_partials: Stopwatch::start(),
             since_housekeeping: Stopwatch::start(),

@@ -94,6 +94,12 @@ impl Complaints {
         self.named.is_empty() && self.unnamed_openings.is_empty() && self.unnamed_resolutions.is_empty()
     }
 
+    /// Looks at what judgements go through. The answer says nothing.
+    #[must_use]
+    pub fn look(&self) -> usize {
+        self.named.last().map_or(0, |named| named.resolutions.len()) + self.unnamed_openings.len()
+    }
+
     /// Takes in an opening; without an id (empty) it stands for itself.
     pub fn open(&mut self, id: &str, opening: Opening) {
         if id.is_empty() {
