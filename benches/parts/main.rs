@@ -1,7 +1,8 @@
-//! What single parts cost, without a broker: decoding, counting, closing days, snapshots. `cargo bench --bench parts`.
+//! What single parts cost, without a broker: decoding, counting, closing days, snapshots, and layouts of users in memory. `cargo bench --bench parts`.
 
 #[path = "../support/events.rs"]
 mod events;
+mod layout;
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -183,5 +184,5 @@ fn snapshots(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, decode, count_events, close_days, snapshots);
+criterion_group!(benches, decode, count_events, close_days, snapshots, layout::layout);
 criterion_main!(benches);
