@@ -67,9 +67,19 @@ fn key(output: &Output) -> String {
 /// Fails with the first key at which two maps differ.
 pub(crate) fn assert_same<T: PartialEq + std::fmt::Debug>(one: &BTreeMap<String, T>, other: &BTreeMap<String, T>) {
     let differs = one.iter().find(|(key, value)| other.get(*key) != Some(value));
-    assert!(differs.is_none(), "{differs:#?}\nis to the other {:#?}", differs.map(|(key, _)| other.get(key)));
+    if let Some((key, value)) = differs {
+        panic!("{key:?} differs:\n{}", different_lines(value, other.get(key)));
+    }
     let missing: Vec<&String> = other.keys().filter(|key| !one.contains_key(*key)).take(5).collect();
     assert!(missing.is_empty(), "only the other has {missing:?}");
+}
+
+/// What differs of two values, line by line as they are printed: a record is long, and reports of failures are cut short.
+fn different_lines<T: std::fmt::Debug>(one: &T, other: Option<&T>) -> String {
+    let Some(other) = other else { return format!("{one:#?}\nis not there to the other") };
+    let (one, other) = (format!("{one:#?}"), format!("{other:#?}"));
+    let differ = one.lines().zip(other.lines()).filter(|(one, other)| one != other);
+    differ.map(|(one, other)| format!("{} | {}", one.trim(), other.trim())).collect::<Vec<_>>().join("\n")
 }
 
 /// The last metrics of each key, without their revisions.

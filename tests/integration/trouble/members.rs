@@ -38,6 +38,9 @@ fn a_process_held_up_until_another_took_over_publishes_nothing_of_what_it_held()
         zombie.terminate();
         heir.terminate();
     }
+    // A zombie that had just been elected fences the aggregator of its heir, which then leaves before it is elected again: figures of the last commits are
+    // published by whoever comes next.
+    finish(group.start(), &bootstrap, &group, &["trouble-zombie"]);
     assert_counts_input(&bootstrap, &group, "trouble-zombie", Closing::ByEvents);
 }
 
