@@ -44,4 +44,4 @@ mod users;
 
 /// The version of the rules by which events are counted: higher by one whenever a log comes to something else than before. What was counted after the newest snapshot
 /// is counted again after a crash, without being published: under other rules, some of it would never be. (It began as the version of snapshots did.)
-pub const RULES: u32 = 13;
+pub const RULES: u32 = 14;

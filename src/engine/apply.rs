@@ -33,11 +33,7 @@ impl PartitionEngine {
             _ => {}
         }
         let slot = known.unwrap_or_else(|| self.state.population.add(&event.user_id));
-        if let Some(changeable) = self.first_changeable() {
-            let horizon = i32::from(self.state.settings.late_horizon_days);
-            let restatable = self.state.newest_day.map_or(changeable, |newest| newest - 2 * horizon);
-            self.state.population.settle_component(slot, restatable, changeable);
-        }
+        self.keep_under_one_id(slot);
         let segments = self.segments_of(event);
         let active = event.kind.is_activity() && !self.excluded[event.kind as usize];
         let watched = self.watch(slot, event, (day, active), &segments);
@@ -74,6 +70,15 @@ impl PartitionEngine {
         if self.state.settings.publish_profiles {
             self.effects.push(Effect::ProfileChanged(self.state.population.id(root).to_owned()));
         }
+    }
+
+    /// Keeps what is known about the user of a slot under one id, as far as it is final. An event of the user does that, a repeat as well: so does whatever may
+    /// not depend on repeats and asks where anything is kept.
+    pub(super) fn keep_under_one_id(&mut self, slot: Slot) {
+        let Some(changeable) = self.first_changeable() else { return };
+        let horizon = i32::from(self.state.settings.late_horizon_days);
+        let restatable = self.state.newest_day.map_or(changeable, |newest| newest - 2 * horizon);
+        self.state.population.settle_component(slot, restatable, changeable);
     }
 
     /// The numbers of the breakdown segments that an event counts in, ascending.

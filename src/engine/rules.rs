@@ -162,6 +162,10 @@ impl PartitionEngine {
     /// The same for a user who is about to be another's, too: an event brings nothing to the other's anchors that is older than any that can still come, whether
     /// anything was folded since, as a repeat may have seen to, or not.
     pub(super) fn fold_rules_alone(&mut self, slot: Slot) {
+        if self.rules.rules.rules.is_empty() {
+            return;
+        }
+        self.keep_under_one_id(slot);
         if let Some(newest) = self.state.newest_day.filter(|_| self.state.population.is_together(slot)) {
             self.fold_rules(slot, newest - i32::from(self.state.settings.late_horizon_days));
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use stickiness::config::Settings;
 use stickiness::engine::effect::Admission;
 use stickiness::engine::partition::{PartitionEngine, Placement};
 use stickiness::engine::settings::EngineSettings;
@@ -41,6 +42,28 @@ fn survey(at: &str, score: f64, recommend: u8) -> Event<'static> {
 fn said(bench: &mut Bench, kind: &str) -> Vec<String> {
     let start = format!("a {kind} ");
     bench.said_of_all().iter().filter_map(|said| said.strip_prefix(&start).map(str::to_owned)).collect()
+}
+
+#[test]
+fn a_repeat_of_a_view_is_no_news_when_it_is_kept_under_another_id() {
+    let settings = "time.grace = \"0s\"\nloyalty.high = 0.1\nloyalty.brand_half_life_days = 3\npurchases.loyal_orders = 1";
+    let told = |repeats: bool| {
+        let mut bench = Bench::new(Settings::read(settings, []).expect("valid").engine);
+        bench.take(&Event { facts: Facts::MergedInto("a".into()), ..event("b", EventType::UserMerged, "2026-03-29") });
+        bench.take(&order("1", "2026-08-05", "north", false));
+        let facts = Facts::Activity(ActivityFacts { item: "item".into(), ..ActivityFacts::default() });
+        let view = Event { facts, ..event("b", EventType::Activity, "2026-08-07") };
+        bench.take(&view);
+        bench.active("c", "2026-08-17");
+        if repeats {
+            bench.take(&view);
+        }
+        bench.active("c", "2026-08-19");
+        said(&mut bench, "brand")
+    };
+    let alone = told(false);
+    assert_eq!(alone, ["null>north 2026-08-05 event", "north>null 2026-08-17 clock"]);
+    assert_eq!(told(true), alone);
 }
 
 #[test]

@@ -230,6 +230,54 @@ fn one_user_of_two_ids_has_the_events_of_both_and_a_deleted_one_none() {
     assert_eq!(bench.engine.rule_costs()[0].users, 0);
 }
 
+fn merged(from: &'static str, into: &'static str, at: &str) -> Event<'static> {
+    Event { facts: Facts::MergedInto(into.into()), ..event(from, EventType::UserMerged, at) }
+}
+
+#[test]
+fn what_a_merge_brings_does_not_depend_on_a_repeat_before_it_either() {
+    let told = |repeats: bool| {
+        let mut bench = bench("segments = [{ name = \"starter\", when = { count = \"activity\", since = \"signup\", at_least = 3 } }]");
+        bench.take(&event("c", EventType::Signup, "2026-01-01T12:00:00Z"));
+        for (user, at) in [("a", "2026-02-10"), ("b", "2026-02-11"), ("a", "2026-02-15"), ("a", "2026-02-20")] {
+            bench.active(user, at);
+        }
+        bench.take(&merged("b", "a", "2026-03-02T12:00:00Z"));
+        bench.active("a", "2026-04-05");
+        bench.active("d", "2026-04-08");
+        if repeats {
+            bench.active("a", "2026-04-05");
+        }
+        bench.take(&merged("a", "c", "2026-04-08T13:00:00Z"));
+        said(&mut bench)
+    };
+    assert_eq!(told(false), Vec::<String>::new(), "without its anchor, an id keeps events for the late horizon");
+    assert_eq!(told(true), Vec::<String>::new());
+}
+
+#[test]
+fn an_action_that_was_due_too_long_ago_to_know_is_not_begun_by_a_merge() {
+    let rule = "segments = [{ name = \"starter\", when = { count = \"activity\", since = \"signup\", within = \"20d\", at_least = 3 }, \
+                on_enter = { within = \"1d\", fulfilled_by = \"contact_made\" } }]";
+    let said_of_merge = |on: &str| {
+        let mut bench = bench(rule);
+        bench.active("a", "2026-01-01");
+        bench.take(&event("c", EventType::Signup, "2026-01-01T12:00:00Z"));
+        for at in ["2026-01-02T12:00:00Z", "2026-01-03T12:00:00Z", "2026-01-04T01:00:00Z"] {
+            bench.active("c", at);
+        }
+        bench.take(&event("c", EventType::ContactMade, "2026-01-04T05:00:00Z"));
+        said(&mut bench);
+        bench.take(&merged("c", "a", on));
+        bench.active("d", "2026-04-01");
+        said(&mut bench)
+    };
+    let entered = |day: &str| format!("a segment null>starter {day} merge");
+    let done = ["a action null>due 2026-01-21 merge", "a action due>done 2026-01-21 merge"].map(str::to_owned);
+    assert_eq!(said_of_merge("2026-01-21T12:00:00Z"), [&[entered("2026-01-21")], &done[..]].concat());
+    assert_eq!(said_of_merge("2026-03-02T12:00:00Z"), [entered("2026-03-02")], "it was done, and nobody says that it was not");
+}
+
 #[test]
 fn rules_that_cannot_be_taken_over_are_as_if_they_never_were() {
     let mut bench = signed_up(11, "2026-03-01T12:00:00Z");

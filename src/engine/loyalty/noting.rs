@@ -51,12 +51,13 @@ impl PartitionEngine {
         }
         let mut decides = !kept.facts.is_empty() || kept.occasion.is_some();
         let is_single = self.state.population.component(slot).is_none();
+        let (has_more, is_known) = self.kept_of_others(slot, |loyalty| loyalty.views.knows(view, at));
         let rare = self.rare(slot, day);
         // With the first of what is kept, the user has states.
-        let is_first = rare.loyalty.is_none();
+        let is_first = rare.loyalty.is_none() && !has_more;
         let is_before_order = !is_single || is_first || rare.purchases.standing().last().is_some_and(|last| last.time >= event.time);
         let loyalty = rare.loyalty_mut();
-        decides |= loyalty.views.see(view, at) && is_before_order;
+        decides |= loyalty.views.see(view, at) && is_before_order && !is_known;
         if !brand.is_empty() {
             decides |= loyalty.brands.make().see([brand, "", ""], at) && is_first;
         }
@@ -70,6 +71,15 @@ impl PartitionEngine {
             loyalty.occasions.make().add(Occasion { at, event: mark.digest, kind });
         }
         decides
+    }
+
+    /// Whether anything is kept under other ids of the user of a slot, and whether an event is known of one: a repeat may come when what the event said is kept there.
+    fn kept_of_others(&self, slot: Slot, is_known: impl Fn(&Loyalty) -> bool) -> (bool, bool) {
+        let population = &self.state.population;
+        let members = population.component(slot).map_or(&[][..], |component| &component.members);
+        let others = members.iter().filter(|member| **member != slot);
+        let kept = others.filter_map(|member| population.habit(*member).rare.as_deref()?.loyalty.as_ref());
+        kept.fold((false, false), |(_, known), loyalty| (true, known || is_known(loyalty)))
     }
 
     /// The days of which loyalty folds or forgets something, once they are over for all that can still come.

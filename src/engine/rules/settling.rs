@@ -150,6 +150,7 @@ fn settle_one<F: Fn(&FieldCondition) -> bool>(
     let verdict = judge.judge(&rule.when);
     settled.next = [settled.next, verdict.next].into_iter().flatten().min();
     let was_inside = before.is_some_and(|held| held.inside);
+    let may_be_told = |deadline: EventTime| judge.now <= deadline.plus_nanos(late);
     let mut held = before;
     if verdict.holds && !was_inside {
         let since = judge.since(&rule.when);
@@ -157,7 +158,9 @@ fn settle_one<F: Fn(&FieldCondition) -> bool>(
         settled.changes.push(Change::Segment { segment: rule.name.as_str().into(), to: true });
         // An action that is still to be done goes on.
         let open = before.and_then(|held| held.action).filter(|(_, state)| *state == ActionState::Due);
-        let begun = rule.action.map(|(within, _)| (since.plus_nanos(within), ActionState::Due));
+        // Who enters by a merge may have met the rule long ago: then nobody knows any more whether it was done.
+        let begun =
+            rule.action.map(|(within, _)| (since.plus_nanos(within), ActionState::Due)).filter(|(deadline, _)| may_be_told(*deadline));
         if let (None, Some((deadline, to))) = (open, begun) {
             settled.changes.push(Change::Action { segment: rule.name.as_str().into(), from: None, to, deadline });
         }
@@ -171,7 +174,7 @@ fn settle_one<F: Fn(&FieldCondition) -> bool>(
     let held = settle_action(settled, judge, rule, held);
     let is_open = |(deadline, state): (EventTime, ActionState)| match state {
         ActionState::Due => true,
-        ActionState::Overdue => judge.now <= deadline.plus_nanos(late),
+        ActionState::Overdue => may_be_told(deadline),
         ActionState::Done => false,
     };
     if held.inside || held.action.is_some_and(is_open) {

@@ -111,6 +111,16 @@ impl Views {
         true
     }
 
+    /// Whether what an event says is no news: it was said on its day, not later than that.
+    #[must_use]
+    pub fn knows(&self, view: View<'_>, at: Moment) -> bool {
+        let number = |text: &str| if text.is_empty() { Some(0) } else { self.keys.find(text) };
+        let [Some(item), Some(category), Some(channel)] = view.map(number) else { return false };
+        let place = (at.day, [item, category, channel]);
+        let found = self.rows.binary_search_by(|known| known.place().cmp(&place));
+        found.is_ok_and(|known| self.rows[known].time <= at.time)
+    }
+
     /// The numbers of texts, which are kept from now on. Mostly they are those of the last row.
     fn numbers(&mut self, view: View<'_>) -> [u32; 3] {
         let last = self.rows.last().map(|last| last.numbers());
